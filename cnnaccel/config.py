@@ -1,0 +1,299 @@
+"""The configuration of one network: typed dataclasses read from YAML, errors with file and line.
+
+Knows nothing of torch or of any stage: stages receive the section they need.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import math
+import types
+import typing
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from cnnaccel.errors import ConfigError
+
+SEED_MAX = 2**32 - 1
+"""The largest seed numpy, torch and random all take."""
+_TAG = "tag:yaml.org,2002:"
+_NULL = _TAG + "null"
+
+
+def _at_least(minimum: float, default: Any, maximum: float = float("inf")) -> Any:
+    return field(default=default, metadata={"minimum": minimum, "maximum": maximum})
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Where images come from, and how the training split is divided."""
+
+    name: Literal["fashionmnist", "mnist", "cifar10", "digits", "synthetic"] = "fashionmnist"
+    dir: str | None = None
+    """Folder that holds the dataset; the command line and CNNACCEL_DATA come into it as well."""
+    validation: int = _at_least(1, 5000)
+    """Images held out of the training split; they choose the epoch, the test split never does."""
+    mean: tuple[float, ...] | None = None
+    """Per channel, of pixels in [0, 1]; with std, the normalisation that precedes the model."""
+    std: tuple[float, ...] | None = None
+    shape: tuple[int, ...] = (3, 32, 32)
+    """C, H, W of the synthetic dataset; the others have their own."""
+    classes: int = _at_least(2, 10)
+    """Number of classes of the synthetic dataset."""
+    images: int = _at_least(10, 1000)
+    """Training images of the synthetic dataset; its test split has a fifth of that."""
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """Random changes to training images, each drawn anew per image and epoch."""
+
+    flip: bool = False
+    """Mirror half of the images left to right."""
+    shift: int = _at_least(0, 0)
+    """Move by up to this many pixels, filling with zeros."""
+    erase: int = _at_least(0, 0)
+    """Blank one square of this many pixels a side."""
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """The training loop."""
+
+    epochs: int = _at_least(1, 40)
+    batch_size: int = _at_least(1, 256)
+    """Images per optimiser step, over all processes together."""
+    optimizer: Literal["adamw", "sgd"] = "adamw"
+    learning_rate: float = _at_least(0.0, 4e-3)
+    """Peak of the schedule."""
+    weight_decay: float = _at_least(0.0, 0.01)
+    momentum: float = _at_least(0.0, 0.9, 1.0)
+    """Of sgd (Nesterov); adamw keeps its usual betas."""
+    schedule: Literal["one_cycle", "cosine", "constant"] = "one_cycle"
+    warmup: float = _at_least(0.0, 0.25, 0.9)
+    """Share of all steps in which one_cycle rises to the peak."""
+    label_smoothing: float = _at_least(0.0, 0.0, 0.9)
+    average: float = _at_least(0.0, 0.0, 0.99999)
+    """Decay per step of the exponential moving average of the weights; 0 switches it off."""
+    seed: int = _at_least(0, 0, SEED_MAX)
+    augment: AugmentConfig = AugmentConfig()
+
+
+@dataclass(frozen=True)
+class QuantizeConfig:
+    """Post-training quantization to int8."""
+
+    weights: Literal["per_channel", "per_tensor"] = "per_channel"
+    requantize: Literal["multiplier", "shift"] = "multiplier"
+    """`shift` makes every scale a power of two, so that requantizing is a shift alone."""
+    observer: Literal["minmax", "histogram"] = "histogram"
+    """How an activation's range is chosen: its maximum, or the clip of least squared error."""
+    calibration_images: int = _at_least(1, 1024)
+    """Drawn from the training split."""
+    seed: int = _at_least(0, 0, SEED_MAX)
+
+
+@dataclass(frozen=True)
+class Config:
+    """One network on its way to the board."""
+
+    model: str = "lenet"
+    """A name from the zoo, or `module:attribute`, importable from the working directory too."""
+    model_args: dict[str, Any] = field(default_factory=dict)
+    """Keyword arguments for the model's constructor."""
+    data: DataConfig = DataConfig()
+    train: TrainConfig = TrainConfig()
+    quantize: QuantizeConfig = QuantizeConfig()
+    name: str = field(default="", metadata={"internal": True})
+    """The file's stem: names the build folder."""
+
+
+def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
+    """Read `path` and apply `key.sub=value` overrides.
+
+    Raises:
+        ConfigError: with file:line, for anything that is not exactly a `Config`.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot read this configuration: {error}") from None
+    try:
+        root = _compose(text, str(path))
+        for override in overrides:
+            root = _override(root, override)
+        config = _build(Config, root, "")
+    except RecursionError:
+        raise ConfigError(f"{path}: nested too deep, or an anchor inside itself") from None
+    assert isinstance(config, Config)
+    _check_together(config, path)
+    return dataclasses.replace(config, name=path.stem)
+
+
+def _check_together(config: Config, path: Path) -> None:
+    mean, std, shape = config.data.mean, config.data.std, config.data.shape
+    if len(mean or ()) != len(std or ()) or () in (mean, std):
+        raise ConfigError(f"{path}: data.mean and data.std go together, one number per channel")
+    if std is not None and min(std) <= 0:
+        raise ConfigError(f"{path}: data.std must be positive, got {list(std)}")
+    if len(shape) != 3 or min(shape) < 1:
+        raise ConfigError(f"{path}: data.shape is C, H, W, all positive; got {list(shape)}")
+
+
+def _compose(text: str, origin: str) -> yaml.Node:
+    """The YAML tree of `text`, whose marks carry `origin`; a null where there is none."""
+    try:
+        loader = yaml.SafeLoader(text)
+        loader.name = origin
+        return loader.get_single_node() or yaml.ScalarNode(_NULL, "", _start(origin))
+    except yaml.MarkedYAMLError as error:
+        where = _where(error.problem_mark) if error.problem_mark else origin
+        raise ConfigError(f"{where}: not valid YAML: {error.problem}") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{origin}: not valid YAML: {error}") from None
+
+
+def _override(root: yaml.Node, override: str) -> yaml.Node:
+    """The tree with `key.sub=value` in it."""
+    key, equals, text = override.partition("=")
+    keys = key.split(".")
+    if not equals or not all(keys):
+        raise ConfigError(f"--set {override}: expected key=value, as in train.epochs=5")
+    origin = f"--set {override}"
+    return _replaced(root, keys, _compose(text, origin), _start(origin))
+
+
+def _replaced(node: yaml.Node, keys: list[str], value: yaml.Node, mark: yaml.Mark) -> yaml.Node:
+    """`node` with `value` at the path `keys`, in new nodes all the way, as anchors share theirs."""
+    if not keys:
+        return value
+    if node.tag == _NULL:
+        node = yaml.MappingNode(_TAG + "map", [], mark)
+    if not isinstance(node, yaml.MappingNode):
+        raise ConfigError(f"{mark.name}: there is no section that '{keys[0]}' could be in")
+    pairs = list(node.value)
+    at = next((i for i, (name, _) in enumerate(pairs) if name.value == keys[0]), len(pairs))
+    old = pairs[at][1] if at < len(pairs) else yaml.ScalarNode(_NULL, "", mark)
+    name = yaml.ScalarNode(_TAG + "str", keys[0], mark)
+    pairs[at : at + 1] = [(name, _replaced(old, keys[1:], value, mark))]
+    return yaml.MappingNode(node.tag, pairs, node.start_mark)
+
+
+def _start(origin: str) -> yaml.Mark:
+    return yaml.Mark(origin, 0, 0, 0, "", 0)
+
+
+def _where(mark: yaml.Mark) -> str:
+    return mark.name if mark.name.startswith("--set") else f"{mark.name}:{mark.line + 1}"
+
+
+def _error(node: yaml.Node, message: str) -> ConfigError:
+    return ConfigError(f"{_where(node.start_mark)}: {message}")
+
+
+def _items(node: yaml.MappingNode) -> dict[str, tuple[yaml.Node, yaml.Node]]:
+    """The nodes of each key and its value."""
+    items: dict[str, tuple[yaml.Node, yaml.Node]] = {}
+    for key_node, value_node in node.value:
+        if key_node.tag == _TAG + "merge":
+            raise _error(key_node, "merge keys ('<<') are not read; write the keys out")
+        if key_node.tag != _TAG + "str":
+            raise _error(key_node, "a key must be a word; quote it if it is meant as text")
+        if key_node.value in items:
+            raise _error(key_node, f"'{key_node.value}' is given twice")
+        items[key_node.value] = key_node, value_node
+    return items
+
+
+def _build(cls: Any, node: yaml.Node, prefix: str) -> Any:
+    """One dataclass from one YAML mapping, or from nothing."""
+    if node.tag == _NULL:
+        return cls()
+    if node.tag != _TAG + "map" or not isinstance(node, yaml.MappingNode):
+        section = f"'{prefix.rstrip('.')}'" if prefix else "a configuration"
+        raise _error(node, f"{section} must be a mapping of keys to values")
+    hints = typing.get_type_hints(cls)
+    fields = {f.name: f for f in dataclasses.fields(cls) if "internal" not in f.metadata}
+    values: dict[str, Any] = {}
+    for key, (key_node, value_node) in _items(node).items():
+        if key not in fields:
+            raise _error(key_node, _unknown(key, list(fields), prefix))
+        value = _convert(hints[key], value_node, prefix + key)
+        low, high = (fields[key].metadata.get(end) for end in ("minimum", "maximum"))
+        if low is not None and not low <= value <= high:
+            end = f"at least {low:g}" if high == math.inf else f"between {low:g} and {high:.10g}"
+            raise _error(value_node, f"{prefix}{key} must be {end}, got {value}")
+        values[key] = value
+    return cls(**values)
+
+
+def _unknown(key: str, known: list[str], prefix: str) -> str:
+    section = f" in '{prefix.rstrip('.')}'" if prefix else ""
+    hint = _did_you_mean(key, known) or f"; known keys: {', '.join(known)}"
+    return f"unknown key '{key}'{section}{hint}"
+
+
+def _did_you_mean(word: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(word.lower(), known, n=1)
+    return f"; did you mean '{close[0]}'?" if close else ""
+
+
+def _convert(hint: Any, node: yaml.Node, key: str) -> Any:
+    """The value of `node` as the type `hint`, or a ConfigError that names both."""
+    if dataclasses.is_dataclass(hint):
+        return _build(hint, node, key + ".")
+    value = _plain(node)
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Literal:
+        if value in args:
+            return value
+        near = _did_you_mean(str(value), list(args))
+        raise _error(node, f"{key} is one of {', '.join(args)}; got '{value}'{near}")
+    if origin is types.UnionType:  # with None
+        return None if value is None else _convert(args[0], node, key)
+    if origin is tuple:
+        if not isinstance(node, yaml.SequenceNode):
+            raise _error(node, f"{key} must be a list, got {value!r}")
+        return tuple(_convert(args[0], item, key) for item in node.value)
+    if origin is dict:
+        if not isinstance(value, dict):
+            raise _error(node, f"{key} must be a mapping, got {value!r}")
+        return value
+    if hint is float and (number := _finite(value)) is not None:
+        return number
+    if hint is not float and type(value) is hint:
+        return value
+    kind = {int: "a whole number", float: "a finite number", str: "a text", bool: "true or false"}
+    raise _error(node, f"{key} must be {kind[hint]}, got {value!r}")
+
+
+def _finite(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        number = float(value)  # of a string too: YAML 1.1 reads 1e-3 as one
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _plain(node: yaml.Node) -> Any:
+    """Dicts, lists, texts, numbers, booleans and None: what JSON could hold too."""
+    tag = node.tag.removeprefix(_TAG)
+    match node:
+        case yaml.MappingNode() if tag == "map":
+            return {key: _plain(value) for key, (_, value) in _items(node).items()}
+        case yaml.SequenceNode() if tag == "seq":
+            return [_plain(item) for item in node.value]
+        case yaml.ScalarNode() if tag in ("null", "bool", "int", "float", "str"):
+            try:
+                return yaml.constructor.SafeConstructor().construct_object(node)
+            except (yaml.YAMLError, ValueError, KeyError):
+                raise _error(node, f"'{node.value:.40}' cannot be read as {tag}") from None
+        case _:
+            raise _error(node, f"a {tag} is not used here; quote it if it is meant as text")

@@ -1,0 +1,52 @@
+"""Every error a user can cause, or can mend. Each message says what, where, and what to do.
+
+The command line turns these into one line and the exit code; a traceback is a bug of ours.
+"""
+
+
+class CnnaccelError(Exception):
+    """What went wrong, where, and the way out."""
+
+    exit_code = 1
+
+
+class ConfigError(CnnaccelError):
+    """A configuration file or a `--set` override that cannot be used."""
+
+
+class DataError(CnnaccelError):
+    """A dataset that is missing, truncated, or of the wrong shape."""
+
+
+class DataMissingError(DataError):
+    """A dataset that is neither on this machine nor can be downloaded."""
+
+    exit_code = 4
+
+
+class ModelError(CnnaccelError):
+    """A model that cannot be imported, does not fit the data, or uses an unsupported layer."""
+
+
+class CheckpointError(CnnaccelError):
+    """A checkpoint that is missing, corrupt, foreign, or of another architecture."""
+
+
+class GraphError(CnnaccelError):
+    """An integer graph that breaks its own contract."""
+
+
+class WorkspaceError(CnnaccelError):
+    """A build folder that cannot be read or written, or whose artifacts do not fit together."""
+
+
+class ToolError(CnnaccelError):
+    """An external tool that is missing or failed."""
+
+    exit_code = 3
+
+
+class Interrupted(CnnaccelError):  # noqa: N818 - nothing went wrong, so not an Error
+    """Ctrl-C during work that left a resumable state behind."""
+
+    exit_code = 130
