@@ -1,0 +1,1 @@
+"""The integer graph: what it is, how it is checked, stored and executed. numpy only, no torch."""
