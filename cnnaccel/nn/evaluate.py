@@ -1,0 +1,56 @@
+"""What a model says about images, without changing it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from cnnaccel.nn.data import Split
+
+
+def to_input(images: Tensor) -> Tensor:
+    """uint8 pixels as the float32 in [0, 1] that models take."""
+    return images.float().div_(255)
+
+
+def predict_logits(
+    model: nn.Module, images: npt.NDArray[np.uint8], batch: int = 512
+) -> npt.NDArray[np.float32]:
+    """Logits [N, classes] of images [N, C, H, W], in evaluation mode."""
+    with _evaluating(model), torch.no_grad():
+        parts = [
+            model(to_input(torch.from_numpy(images[start : start + batch])))
+            for start in range(0, len(images), batch)
+        ]
+    logits: npt.NDArray[np.float32] = torch.cat(parts).numpy()
+    return logits
+
+
+def accuracy(model: nn.Module, split: Split, batch: int = 512) -> float:
+    """Share of the images whose largest logit is their label's."""
+    _, correct = score(model, split, batch)
+    return correct / len(split)
+
+
+def score(model: nn.Module, split: Split, batch: int = 512) -> tuple[float, int]:
+    """Cross entropy summed over the images, and how many are classified correctly."""
+    logits = torch.from_numpy(predict_logits(model, split.images, batch))
+    labels = torch.from_numpy(split.labels)
+    loss = F.cross_entropy(logits, labels, reduction="sum")
+    return float(loss), int((logits.argmax(1) == labels).sum())
+
+
+@contextmanager
+def _evaluating(model: nn.Module) -> Iterator[None]:
+    training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(training)

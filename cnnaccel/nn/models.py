@@ -1,0 +1,214 @@
+"""Models by name: the zoo's, or any importable `package.module:attribute`.
+
+Importing and constructing a model runs code of the user's, so whatever that code does wrong
+becomes a ModelError with its file and line.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import importlib
+import inspect
+import sys
+import traceback
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from cnnaccel.config import Config
+from cnnaccel.errors import ConfigError, ModelError
+from cnnaccel.nn.vision import import_torchvision
+from cnnaccel.nn.zoo import ZOO
+
+
+def make_model(config: Config, shape: tuple[int, int, int], classes: int) -> nn.Module:
+    """The configured model, initialised from the training seed, for images of `shape` (C, H, W).
+
+    Raises:
+        ModelError: it cannot be made, or does not fit the images or the classes.
+        ConfigError: `data.mean` or `data.std` does not fit the channels.
+    """
+    model = build_model(config.model, config.model_args, seed=config.train.seed)
+    if config.data.mean is not None and config.data.std is not None:
+        model = with_normalization(model, config.data.mean, config.data.std, channels=shape[0])
+    check_fits(model, shape, classes)
+    return model
+
+
+def build_model(spec: str, args: dict[str, Any], seed: int = 0) -> nn.Module:
+    """Construct `spec` with keyword arguments `args` and random weights drawn from `seed`.
+
+    The attribute may be a class, a function that returns a module, or a module.
+    """
+    module_name, attribute = _parse(spec)
+    if attribute is None:
+        made: object = ZOO[spec]
+    else:
+        made = _import_attribute(spec, module_name, attribute)
+    if callable(made) and not isinstance(made, nn.Module):
+        made = _construct(spec, made, args, seed)
+    elif args:
+        raise ModelError(f"model '{spec}' is not constructed, so it takes no model_args: {args}")
+    if not isinstance(made, nn.Module):
+        raise ModelError(f"model '{spec}' gives a {type(made).__name__}, not a torch.nn.Module")
+    return made
+
+
+def model_source(spec: str) -> Path | None:
+    """The file that defines `spec`, found without running it; None where there is no such file."""
+    module_name, _ = _parse(spec)
+    with _working_directory_importable():
+        found = _find_spec(module_name)
+    return Path(found.origin) if found and found.has_location and found.origin else None
+
+
+def check_fits(model: nn.Module, shape: tuple[int, int, int], classes: int) -> None:
+    """Run two black images through `model`.
+
+    Raises:
+        ModelError: it fails on images of `shape`, or its output is not [2, classes].
+    """
+    size = "x".join(map(str, shape))
+    training = model.training
+    model.eval()
+    try:
+        with torch.no_grad():
+            output = model(torch.zeros(2, *shape))
+    except Exception as error:
+        message = " ".join(str(error).split())
+        raise ModelError(f"the model does not fit {size} images: {message}") from error
+    finally:
+        model.train(training)
+    if not isinstance(output, Tensor):
+        raise ModelError(f"the model returns a {type(output).__name__}; expected one tensor")
+    if output.shape != (2, classes):
+        raise ModelError(
+            f"the model turns two {size} images into {list(output.shape)}; the data has {classes} "
+            f"classes, so it must be [2, {classes}]"
+        )
+
+
+class Normalize(nn.BatchNorm2d):
+    """(x - mean) / std per channel: a batch norm that never learns, to be folded like one."""
+
+    def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
+        super().__init__(len(mean), eps=0.0, affine=False)
+        assert self.running_mean is not None and self.running_var is not None
+        self.running_mean.copy_(torch.tensor(mean))
+        self.running_var.copy_(torch.tensor(std, dtype=torch.float64) ** 2)
+        self.eval()
+
+    def train(self, mode: bool = True) -> Normalize:
+        """Stay in evaluation mode, whatever the model around it does."""
+        return super().train(False)
+
+
+def with_normalization(
+    model: nn.Module, mean: Sequence[float], std: Sequence[float], channels: int
+) -> nn.Module:
+    """`model` behind a `Normalize`, so that it sees [0, 1] pixels; ConfigError on wrong lengths."""
+    if len(mean) != channels or len(std) != channels:
+        raise ConfigError(
+            f"data.mean has {len(mean)} values and data.std {len(std)}, but images have {channels} "
+            "channels; give one value per channel"
+        )
+    return nn.Sequential(OrderedDict(normalize=Normalize(mean, std), model=model))
+
+
+def _parse(spec: str) -> tuple[str, str | None]:
+    """Module and attribute; the attribute is None for a zoo name."""
+    module_name, colon, attribute = spec.partition(":")
+    if spec in ZOO:
+        return "cnnaccel.nn.zoo", None
+    if colon and attribute and all(part.isidentifier() for part in module_name.split(".")):
+        return module_name, attribute
+    close = difflib.get_close_matches(spec, ZOO, n=1)
+    hint = f"did you mean '{close[0]}'?" if close else f"the zoo has {', '.join(ZOO)};"
+    raise ModelError(f"unknown model '{spec}'; {hint} Your own is written package.module:attribute")
+
+
+def _import_attribute(spec: str, module_name: str, attribute: str) -> object:
+    import_torchvision()  # models may import it, and its plain import may fail
+    with _working_directory_importable():
+        if _find_spec(module_name) is None:
+            raise ModelError(
+                f"model '{spec}': there is no module '{module_name}' in {Path.cwd()} or among the "
+                "installed packages"
+            )
+        try:
+            module = importlib.import_module(module_name)
+        except (Exception, SystemExit) as error:
+            raise ModelError(f"model '{spec}': importing it failed{_blame(error)}") from error
+    try:
+        return getattr(module, attribute)
+    except AttributeError:
+        names = [name for name in vars(module) if not name.startswith("_")]
+        close = difflib.get_close_matches(attribute, names, n=1)
+        hint = f"; did you mean '{close[0]}'?" if close else ""
+        raise ModelError(
+            f"model '{spec}': {module.__file__ or module_name} has no '{attribute}'{hint}"
+        ) from None
+
+
+def _construct(spec: str, maker: Any, args: dict[str, Any], seed: int) -> object:
+    try:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return maker(**args)
+    except (Exception, SystemExit) as error:
+        given = ", ".join(f"{key}={value!r}" for key, value in args.items()) or "no arguments"
+        try:
+            accepted = f"; it accepts {', '.join(inspect.signature(maker).parameters)}"
+        except (TypeError, ValueError):
+            accepted = ""
+        raise ModelError(
+            f"model '{spec}' cannot be made with {given}{_blame(error)}{accepted}"
+        ) from error
+
+
+def _blame(error: BaseException) -> str:
+    """Where the user's code failed, as file:line, and how."""
+    what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    if isinstance(error, SyntaxError) and error.filename:
+        return f" at {error.filename}:{error.lineno}: {type(error).__name__}: {error.msg}"
+    ours = (__file__, importlib.__file__)
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if frame.filename not in ours and not frame.filename.startswith("<frozen")
+    ]
+    return f" at {frames[-1].filename}:{frames[-1].lineno}: {what}" if frames else f": {what}"
+
+
+@contextlib.contextmanager
+def _working_directory_importable() -> Iterator[None]:
+    here = str(Path.cwd())
+    sys.path.insert(0, here)
+    importlib.invalidate_caches()
+    try:
+        yield
+    finally:
+        sys.path.remove(here)
+
+
+def _find_spec(module_name: str) -> ModuleSpec | None:
+    """Like importlib.util.find_spec, but imports no parent package on the way."""
+    found: ModuleSpec | None = None
+    places: Sequence[str] | None = None
+    parts = module_name.split(".")
+    for depth in range(1, len(parts) + 1):
+        name = ".".join(parts[:depth])
+        candidates = (finder.find_spec(name, places) for finder in sys.meta_path)
+        found = next((spec for spec in candidates if spec is not None), None)
+        if found is None:
+            return None
+        places = found.submodule_search_locations
+        if places is None and depth < len(parts):
+            return None
+    return found
