@@ -1,0 +1,393 @@
+"""Any `nn.Module` becomes the canonical float graph, or is refused with the layer and a way out.
+
+torch.export gives aten operators; this rewrites them, one by one, into the few that the quantizer
+and the lowering know. In the canonical graph every tensor is [N, C, H, W] and the operators are
+
+    conv2d  relu  hardtanh(0, high)  max_pool2d  avg_pool2d  add  cat  pad
+
+A linear layer has become a conv2d whose kernel is its input; batch norm is in the convolution
+before it, or is a depthwise 1x1 convolution; dropout, flatten and identity are gone; a ReLU stands
+before a max pool, not after it. `pad` only ever feeds one convolution or pool.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from torch import fx, nn
+
+from cnnaccel.errors import ModelError
+from cnnaccel.quant.builder import Builder, Pair, Value, aten
+from cnnaccel.quant.frontend import Shape, arguments, export, op_name, refusal, refuse_unknown
+
+_IDENTITIES = {
+    aten.clone.default,
+    aten.alias.default,
+    aten.detach.default,
+    aten.contiguous.default,
+    aten.dropout.default,
+    operator.getitem,  # the first result of batch norm
+}
+_RESHAPES = {
+    aten.view.default,
+    aten._unsafe_view.default,
+    aten.reshape.default,
+    aten.flatten.using_ints,
+    aten.squeeze.default,
+    aten.squeeze.dim,
+    aten.squeeze.dims,
+    aten.unsqueeze.default,
+}
+_TRANSPARENT = _IDENTITIES | _RESHAPES
+_Affine = tuple[torch.Tensor, torch.Tensor]
+
+
+@dataclass(frozen=True)
+class CanonicalModel:
+    """A float graph of canonical operators and what the host does before it."""
+
+    module: fx.GraphModule
+    normalization: _Affine | None
+    """(factor, offset), float64[C]: where present, the host feeds factor * pixel + offset."""
+
+    def prepare_input(self, images: torch.Tensor) -> torch.Tensor:
+        """float32[N, C, H, W] for the graph, from uint8 pixels."""
+        x = images.to(torch.float32) / 255
+        if self.normalization is None:
+            return x
+        factor, offset = (t.float()[:, None, None] for t in self.normalization)
+        return x * factor + offset
+
+
+def canonicalize(model: nn.Module, input_shape: Shape) -> CanonicalModel:
+    """The canonical form of `model` in evaluation mode, for images of `input_shape`.
+
+    Raises:
+        ModelError: the model cannot be exported, or has a layer without a place on the engine.
+    """
+    return _Canonicalizer(export(model, input_shape)).run(input_shape)
+
+
+def is_unsigned(node: fx.Node) -> bool:
+    """Whether a canonical node's value is never negative, whatever the image."""
+    if node.op == "placeholder":
+        return bool(node.meta["unsigned"])
+    if node.target in (aten.relu.default, aten.hardtanh.default):
+        return True
+    if node.target == aten.conv2d.default:
+        return False
+    return all(is_unsigned(source) for source in node.all_input_nodes)
+
+
+@dataclass
+class _Canonicalizer:
+    """One walk over an exported graph: a handler per operator, `values` by exported node."""
+
+    source: fx.GraphModule
+    out: Builder = field(default_factory=Builder)
+    values: dict[fx.Node, Value] = field(default_factory=dict)
+    normalization: _Affine | None = None
+
+    def run(self, input_shape: Shape) -> CanonicalModel:
+        handlers = self._handlers()
+        refuse_unknown(self.source, handlers)
+        for node in self.source.graph.nodes:
+            if node.op == "placeholder":
+                if self.values:
+                    raise refusal(node, "a second input; the engine takes images alone")
+                self.values[node] = self.out.image(input_shape)
+            elif node.op == "output":
+                self._output(arguments(node)[0])
+            elif node.op == "call_function" and node.target is not aten.sym_size.int:
+                self.values[node] = handlers[node.target](node)
+        return CanonicalModel(self.out.module(input_shape), self.normalization)
+
+    def _handlers(self) -> dict[Any, Callable[[fx.Node], Value]]:
+        handlers: dict[Any, Callable[[fx.Node], Value]] = {
+            aten.sym_size.int: self._identity,  # feeds reshapes, which look at shapes instead
+            aten.conv2d.default: self._conv2d,
+            aten.conv2d.padding: self._conv2d,
+            aten.linear.default: self._linear,
+            aten._native_batch_norm_legit_no_training.default: self._batch_norm,
+            aten.relu.default: self._clamp,
+            aten.relu6.default: self._clamp,
+            aten.hardtanh.default: self._clamp,
+            aten.clamp.default: self._clamp,
+            aten.clamp_min.default: self._clamp,
+            aten.max_pool2d.default: self._max_pool,
+            aten.avg_pool2d.default: self._avg_pool,
+            aten.adaptive_avg_pool2d.default: self._adaptive_avg_pool,
+            aten.mean.dim: self._mean,
+            aten.add.Tensor: self._add,
+            aten.cat.default: self._cat,
+            aten.pad.default: self._pad,
+            aten.constant_pad_nd.default: self._pad,
+        }
+        handlers |= dict.fromkeys(_IDENTITIES, self._identity)
+        return handlers | dict.fromkeys(_RESHAPES, self._reshape)
+
+    # -- looking around in the exported graph -----------------------------------------------------
+
+    def _input(self, node: fx.Node, padding_ok: bool = False) -> Value:
+        value = self.values.get(arguments(node)[0])
+        if value is None:
+            raise refusal(node, "computes on a constant; the engine computes on images")
+        if any(value.padding) and not padding_ok:
+            raise refusal(node, "zero padding can only go into a convolution or a pool")
+        return value
+
+    def _tensor(self, node: fx.Node, constant: fx.Node | None) -> torch.Tensor | None:
+        if constant is None:
+            return None
+        if constant.op != "get_attr":
+            raise refusal(node, "its weights are computed; only constant weights have a place")
+        value = operator.attrgetter(str(constant.target))(self.source)
+        assert isinstance(value, torch.Tensor)
+        return value.detach()
+
+    def _readers(self, node: fx.Node) -> list[fx.Node]:
+        """The nodes that use a value, seen through identities and reshapes."""
+        found: list[fx.Node] = []
+        for user in node.users:
+            if user.target in _TRANSPARENT:
+                found += self._readers(user)
+            elif user.op != "call_module" and user.target is not aten.sym_size.int:
+                found.append(user)
+        return found
+
+    def _origin(self, node: fx.Node) -> fx.Node:
+        """The node that computed what `node` passes on."""
+        while node.target in _TRANSPARENT:
+            node = arguments(node)[0]
+        return node
+
+    def _sole_reader(self, node: fx.Node) -> bool:
+        """Whether nothing but `node` reads its input."""
+        return len(self._readers(self._origin(arguments(node)[0]))) == 1
+
+    # -- handlers ---------------------------------------------------------------------------------
+
+    def _output(self, results: Any) -> None:
+        results = results if isinstance(results, tuple | list) else (results,)
+        if len(results) != 1 or results[0] not in self.values:
+            raise ModelError("the model must return one tensor; return the logits alone")
+        value = self.values[results[0]]
+        if any(value.padding) or value.node.op == "placeholder":
+            raise ModelError("the model's last step must be a layer that computes something")
+        self.out.graph.output(value.node)
+
+    def _identity(self, node: fx.Node) -> Value:
+        return self._input(node, padding_ok=True)
+
+    def _reshape(self, node: fx.Node) -> Value:
+        value = self._input(node)
+        features = tuple(node.meta["val"].shape[1:])
+        flat = features == (math.prod(value.shape),)
+        squeezed = [d for d in features if d != 1] == [d for d in value.shape if d != 1]
+        if not (flat or squeezed):
+            raise refusal(
+                node,
+                f"reshapes {list(value.shape)} to {list(features)}; only x.flatten(1) has a place",
+            )
+        return value
+
+    def _conv2d(self, node: fx.Node) -> Value:
+        value = self._input(node, padding_ok=True)
+        _, w, b, stride, padding, dilation, groups = arguments(
+            node, None, None, None, [1, 1], [0, 0], [1, 1], 1
+        )
+        weight, bias, dilation = self._tensor(node, w), self._tensor(node, b), _pair(dilation)
+        assert weight is not None
+        if isinstance(padding, str):
+            spans = [d * (k - 1) for d, k in zip(dilation, weight.shape[2:], strict=True)]
+            rows, columns = spans if padding == "same" else (0, 0)
+            value = value.padded(
+                (rows // 2, rows - rows // 2, columns // 2, columns - columns // 2)
+            )
+            padding = [0, 0]
+        return self.out.conv(
+            node,
+            value,
+            weight,
+            bias,
+            stride=_pair(stride),
+            padding=_pair(padding),
+            dilation=dilation,
+            groups=groups,
+        )
+
+    def _linear(self, node: fx.Node) -> Value:
+        value = self._input(node)
+        x, w, b = arguments(node, None, None, None)
+        if x.meta["val"].dim() != 2:
+            raise refusal(node, "reads a tensor that is not flat; put nn.Flatten before it")
+        weight = self._tensor(node, w)
+        assert weight is not None
+        kernel = weight.reshape(len(weight), *value.shape)
+        return self.out.conv(node, value, kernel, self._tensor(node, b))
+
+    def _batch_norm(self, node: fx.Node) -> Value:
+        value = self._input(node)
+        _, gamma, beta, mean, var, _, eps = arguments(node)
+        gamma, beta, mean, var = (
+            None if t is None else t.double()
+            for t in (self._tensor(node, n) for n in (gamma, beta, mean, var))
+        )
+        factor = (var + eps).rsqrt() * (1 if gamma is None else gamma)
+        offset = (0 if beta is None else beta) - mean * factor
+        if len(factor) != value.shape[0]:
+            raise refusal(node, "normalises single pixels; put BatchNorm2d before the flatten")
+        sole = self._sole_reader(node)
+        if sole and value.node.op == "placeholder" and value.affine is None:
+            return self._normalize_image(node, value, factor, offset)
+        if sole and value.node.target is aten.conv2d.default:
+            self.out.scale_conv(value.node, factor, offset)
+            return value
+        kernel = factor.reshape(-1, 1, 1, 1)
+        return self.out.conv(node, value, kernel, offset, groups=len(factor), kind="batch_norm")
+
+    def _normalize_image(
+        self, node: fx.Node, value: Value, factor: torch.Tensor, offset: torch.Tensor
+    ) -> Value:
+        """The first layers' weights take it in; where one pads with zeros, which would not be
+        zeros of the normalised image, the host normalises."""
+        foldable = all(
+            reader.target is aten.linear.default
+            or (
+                reader.target is aten.conv2d.default
+                and not any(_pair(arguments(reader, *[None] * 4, 0)[4]))
+            )
+            for reader in self._readers(node)
+        )
+        if foldable:
+            return replace(value, affine=(factor, offset))
+        self.normalization = (factor, offset)
+        value.node.meta["unsigned"] = False
+        return value
+
+    def _clamp(self, node: fx.Node) -> Value:
+        value = self._input(node, padding_ok=True)
+        match op_name(node):
+            case "relu":
+                low, high = 0, None
+            case "relu6":
+                low, high = 0, 6
+            case "hardtanh":
+                _, low, high = arguments(node, None, -1, 1)
+            case _:
+                _, low, high = arguments(node, None, None, None)
+        if low != 0 or (high is not None and high <= 0):
+            raise refusal(node, f"clamps to {low}..{high}; use nn.ReLU or nn.ReLU6")
+        base, reader = self._before_pools(node, value.node)
+        op, limits = (aten.relu, ()) if high is None else (aten.hardtanh, (0.0, float(high)))
+        if reader is None:
+            return replace(value, node=self.out.call(node, "relu", op.default, (base, *limits)))
+        with self.out.graph.inserting_before(reader):
+            made = self.out.call(node, "relu", op.default, (base, *limits))
+        reader.replace_input_with(base, made)
+        return value
+
+    def _before_pools(self, node: fx.Node, base: fx.Node) -> tuple[fx.Node, fx.Node | None]:
+        """Where a ReLU goes, and the pool that then reads it.
+
+        relu(max_pool(x)) = max_pool(relu(x)), and there it joins the layer that makes x.
+        """
+        reader = None
+        while base.target is aten.max_pool2d.default and self._sole_reader(node):
+            source = base.all_input_nodes[0]
+            if source.target is aten.pad.default:
+                break
+            base, reader, node = source, base, self._origin(arguments(node)[0])
+        return base, reader
+
+    def _max_pool(self, node: fx.Node) -> Value:
+        value = self._input(node, padding_ok=True)
+        _, kernel, stride, padding, dilation, ceil = arguments(
+            node, None, None, [], [0, 0], [1, 1], False
+        )
+        if any(value.padding) and not is_unsigned(value.node):
+            raise refusal(node, "pads with zeros what may be negative; use the pool's own padding")
+        windows = [list(_pair(v)) for v in (kernel, stride or kernel, padding, dilation)]
+        args = (self.out.read(value), *windows, ceil)
+        made = self.out.call(node, "max_pool", aten.max_pool2d.default, args)
+        channels, rows, columns = node.meta["val"].shape[1:]
+        return Value(made, (int(channels), int(rows), int(columns)))
+
+    def _avg_pool(self, node: fx.Node) -> Value:
+        value = self._input(node, padding_ok=True)
+        _, kernel, stride, padding, ceil, include, divisor = arguments(
+            node, None, None, [], [0, 0], False, True, None
+        )
+        kernel, stride, padding = _pair(kernel), _pair(stride or kernel), _pair(padding)
+        if any(padding) and not include:
+            raise refusal(node, "divides by what depends on the position; use count_include_pad")
+        if divisor not in (None, kernel[0] * kernel[1]):
+            raise refusal(node, "has a divisor of its own; leave divisor_override out")
+        if ceil and tuple(node.meta["val"].shape[2:]) != value.windows(kernel, stride, padding):
+            raise refusal(node, "has windows that reach beyond the edge; set ceil_mode=False")
+        return self.out.avg_pool(node, value, kernel, stride, padding)
+
+    def _adaptive_avg_pool(self, node: fx.Node) -> Value:
+        value = self._input(node)
+        rows, columns = _pair(arguments(node)[1])
+        if value.shape[1] % rows or value.shape[2] % columns:
+            raise refusal(
+                node,
+                f"makes {rows}x{columns} from {value.shape[1]}x{value.shape[2]}, windows of "
+                "unequal size; choose an output size that divides its input",
+            )
+        window = (value.shape[1] // rows, value.shape[2] // columns)
+        return self.out.avg_pool(node, value, window, window)
+
+    def _mean(self, node: fx.Node) -> Value:
+        value = self._input(node)
+        x, dims = arguments(node)[:2]
+        rank = x.meta["val"].dim()
+        if rank != 4 or {d % rank for d in dims} != {2, 3}:
+            raise refusal(node, "averages over other than rows and columns; use dim=(2, 3)")
+        window = (value.shape[1], value.shape[2])
+        return self.out.avg_pool(node, value, window, window)
+
+    def _add(self, node: fx.Node) -> Value:
+        operands = [self.values.get(n) for n in arguments(node) if isinstance(n, fx.Node)]
+        values = [v for v in operands if v is not None]
+        if len(values) != 2 or node.kwargs.get("alpha", 1) != 1:
+            raise refusal(node, "adds a constant or a scaled operand; use a layer's bias")
+        a, b = values
+        if a.shape != b.shape or any(a.padding) or any(b.padding):
+            raise refusal(node, f"adds {list(a.shape)} and {list(b.shape)}; make the shapes equal")
+        return Value(self.out.call(node, "add", aten.add.Tensor, (a.node, b.node)), a.shape)
+
+    def _cat(self, node: fx.Node) -> Value:
+        parts, dim = arguments(node, None, 0)
+        values = [self.values.get(part) for part in parts]
+        rank = node.meta["val"].dim()
+        joinable = [
+            v for v in values if v and not any(v.padding) and (rank == 4 or v.shape[1:] == (1, 1))
+        ]
+        if dim % rank != 1 or len(joinable) != len(parts):
+            raise refusal(node, "joins along other than channels; use torch.cat(..., dim=1)")
+        channels = sum(value.shape[0] for value in joinable)
+        made = self.out.call(node, "cat", aten.cat.default, ([v.node for v in joinable], 1))
+        return Value(made, (channels, *joinable[0].shape[1:]))
+
+    def _pad(self, node: fx.Node) -> Value:
+        value = self._input(node, padding_ok=True)
+        if node.target is aten.pad.default:
+            _, amounts, mode, fill = arguments(node, None, None, "constant", None)
+        else:
+            (_, amounts, fill), mode = arguments(node, None, None, 0), "constant"
+        if mode != "constant" or fill or min(amounts) < 0 or any(amounts[4:]):
+            raise refusal(node, "pads other than rows and columns with zeros; use nn.ZeroPad2d")
+        left, right, top, bottom = [*amounts, 0, 0][:4]
+        return value.padded((top, bottom, left, right))
+
+
+def _pair(value: Any) -> Pair:
+    values = [value] if isinstance(value, int) else list(value)
+    return int(values[0]), int(values[-1])
