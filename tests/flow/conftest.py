@@ -1,0 +1,68 @@
+"""Commands as a user types them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from cnnaccel.cli import main
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+Cnnaccel = Callable[..., Result]
+
+
+@pytest.fixture
+def cnnaccel(capsys: pytest.CaptureFixture[str]) -> Cnnaccel:
+    """Run one command in this process; an exception that is not handled fails the test."""
+
+    def run(*arguments: str | Path) -> Result:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main([str(argument) for argument in arguments])
+        out, err = capsys.readouterr()
+        code = ended.value.code
+        return Result(code if isinstance(code, int) else 0, out, err)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def fashionmnist() -> Path:
+    """The folder with the real FashionMNIST."""
+    folder = Path(os.environ.get("CNNACCEL_DATA") or ROOT.parent / "shared" / "data")
+    if not (folder / "FashionMNIST" / "raw" / "train-images-idx3-ubyte").is_file():
+        pytest.skip(f"no FashionMNIST/raw in {folder}; set CNNACCEL_DATA to a folder that has it")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_build(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A build folder in which `run tiny` has ended."""
+    folder = tmp_path_factory.mktemp("tiny")
+    with pytest.raises(SystemExit) as ended:
+        main(["run", "tiny", "--build-dir", str(folder)])
+    assert ended.value.code in (0, None)
+    return folder
+
+
+@pytest.fixture
+def tiny(tiny_build: Path, tmp_path: Path) -> Path:
+    """A copy of `tiny_build` that a test may spoil."""
+    import shutil
+
+    return Path(shutil.copytree(tiny_build, tmp_path / "build"))
