@@ -97,7 +97,7 @@ def train(resume: bool, **where: Any) -> None:
     from cnnaccel import pipeline
 
     job = _job(**where)
-    with job.workspace.lock():
+    with job.lock():
         pipeline.train(job, resume)
 
 
@@ -116,7 +116,7 @@ def quantize(checkpoint: Path | None, **where: Any) -> None:
     from cnnaccel import pipeline
 
     job = _job(**where)
-    with job.workspace.lock():
+    with job.lock():
         pipeline.quantize(job, checkpoint)
 
 
@@ -132,7 +132,7 @@ def evaluate(**where: Any) -> None:
     from cnnaccel import pipeline
 
     job = _job(**where)
-    with job.workspace.lock():
+    with job.lock():
         pipeline.evaluate(job)
 
 
@@ -153,7 +153,7 @@ def run(first: str | None, last: str | None, **where: Any) -> None:
     from cnnaccel import pipeline
 
     job = _job(**where)
-    with job.workspace.lock():
+    with job.lock():
         pipeline.run(job, first, last)
 
 

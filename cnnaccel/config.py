@@ -13,7 +13,7 @@ import typing
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import yaml
 
@@ -21,8 +21,17 @@ from cnnaccel.errors import ConfigError
 
 SEED_MAX = 2**32 - 1
 """The largest seed numpy, torch and random all take."""
+T = TypeVar("T")
 _TAG = "tag:yaml.org,2002:"
 _NULL = _TAG + "null"
+
+
+class FieldError(ConfigError):
+    """Raised by a dataclass about one of its fields; the loader adds file and line."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(f"{field} {message}")
+        self.field = field
 
 
 def _at_least(minimum: float, default: Any, maximum: float = float("inf")) -> Any:
@@ -93,6 +102,8 @@ class QuantizeConfig:
     """`shift` makes every scale a power of two, so that requantizing is a shift alone."""
     observer: Literal["minmax", "histogram"] = "histogram"
     """How an activation's range is chosen: its maximum, or the clip of least squared error."""
+    bias_correction: bool = True
+    """Let biases take back what rounding shifts each channel by, on calibration images."""
     calibration_images: int = _at_least(1, 1024)
     """Drawn from the training split."""
     seed: int = _at_least(0, 0, SEED_MAX)
@@ -119,6 +130,19 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     Raises:
         ConfigError: with file:line, for anything that is not exactly a `Config`.
     """
+    config = load_dataclass(Config, path, overrides)
+    _check_together(config, path)
+    return dataclasses.replace(config, name=path.stem)
+
+
+def load_dataclass(cls: type[T], path: Path, overrides: Sequence[str] = ()) -> T:
+    """One `cls` from the YAML file `path` and `key.sub=value` overrides.
+
+    Every field of `cls` needs a default; one marked `internal` in its metadata is no key.
+
+    Raises:
+        ConfigError: with file:line, for anything that is not exactly a `cls`.
+    """
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -127,12 +151,11 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
         root = _compose(text, str(path))
         for override in overrides:
             root = _override(root, override)
-        config = _build(Config, root, "")
+        config = _build(cls, root, "")
     except RecursionError:
         raise ConfigError(f"{path}: nested too deep, or an anchor inside itself") from None
-    assert isinstance(config, Config)
-    _check_together(config, path)
-    return dataclasses.replace(config, name=path.stem)
+    assert isinstance(config, cls)
+    return config
 
 
 def _check_together(config: Config, path: Path) -> None:
@@ -220,7 +243,8 @@ def _build(cls: Any, node: yaml.Node, prefix: str) -> Any:
     hints = typing.get_type_hints(cls)
     fields = {f.name: f for f in dataclasses.fields(cls) if "internal" not in f.metadata}
     values: dict[str, Any] = {}
-    for key, (key_node, value_node) in _items(node).items():
+    items = _items(node)
+    for key, (key_node, value_node) in items.items():
         if key not in fields:
             raise _error(key_node, _unknown(key, list(fields), prefix))
         value = _convert(hints[key], value_node, prefix + key)
@@ -229,7 +253,11 @@ def _build(cls: Any, node: yaml.Node, prefix: str) -> Any:
             end = f"at least {low:g}" if high == math.inf else f"between {low:g} and {high:.10g}"
             raise _error(value_node, f"{prefix}{key} must be {end}, got {value}")
         values[key] = value
-    return cls(**values)
+    try:
+        return cls(**values)
+    except FieldError as error:
+        _, at = items.get(error.field, (None, node))
+        raise _error(at, f"{prefix}{error}") from None
 
 
 def _unknown(key: str, known: list[str], prefix: str) -> str:

@@ -12,6 +12,7 @@ import dataclasses
 import json
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -75,6 +76,12 @@ class Job:
         from cnnaccel.nn.models import make_model
 
         return make_model(self.config, self.dataset.shape, len(self.dataset.classes))
+
+    def lock(self) -> AbstractContextManager[None]:
+        """Keep others out of the build folder; of the processes of a torchrun, one does."""
+        from cnnaccel.nn.ranks import ranks_from_environment
+
+        return self.workspace.lock() if ranks_from_environment().first else nullcontext()
 
     def say(self, text: str) -> None:
         """A line for the user."""

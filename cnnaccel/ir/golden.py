@@ -93,7 +93,7 @@ def run_layer(layer: AnyLayer, inputs: list[Array]) -> Array:
     """One layer on a batch: [N, C, H, W] in, [N, K, P, Q] of the output's element type out."""
     if isinstance(layer, Concat):
         return np.concatenate(inputs, axis=1)
-    views = inputs if isinstance(layer, Add) else [_windows(layer, inputs[0])]
+    views = inputs if isinstance(layer, Add) else [windows_of(layer, inputs[0])]
     out = np.empty((len(inputs[0]), *layer.output.shape), layer.output.dtype)
     for images, rows in _blocks(layer, len(out)):
         out[images, :, rows] = _block(layer, [view[images, :, rows] for view in views])
@@ -135,7 +135,7 @@ def _block(layer: Windowed | Add, views: list[Array]) -> Array:
             assert_never(layer)
 
 
-def _windows(layer: Windowed, x: Array) -> Array:
+def windows_of(layer: Windowed, x: Array) -> Array:
     """What each output pixel sees, [N, C, P, Q, R, S]: a view of padded x, not a copy."""
     top, bottom, left, right = layer.padding
     if any(layer.padding):

@@ -58,5 +58,6 @@ def process_group() -> Iterator[Ranks]:
         ) from error
     try:
         yield ranks
+        dist.barrier()  # who leaves early breaks the others' connections
     finally:
         dist.destroy_process_group()

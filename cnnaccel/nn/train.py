@@ -96,41 +96,54 @@ def train(
         ConfigError: the batch or the augmentation does not fit the data.
     """
     check_augment(config.train.augment, dataset.shape)
-    path = folder / CHECKPOINT
     with process_group() as ranks, _reproducible():
-        _lay_out(model, torch.channels_last)  # a fifth faster on a CPU
-        training = _Training(config, model, dataset, ranks)
-        if resume:
-            training.restore(path)
-        elif ranks.first:
-            training.save(path)
-        start = len(training.history) + 1
-        try:
-            if ranks.first:
-                observer.on_start(config.train.epochs, training.steps, start)
-            for epoch in range(start, config.train.epochs + 1):
-                training.run_epoch(epoch, observer)
-                if ranks.first:
-                    _write_metrics(folder / METRICS, training.history)
-                    training.save(path)
-                    observer.on_epoch(training.history[-1])
-        except KeyboardInterrupt:
-            raise Interrupted(
-                f"training interrupted; {path} holds its last whole epoch, --resume continues it"
-            ) from None
-        model.load_state_dict(training.best_weights)
-        _lay_out(model, torch.contiguous_format)
-        best = training.history[training.best_epoch - 1]
+        return _train(config, model, dataset, folder, resume, observer, ranks)
+
+
+def _train(
+    config: Config,
+    model: nn.Module,
+    dataset: Dataset,
+    folder: Path,
+    resume: bool,
+    observer: TrainObserver,
+    ranks: Ranks,
+) -> TrainResult:
+    """`train` among processes that have found each other."""
+    path = folder / CHECKPOINT
+    _lay_out(model, torch.channels_last)  # a fifth faster on a CPU
+    training = _Training(config, model, dataset, ranks)
+    if resume:
+        training.restore(path)
+    elif ranks.first:
+        training.save(path)
+    start = len(training.history) + 1
+    try:
         if ranks.first:
-            _write_metrics(folder / METRICS, training.history)
-            content = {
-                "model": config.model,
-                "model_args": _plain(config.model_args),
-                "epoch": best.epoch,
-                "validation_accuracy": best.validation_accuracy,
-                "weights": dict(model.state_dict()),
-            }
-            save_checkpoint(folder / MODEL, content)
+            observer.on_start(config.train.epochs, training.steps, start)
+        for epoch in range(start, config.train.epochs + 1):
+            training.run_epoch(epoch, observer)
+            if ranks.first:
+                _write_metrics(folder / METRICS, training.history)
+                training.save(path)
+                observer.on_epoch(training.history[-1])
+    except KeyboardInterrupt:
+        raise Interrupted(
+            f"training interrupted; {path} holds its last whole epoch, --resume continues it"
+        ) from None
+    model.load_state_dict(training.best_weights)
+    _lay_out(model, torch.contiguous_format)
+    best = training.history[training.best_epoch - 1]
+    if ranks.first:
+        _write_metrics(folder / METRICS, training.history)
+        content = {
+            "model": config.model,
+            "model_args": _plain(config.model_args),
+            "epoch": best.epoch,
+            "validation_accuracy": best.validation_accuracy,
+            "weights": dict(model.state_dict()),
+        }
+        save_checkpoint(folder / MODEL, content)
     return TrainResult(
         best.epoch, best.validation_accuracy, tuple(training.history), folder / MODEL, path
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,6 +10,7 @@ from torch import fx, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.fx.passes.fake_tensor_prop import FakeTensorProp
 
+from cnnaccel.errors import ModelError
 from cnnaccel.quant.frontend import Shape, module_class, module_path
 
 aten = torch.ops.aten
@@ -35,10 +35,16 @@ class Value:
         top, bottom, left, right = (a + b for a, b in zip(self.padding, more, strict=True))
         return replace(self, padding=(top, bottom, left, right))
 
+    @property
+    def padded_shape(self) -> Shape:
+        """Its shape with those zeros."""
+        top, bottom, left, right = self.padding
+        channels, rows, columns = self.shape
+        return channels, rows + top + bottom, columns + left + right
+
     def windows(self, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair = (1, 1)) -> Pair:
         """Rows and columns a sliding window makes of it, rounded down."""
-        top, bottom, left, right = self.padding
-        sizes = (self.shape[1] + top + bottom, self.shape[2] + left + right)
+        sizes = self.padded_shape[1:]
         rows, columns = (
             (sizes[i] + 2 * padding[i] - dilation[i] * (kernel[i] - 1) - 1) // stride[i] + 1
             for i in (0, 1)
@@ -89,11 +95,11 @@ class Builder:
         value: Value,
         weight: torch.Tensor,
         bias: torch.Tensor | None,
-        *,
         stride: Pair = (1, 1),
         padding: Pair = (0, 0),
         dilation: Pair = (1, 1),
         groups: int = 1,
+        *,
         kind: str = "conv",
     ) -> Value:
         """A convolution with weights [K, C / groups, R, S] and bias [K]."""
@@ -103,15 +109,14 @@ class Builder:
             weight, bias = _fold(weight, bias, groups, *value.affine)
         node = self.call(source, kind, aten.conv2d.default, (self.read(value),))
         with self.graph.inserting_before(node):
-            w = self._constant(node.meta["layer"] + "_weight", weight)
-            b = self._constant(node.meta["layer"] + "_bias", bias)
+            w, b = self._constant(weight), self._constant(bias)
         node.args = (*node.args, w, b, list(stride), list(padding), list(dilation), groups)
         kernel = (weight.shape[2], weight.shape[3])
         return Value(node, (len(weight), *value.windows(kernel, stride, padding, dilation)))
 
     def scale_conv(self, node: fx.Node, factor: torch.Tensor, offset: torch.Tensor) -> None:
         """Make a convolution's result factor * result + offset, per channel."""
-        weight, bias = (self.root.get_buffer(str(n.target)) for n in node.all_input_nodes[1:3])
+        weight, bias = (self.root.get_buffer(str(n.target)) for n in node.all_input_nodes[1:])
         weight.copy_((weight.double() * factor[:, None, None, None]).float())
         bias.copy_((bias.double() * factor + offset).float())
 
@@ -124,17 +129,28 @@ class Builder:
         return Value(node, (value.shape[0], *value.windows(kernel, stride, padding)))
 
     def module(self, input_shape: Shape) -> fx.GraphModule:
-        """The finished graph, checked, with shapes on its nodes."""
+        """The finished graph, checked, with shapes on its nodes.
+
+        Raises:
+            ModelError: weights or biases that are not finite.
+        """
         self.graph.eliminate_dead_code()
         self.graph.lint()
+        for node in self.graph.find_nodes(op="call_function", target=aten.conv2d.default):
+            constants = [self.root.get_buffer(str(n.target)) for n in node.all_input_nodes[1:]]
+            if not all(bool(constant.isfinite().all()) for constant in constants):
+                raise ModelError(
+                    f"layer '{node.meta['layer']}': its weights, with the batch norm behind it, "
+                    "are not finite; train again with a smaller learning rate"
+                )
         module = fx.GraphModule(self.root, self.graph)
         # PT2E observes only what it knows to be a tensor
         shapes = FakeTensorProp(module, FakeTensorMode(allow_non_fake_inputs=True))
         shapes.propagate(torch.zeros(2, *input_shape))
         return module
 
-    def _constant(self, name: str, value: torch.Tensor) -> fx.Node:
-        attribute = re.sub(r"\W", "_", name)
+    def _constant(self, value: torch.Tensor) -> fx.Node:
+        attribute = f"constant_{len(list(self.root.buffers()))}"
         self.root.register_buffer(attribute, value.detach().clone().float())
         return self.graph.get_attr(attribute)
 
@@ -152,3 +168,20 @@ def _fold(
     weight = weight.double()
     total = bias.double() + (weight * offset[channels][:, :, None, None]).sum((1, 2, 3))
     return weight * factor[channels][:, :, None, None], total
+
+
+def is_unsigned(node: fx.Node) -> bool:
+    """Whether a canonical node's value is never negative, whatever the image."""
+    if node.op == "placeholder":
+        return bool(node.meta["unsigned"])
+    if node.target in (aten.relu.default, aten.hardtanh.default):
+        return True
+    if node.target == aten.conv2d.default:
+        return False
+    return all(is_unsigned(source) for source in node.all_input_nodes)
+
+
+def pair(value: Any) -> Pair:
+    """Rows and columns, from one number for both or a list of one or two."""
+    values = [value] if isinstance(value, int) else list(value)
+    return int(values[0]), int(values[-1])

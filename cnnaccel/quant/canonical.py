@@ -22,8 +22,16 @@ import torch
 from torch import fx, nn
 
 from cnnaccel.errors import ModelError
-from cnnaccel.quant.builder import Builder, Pair, Value, aten
-from cnnaccel.quant.frontend import Shape, arguments, export, op_name, refusal, refuse_unknown
+from cnnaccel.quant.builder import Builder, Value, aten, is_unsigned, pair
+from cnnaccel.quant.frontend import (
+    Shape,
+    arguments,
+    check_known,
+    export,
+    features,
+    op_name,
+    refusal,
+)
 
 _IDENTITIES = {
     aten.clone.default,
@@ -44,6 +52,10 @@ _RESHAPES = {
     aten.unsqueeze.default,
 }
 _TRANSPARENT = _IDENTITIES | _RESHAPES
+_NO_VALUE = {
+    aten.sym_size.int,  # feeds reshapes, which look at shapes instead
+    aten._assert_tensor_metadata.default,  # left behind by a conversion to the type it had
+}
 _Affine = tuple[torch.Tensor, torch.Tensor]
 
 
@@ -73,17 +85,6 @@ def canonicalize(model: nn.Module, input_shape: Shape) -> CanonicalModel:
     return _Canonicalizer(export(model, input_shape)).run(input_shape)
 
 
-def is_unsigned(node: fx.Node) -> bool:
-    """Whether a canonical node's value is never negative, whatever the image."""
-    if node.op == "placeholder":
-        return bool(node.meta["unsigned"])
-    if node.target in (aten.relu.default, aten.hardtanh.default):
-        return True
-    if node.target == aten.conv2d.default:
-        return False
-    return all(is_unsigned(source) for source in node.all_input_nodes)
-
-
 @dataclass
 class _Canonicalizer:
     """One walk over an exported graph: a handler per operator, `values` by exported node."""
@@ -95,21 +96,18 @@ class _Canonicalizer:
 
     def run(self, input_shape: Shape) -> CanonicalModel:
         handlers = self._handlers()
-        refuse_unknown(self.source, handlers)
+        check_known(self.source, handlers.keys() | _NO_VALUE)
         for node in self.source.graph.nodes:
             if node.op == "placeholder":
-                if self.values:
-                    raise refusal(node, "a second input; the engine takes images alone")
                 self.values[node] = self.out.image(input_shape)
             elif node.op == "output":
                 self._output(arguments(node)[0])
-            elif node.op == "call_function" and node.target is not aten.sym_size.int:
+            elif node.op == "call_function" and node.target not in _NO_VALUE:
                 self.values[node] = handlers[node.target](node)
         return CanonicalModel(self.out.module(input_shape), self.normalization)
 
     def _handlers(self) -> dict[Any, Callable[[fx.Node], Value]]:
         handlers: dict[Any, Callable[[fx.Node], Value]] = {
-            aten.sym_size.int: self._identity,  # feeds reshapes, which look at shapes instead
             aten.conv2d.default: self._conv2d,
             aten.conv2d.padding: self._conv2d,
             aten.linear.default: self._linear,
@@ -133,12 +131,25 @@ class _Canonicalizer:
 
     # -- looking around in the exported graph -----------------------------------------------------
 
-    def _input(self, node: fx.Node, padding_ok: bool = False) -> Value:
-        value = self.values.get(arguments(node)[0])
+    def _value(self, node: fx.Node, source: Any, padding_ok: bool = False) -> Value:
+        """What `node` reads from `source`, whatever the shape."""
+        value = self.values.get(source)
         if value is None:
             raise refusal(node, "computes on a constant; the engine computes on images")
         if any(value.padding) and not padding_ok:
             raise refusal(node, "zero padding can only go into a convolution or a pool")
+        return value
+
+    def _input(self, node: fx.Node, padding_ok: bool = False) -> Value:
+        """The first operand, which has the shape [C, H, W] it was made with, or is flat."""
+        source = arguments(node)[0]
+        value = self._value(node, source, padding_ok)
+        if features(source) not in (value.padded_shape, (math.prod(value.shape),)):
+            raise refusal(
+                node,
+                f"reads {list(value.shape)} as {list(features(source))}; keep the layers of the "
+                "model on N, C, H, W, and use x.flatten(1) before nn.Linear",
+            )
         return value
 
     def _tensor(self, node: fx.Node, constant: fx.Node | None) -> torch.Tensor | None:
@@ -182,17 +193,19 @@ class _Canonicalizer:
         self.out.graph.output(value.node)
 
     def _identity(self, node: fx.Node) -> Value:
-        return self._input(node, padding_ok=True)
+        return self._value(node, arguments(node)[0], padding_ok=True)
 
     def _reshape(self, node: fx.Node) -> Value:
-        value = self._input(node)
-        features = tuple(node.meta["val"].shape[1:])
-        flat = features == (math.prod(value.shape),)
-        squeezed = [d for d in features if d != 1] == [d for d in value.shape if d != 1]
+        value = self._value(node, arguments(node)[0])
+        shape = features(node)
+        flat = shape == (math.prod(value.shape),)
+        squeezed = [d for d in shape if d != 1] == [d for d in value.shape if d != 1]
         if not (flat or squeezed):
             raise refusal(
                 node,
-                f"reshapes {list(value.shape)} to {list(features)}; only x.flatten(1) has a place",
+                f"reshapes {list(value.shape)} to {list(shape)}; use x.flatten(1), the "
+                "only reshape the engine has a place for; to shuffle channels use an nn.Conv2d "
+                "with kernel 1",
             )
         return value
 
@@ -201,7 +214,7 @@ class _Canonicalizer:
         _, w, b, stride, padding, dilation, groups = arguments(
             node, None, None, None, [1, 1], [0, 0], [1, 1], 1
         )
-        weight, bias, dilation = self._tensor(node, w), self._tensor(node, b), _pair(dilation)
+        weight, bias, dilation = self._tensor(node, w), self._tensor(node, b), pair(dilation)
         assert weight is not None
         if isinstance(padding, str):
             spans = [d * (k - 1) for d, k in zip(dilation, weight.shape[2:], strict=True)]
@@ -210,22 +223,14 @@ class _Canonicalizer:
                 (rows // 2, rows - rows // 2, columns // 2, columns - columns // 2)
             )
             padding = [0, 0]
-        return self.out.conv(
-            node,
-            value,
-            weight,
-            bias,
-            stride=_pair(stride),
-            padding=_pair(padding),
-            dilation=dilation,
-            groups=groups,
-        )
+        window = (pair(stride), pair(padding), dilation)
+        return self.out.conv(node, value, weight, bias, *window, groups)
 
     def _linear(self, node: fx.Node) -> Value:
-        value = self._input(node)
         x, w, b = arguments(node, None, None, None)
         if x.meta["val"].dim() != 2:
             raise refusal(node, "reads a tensor that is not flat; put nn.Flatten before it")
+        value = self._input(node)
         weight = self._tensor(node, w)
         assert weight is not None
         kernel = weight.reshape(len(weight), *value.shape)
@@ -256,22 +261,25 @@ class _Canonicalizer:
     ) -> Value:
         """The first layers' weights take it in; where one pads with zeros, which would not be
         zeros of the normalised image, the host normalises."""
+        if self.normalization is not None:  # a second one
+            first_factor, first_offset = self.normalization
+            factor, offset = factor * first_factor, factor * first_offset + offset
         foldable = all(
             reader.target is aten.linear.default
             or (
                 reader.target is aten.conv2d.default
-                and not any(_pair(arguments(reader, *[None] * 4, 0)[4]))
+                and not any(pair(arguments(reader, *[None] * 4, 0)[4]))
             )
             for reader in self._readers(node)
         )
-        if foldable:
+        if foldable and self.normalization is None:
             return replace(value, affine=(factor, offset))
         self.normalization = (factor, offset)
         value.node.meta["unsigned"] = False
         return value
 
     def _clamp(self, node: fx.Node) -> Value:
-        value = self._input(node, padding_ok=True)
+        value = self._value(node, arguments(node)[0], padding_ok=True)
         match op_name(node):
             case "relu":
                 low, high = 0, None
@@ -312,29 +320,29 @@ class _Canonicalizer:
         )
         if any(value.padding) and not is_unsigned(value.node):
             raise refusal(node, "pads with zeros what may be negative; use the pool's own padding")
-        windows = [list(_pair(v)) for v in (kernel, stride or kernel, padding, dilation)]
+        windows = [list(pair(v)) for v in (kernel, stride or kernel, padding, dilation)]
         args = (self.out.read(value), *windows, ceil)
         made = self.out.call(node, "max_pool", aten.max_pool2d.default, args)
-        channels, rows, columns = node.meta["val"].shape[1:]
-        return Value(made, (int(channels), int(rows), int(columns)))
+        channels, rows, columns = features(node)
+        return Value(made, (channels, rows, columns))
 
     def _avg_pool(self, node: fx.Node) -> Value:
         value = self._input(node, padding_ok=True)
         _, kernel, stride, padding, ceil, include, divisor = arguments(
             node, None, None, [], [0, 0], False, True, None
         )
-        kernel, stride, padding = _pair(kernel), _pair(stride or kernel), _pair(padding)
+        kernel, stride, padding = pair(kernel), pair(stride or kernel), pair(padding)
         if any(padding) and not include:
             raise refusal(node, "divides by what depends on the position; use count_include_pad")
         if divisor not in (None, kernel[0] * kernel[1]):
             raise refusal(node, "has a divisor of its own; leave divisor_override out")
-        if ceil and tuple(node.meta["val"].shape[2:]) != value.windows(kernel, stride, padding):
+        if ceil and features(node)[1:] != value.windows(kernel, stride, padding):
             raise refusal(node, "has windows that reach beyond the edge; set ceil_mode=False")
         return self.out.avg_pool(node, value, kernel, stride, padding)
 
     def _adaptive_avg_pool(self, node: fx.Node) -> Value:
         value = self._input(node)
-        rows, columns = _pair(arguments(node)[1])
+        rows, columns = pair(arguments(node)[1])
         if value.shape[1] % rows or value.shape[2] % columns:
             raise refusal(
                 node,
@@ -348,33 +356,36 @@ class _Canonicalizer:
         value = self._input(node)
         x, dims = arguments(node)[:2]
         rank = x.meta["val"].dim()
-        if rank != 4 or {d % rank for d in dims} != {2, 3}:
+        if rank != 4 or {d % rank for d in dims or range(rank)} != {2, 3}:
             raise refusal(node, "averages over other than rows and columns; use dim=(2, 3)")
         window = (value.shape[1], value.shape[2])
         return self.out.avg_pool(node, value, window, window)
 
     def _add(self, node: fx.Node) -> Value:
-        operands = [self.values.get(n) for n in arguments(node) if isinstance(n, fx.Node)]
-        values = [v for v in operands if v is not None]
-        if len(values) != 2 or node.kwargs.get("alpha", 1) != 1:
+        operands = arguments(node)
+        if not all(n in self.values for n in operands) or node.kwargs.get("alpha", 1) != 1:
             raise refusal(node, "adds a constant or a scaled operand; use a layer's bias")
-        a, b = values
-        if a.shape != b.shape or any(a.padding) or any(b.padding):
-            raise refusal(node, f"adds {list(a.shape)} and {list(b.shape)}; make the shapes equal")
+        a, b = (self._value(node, n) for n in operands)
+        shapes = [list(features(n)) for n in operands]
+        if shapes[0] != shapes[1] or a.shape != b.shape:
+            raise refusal(
+                node,
+                f"adds {shapes[0]}, made as {list(a.shape)}, and {shapes[1]}, made as "
+                f"{list(b.shape)}; make the shapes equal before the addition",
+            )
         return Value(self.out.call(node, "add", aten.add.Tensor, (a.node, b.node)), a.shape)
 
     def _cat(self, node: fx.Node) -> Value:
         parts, dim = arguments(node, None, 0)
-        values = [self.values.get(part) for part in parts]
+        values = [self._value(node, part) for part in parts]
         rank = node.meta["val"].dim()
-        joinable = [
-            v for v in values if v and not any(v.padding) and (rank == 4 or v.shape[1:] == (1, 1))
-        ]
-        if dim % rank != 1 or len(joinable) != len(parts):
+        if dim % rank != 1:
             raise refusal(node, "joins along other than channels; use torch.cat(..., dim=1)")
-        channels = sum(value.shape[0] for value in joinable)
-        made = self.out.call(node, "cat", aten.cat.default, ([v.node for v in joinable], 1))
-        return Value(made, (channels, *joinable[0].shape[1:]))
+        if any(features(p) != v.shape[: rank - 1] for p, v in zip(parts, values, strict=True)):
+            raise refusal(node, "joins reshaped tensors; use torch.cat(..., dim=1) before flatten")
+        channels = sum(value.shape[0] for value in values)
+        made = self.out.call(node, "cat", aten.cat.default, ([v.node for v in values], 1))
+        return Value(made, (channels, *values[0].shape[1:]))
 
     def _pad(self, node: fx.Node) -> Value:
         value = self._input(node, padding_ok=True)
@@ -386,8 +397,3 @@ class _Canonicalizer:
             raise refusal(node, "pads other than rows and columns with zeros; use nn.ZeroPad2d")
         left, right, top, bottom = [*amounts, 0, 0][:4]
         return value.padded((top, bottom, left, right))
-
-
-def _pair(value: Any) -> Pair:
-    values = [value] if isinstance(value, int) else list(value)
-    return int(values[0]), int(values[-1])

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import logging
 import re
+import sysconfig
 import traceback
 import warnings
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,19 +20,42 @@ from cnnaccel.errors import ModelError
 
 Shape = tuple[int, int, int]
 _REWRITES = {
-    "silu|gelu|elu|celu|selu|mish|hardswish|leaky_relu|prelu|softplus|tanh|sigmoid|hardsigmoid": (
-        "nn.ReLU or nn.ReLU6"
+    "silu|gelu|r?relu_.*|c?elu|selu|mish|hardswish|leaky_relu|prelu|softplus|softsign|tanh|"
+    "hardsigmoid|log_sigmoid.*|abs|exp|pow|sqrt": "use nn.ReLU or nn.ReLU6",
+    "sigmoid|softmax|log_softmax": (
+        "at the end of the model leave it out, the order of the logits is the same; "
+        "elsewhere use nn.ReLU6"
     ),
-    "log_softmax|softmax": "nothing: return the logits, their order is the same",
-    "group_norm|layer_norm|instance_norm|native_group_norm|native_layer_norm": "nn.BatchNorm2d",
-    "conv1d|conv3d": "nn.Conv2d, with 1 as the size of the missing dimension",
-    "conv_transpose2d|upsample_.*|pixel_shuffle": "strided nn.Conv2d layers only",
-    "adaptive_max_pool2d|amax|max": "nn.MaxPool2d with an explicit kernel",
-    "mul|div": "nn.BatchNorm2d, which scales each channel",
-    "sub|rsub": "addition, the sign taken into the convolution's weights",
-    "matmul|mm|bmm|addmm|einsum|scaled_dot_product_attention": "nn.Linear with constant weights",
-    "lstm|gru|rnn_.*": "convolutions",
-    "permute|transpose": "a model that keeps N, C, H, W throughout",
+    "(native_)?(group|layer)_norm|instance_norm|rms_norm": "use nn.BatchNorm2d",
+    "native_batch_norm_legit": "use nn.BatchNorm2d(..., track_running_stats=True)",
+    "weight_norm.*|linalg_.*": "bake it in with torch.nn.utils.parametrize.remove_parametrizations",
+    "conv[13]d|.*_pool[13]d": "use the 2d layer, with 1 as the size of a missing dimension",
+    "conv_transpose.*|upsample_.*|pixel_shuffle|im2col|col2im": "use strided nn.Conv2d layers only",
+    "adaptive_max_pool2d|amax|max": "use nn.MaxPool2d with an explicit kernel",
+    "sum|mean|var.*|std.*": "use nn.AdaptiveAvgPool2d over rows and columns",
+    "mul|div": (
+        "a constant factor is an nn.BatchNorm2d; a product of two tensors has no replacement"
+    ),
+    "r?sub": (
+        "use addition, with the sign in the convolution before it; "
+        "for a normalisation set data.mean and data.std"
+    ),
+    "matmul|mm|bmm|addmm|einsum|scaled_dot_product_attention": (
+        "use nn.Linear, with constant weights"
+    ),
+    "lstm|gru|rnn_.*|embedding": "use convolutions",
+    "split.*|chunk|unbind|slice|select|narrow|unsafe_split.*": (
+        "use one convolution for each part; all can read the whole tensor"
+    ),
+    "channel_shuffle": "use an nn.Conv2d with kernel 1, which mixes channels",
+    "permute|transpose|t|movedim": "keep N, C, H, W throughout",
+    "stack": "use torch.cat(..., dim=1)",
+    "expand|repeat|tile": "use nn.Conv2d to make further channels",
+    "gt|ge|lt|le|eq|ne|where|index|index_.*|nonzero|masked_.*|item|cond|argmax|topk": (
+        "compute the same for every image; decide on the logits, after the model"
+    ),
+    "copy": "leave buffers as they are in forward()",
+    "rand.*|bernoulli|native_dropout": "draw no random numbers outside nn.Dropout",
 }
 _SUPPORTED = (
     "Conv2d, Linear, BatchNorm, ReLU, ReLU6, MaxPool2d, AvgPool2d, AdaptiveAvgPool2d, residual "
@@ -38,7 +63,7 @@ _SUPPORTED = (
 )
 
 
-def refuse_unknown(module: fx.GraphModule, known: Container[Any]) -> None:
+def check_known(module: fx.GraphModule, known: Container[Any]) -> None:
     """Raise ModelError, naming every operator of an exported graph that is not among `known`."""
     unknown = [
         node
@@ -63,9 +88,11 @@ def refusal(node: fx.Node, reason: str) -> ModelError:
 
 def describe(node: fx.Node) -> str:
     """An exported node as its author knows it: module path, operator, file and line."""
-    places = re.findall(r'File "([^"]+)", line (\d+)', node.meta.get("stack_trace") or "")
-    where = f" at {places[-1][0]}:{places[-1][1]}" if places else ""
-    return f"layer '{module_path(node) or node.name}' ({op_name(node)}){where}"
+    path, name = module_path(node), op_name(node)
+    what = f"layer '{path}' ({name})" if path else f"'{name}' in the model's forward()"
+    frames = re.findall(r'File "([^"]+)", line (\d+)', node.meta.get("stack_trace") or "")
+    place = _users_place(frames)
+    return f"{what} at {place}" if place else what
 
 
 @contextlib.contextmanager
@@ -81,8 +108,22 @@ def quiet_torch() -> Iterator[None]:
         logging.disable(level)
 
 
+@contextlib.contextmanager
+def _evaluating(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode, and afterwards each module's own mode again."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
+
+
 def export(model: nn.Module, shape: Shape) -> fx.GraphModule:
     """The aten graph of `model` in evaluation mode, free of in-place operators, for any batch size.
+
+    The model itself is left as it was.
 
     Raises:
         ModelError: forward() raises, or its shapes depend on the image or the batch size.
@@ -90,41 +131,70 @@ def export(model: nn.Module, shape: Shape) -> fx.GraphModule:
     example = torch.zeros(2, *shape)
     batch = torch.export.Dim("batch")
     try:
-        with quiet_torch(), torch.no_grad():
-            exported = torch.export.export(model.eval(), (example,), dynamic_shapes=({0: batch},))
+        # where forward() branches on a tensor, torch prints the graph so far to stderr
+        with quiet_torch(), contextlib.redirect_stderr(io.StringIO()):
+            with torch.no_grad(), _evaluating(model):
+                exported = torch.export.export(model, (example,), dynamic_shapes=({0: batch},))
             module = exported.run_decompositions({}).module()
             assert isinstance(module, fx.GraphModule)
             return module
     except Exception as error:  # the user's forward() runs here, and may raise anything
-        reason = next(line for line in [*str(error).splitlines(), type(error).__name__] if line)
-        raise ModelError(
-            f"{_user_frame(error) or type(model).__name__}: the model cannot be captured as a "
-            f"graph: {reason}\nShapes and the path through forward() must not depend on the values "
-            "in the image or on the batch size: use x.flatten(1) for views, and no `if` on tensors"
-        ) from error
+        raise ModelError(_export_failure(model, shape, error)) from error
 
 
-def _user_frame(error: BaseException) -> str | None:
-    """file:line of the last line of the user's own code in a traceback."""
-    ours = (str(Path(torch.__file__).parent), str(Path(__file__).parent))
-    frames = [
-        f
-        for f in traceback.extract_tb(error.__traceback__)
-        if not f.filename.startswith((*ours, "<"))
-    ]
-    return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else None
+def _export_failure(model: nn.Module, shape: Shape, error: Exception) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    where = _users_place([(frame.filename, frame.lineno) for frame in frames])
+    name = type(model).__name__
+    start = f"model '{name}' at {where}" if where else f"model '{name}'"
+    kind, text = type(error), str(error)
+    reason = next((line.strip() for line in text.splitlines() if line.strip()), "no message")
+    if not kind.__module__.startswith("torch."):  # forward() itself
+        size = "x".join(map(str, shape))
+        return (
+            f"{start}: forward() fails on float32 images of {size}: {kind.__name__}: {reason}\n"
+            "It must take one batch of images and compute with torch operators alone"
+        )
+    if "Constraints violated" in reason:
+        return (
+            f"{start}: works for one batch size only\n"
+            "Leave the first dimension open: x.flatten(1) in place of x.view(2, -1), and no loop "
+            "over images"
+        )
+    return (
+        f"{start}: cannot be captured as a graph: {reason}\n"
+        "Shapes and the path through forward() must not depend on the values in the image: "
+        "no `if` on tensors"
+    )
+
+
+def _users_place(frames: Sequence[tuple[str, Any]]) -> str | None:
+    """file:line of the last frame, of a stack from outside in, that is the user's own code."""
+    ours = (Path(torch.__file__).parent, Path(__file__).parent)
+    library = Path(sysconfig.get_path("stdlib"))
+    for file, line in reversed(frames):
+        path = Path(file)
+        standard = path.is_relative_to(library) and "site-packages" not in path.parts
+        if not (file.startswith("<") or standard or any(path.is_relative_to(p) for p in ours)):
+            return f"{file}:{line}"
+    return None
 
 
 def _rewrite(name: str) -> str:
     for pattern, advice in _REWRITES.items():
         if re.fullmatch(pattern, name):
-            return f"not supported; nearest supported rewrite: {advice}"
+            return f"not supported; {advice}"
     return "not supported; leave it out or build it from the layers below"
 
 
 def arguments(node: fx.Node, *defaults: Any) -> tuple[Any, ...]:
     """A node's positional arguments, the missing ones from `defaults`."""
     return (*node.args, *defaults[len(node.args) :])
+
+
+def features(node: fx.Node) -> tuple[int, ...]:
+    """The shape of an exported tensor without its batch; -1 where a size depends on the batch."""
+    return tuple(d if isinstance(d, int) else -1 for d in node.meta["val"].shape[1:])
 
 
 def op_name(node: fx.Node) -> str:

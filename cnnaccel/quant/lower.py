@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import numpy as np
@@ -16,7 +16,7 @@ import numpy.typing as npt
 import torch
 from torch import fx
 
-from cnnaccel.errors import GraphError, ModelError
+from cnnaccel.errors import GraphError
 from cnnaccel.ir import intmath
 from cnnaccel.ir.graph import (
     Add,
@@ -34,9 +34,9 @@ from cnnaccel.ir.graph import (
     TensorSpec,
 )
 from cnnaccel.ir.verify import verify
-from cnnaccel.quant.builder import aten
+from cnnaccel.quant.builder import aten, pair
 from cnnaccel.quant.frontend import arguments
-from cnnaccel.quant.quantizer import CLAMPS, fused_clamp
+from cnnaccel.quant.quantizer import ACCUMULATING, CLAMPS, PIXEL_SCALE, fused_clamp
 
 decomposed = torch.ops.quantized_decomposed
 FloatArray = npt.NDArray[np.float64]
@@ -64,7 +64,6 @@ def lower(
     shift_only: scales are powers of two, and every multiplier is one.
 
     Raises:
-        ModelError: an activation that is not finite.
         GraphError: the result breaks the graph's contract, as when an accumulator could overflow.
     """
     lowering = _Lowering(converted, shift_only)
@@ -98,11 +97,12 @@ class _Lowering:
     def visit(self, node: fx.Node) -> None:
         """Append the layer of one node, where it is one."""
         if node.op == "placeholder":
-            self._define(node, "image", self._spec("image", node))
-        elif fused_clamp(node) is not None:
+            spec = self._spec("image", node)
+            if spec.dtype == "uint8":  # torchao knows the scale of pixels as a float32
+                spec = replace(spec, scale=PIXEL_SCALE)
+            self._define(node, "image", spec)
+        elif node.target in ACCUMULATING:
             self._accumulate(node, fused_clamp(node))
-        elif node.target in (aten.conv2d.default, aten.avg_pool2d.default, aten.add.Tensor):
-            self._accumulate(node, None)
         elif node.target in CLAMPS and node not in self.tensor_of:
             source = self._source(node)
             out = self._spec(node.meta["layer"], node)
@@ -132,9 +132,7 @@ class _Lowering:
     def _spec(self, name: str, node: fx.Node) -> TensorSpec:
         """As the quantize node behind `node` says; shape from the exported example."""
         (quantize,) = (u for u in node.users if u.target is decomposed.quantize_per_tensor.default)
-        scale, dtype = arguments(quantize)[1], arguments(quantize)[5]
-        if not (isinstance(scale, float) and math.isfinite(scale) and scale > 0):
-            raise ModelError(f"layer '{name}': its activations are not finite (scale {scale})")
+        scale, dtype = float(arguments(quantize)[1]), arguments(quantize)[5]
         channels, rows, columns = (int(d) for d in node.meta["val"].shape[1:])
         kind: Dtype = "uint8" if dtype is torch.uint8 else "int8"
         return TensorSpec(name, (channels, rows, columns), kind, scale)
@@ -143,15 +141,16 @@ class _Lowering:
         """The tensor an accumulating node makes.
 
         Where its only reader is a concatenation it takes that one's scale at once, so that numbers
-        are rounded once instead of twice.
+        are rounded once instead of twice (unless a shift could not get there).
         """
         last = clamp or node
+        own = self._spec(node.meta["layer"], last)
         readers = _readers(last)
         if len(readers) == 1 and readers[0].target is aten.cat.default:
-            joined = self._spec(node.meta["layer"], readers[0])
-            shape = self._spec(node.meta["layer"], last).shape
-            return TensorSpec(joined.name, shape, joined.dtype, joined.scale)
-        return self._spec(node.meta["layer"], last)
+            joined = self._spec(own.name, readers[0])
+            if not self.shift_only or _is_power_of_two(joined.scale / own.scale):
+                return replace(joined, shape=own.shape)
+        return own
 
     # -- layers ---------------------------------------------------------------------------------
 
@@ -173,8 +172,8 @@ class _Lowering:
         bias = self._constant(arguments(node)[2])
         weight, scale, int_bias = _fit_bias(weight, scale, bias, source.scale, self.shift_only)
         self.weight_scales[out.name] = scale
-        requant = self._requant(node, source.scale * scale / out.scale, out, clamp)
-        stride, padding, dilation = (_pair(arguments(node)[i]) for i in (3, 4, 5))
+        requant = self._requant(source.scale * scale / out.scale, out, clamp)
+        stride, padding, dilation = (pair(arguments(node)[i]) for i in (3, 4, 5))
         groups = arguments(node)[6]
         common: dict[str, Any] = {
             "bias": int_bias,
@@ -190,32 +189,32 @@ class _Lowering:
 
     def _avg_pool(self, node: fx.Node, out: TensorSpec, clamp: fx.Node | None) -> AvgPool2d:
         source = self._source(node)
-        kernel, stride, padding = (_pair(arguments(node)[i]) for i in (1, 2, 3))
+        kernel, stride, padding = (pair(arguments(node)[i]) for i in (1, 2, 3))
         ratio = source.scale / (out.scale * kernel[0] * kernel[1])
-        requant = self._requant(node, np.array([ratio]), out, clamp)
+        requant = self._requant(np.array([ratio]), out, clamp)
         names = (out.name, (source.name,), out)
         return AvgPool2d(*names, kernel, stride, requant, _padding(node, padding))
 
     def _add(self, node: fx.Node, out: TensorSpec, clamp: fx.Node | None) -> Add:
         sources = [self._source(node, index) for index in (0, 1)]
         ratios = [source.scale / out.scale for source in sources]
-        weights, factor = add_weights(ratios, self.shift_only)
-        requant = self._requant(node, np.array([factor]), out, clamp)
-        return Add(out.name, (sources[0].name, sources[1].name), out, weights, requant)
+        (a, b), factor = integer_weights(ratios, self.shift_only)
+        requant = self._requant(np.array([factor]), out, clamp)
+        return Add(out.name, (sources[0].name, sources[1].name), out, (a, b), requant)
 
     def _max_pool(self, node: fx.Node) -> MaxPool2d:
         source = self._source(node)
-        kernel, stride, padding, dilation = (_pair(arguments(node)[i]) for i in (1, 2, 3, 4))
+        kernel, stride, padding, dilation = (pair(arguments(node)[i]) for i in (1, 2, 3, 4))
         spec = self._spec(node.meta["layer"], node)
         out = TensorSpec(spec.name, spec.shape, source.dtype, source.scale)
         top, bottom, left, right = _padding(node, padding)
         if arguments(node)[5]:  # ceil_mode: the last window may reach beyond the padding
-            bottom += max(
-                _reach(0, out, kernel, stride, dilation) - source.shape[1] - top - bottom, 0
-            )
-            right += max(
-                _reach(1, out, kernel, stride, dilation) - source.shape[2] - left - right, 0
-            )
+            reach = [
+                (out.shape[1 + i] - 1) * stride[i] + (kernel[i] - 1) * dilation[i] + 1
+                for i in (0, 1)
+            ]
+            bottom = max(bottom, reach[0] - source.shape[1] - top)
+            right = max(right, reach[1] - source.shape[2] - left)
         full = (top, bottom, left, right)
         return MaxPool2d(out.name, (source.name,), out, kernel, stride, full, dilation)
 
@@ -237,8 +236,9 @@ class _Lowering:
     ) -> Depthwise:
         """A layer that changes nothing but the scale and the clamp."""
         channels = source.shape[0]
-        requant = self._requant(clamp, np.full(channels, source.scale / out.scale), out, clamp)
-        weight = np.ones((channels, 1, 1), np.int8)
+        (number,), factor = integer_weights([source.scale / out.scale], self.shift_only)
+        requant = self._requant(np.full(channels, factor), out, clamp)
+        weight = np.full((channels, 1, 1), number, np.int8)
         bias = np.zeros(channels, np.int32)
         return Depthwise(name, (source.name,), out, weight, bias, requant)
 
@@ -257,9 +257,7 @@ class _Lowering:
             return weight, self._constant(scale)
         return weight, np.full(len(weight), float(scale))
 
-    def _requant(
-        self, node: fx.Node | None, ratios: FloatArray, out: TensorSpec, clamp: fx.Node | None
-    ) -> Requant:
+    def _requant(self, ratios: FloatArray, out: TensorSpec, clamp: fx.Node | None) -> Requant:
         """Multipliers and shifts for acc * ratio, and the limits that include a fused ReLU."""
         low, high = out.range
         if clamp is not None:
@@ -275,17 +273,16 @@ class _Lowering:
         return Requant(np.array(multipliers, np.uint16), np.array(shifts, np.uint8), low, high)
 
 
-def add_weights(ratios: Sequence[float], shift_only: bool) -> tuple[Pair, float]:
-    """Integers (wa, wb) up to 127 and the factor with wa * factor = ratios[0], nearly, and so wb.
+def integer_weights(ratios: Sequence[float], shift_only: bool) -> tuple[list[int], float]:
+    """Integers w up to 127 and the one factor with w[i] * factor = ratios[i], nearly.
 
-    The weights carry the ratio of the two scales; the factor goes into the requantization. For
-    shift_only the factor is a power of two.
+    ratios: one or two positive numbers. The factor goes into the requantization; for shift_only it
+    is a power of two, and the greatest of the weights is 64..127.
     """
     greatest = max(ratios)
     if shift_only:
-        factor = 2.0 ** (math.floor(math.log2(greatest) + 1e-9) - 6)  # the greater in 64..127
-        a, b = (min(math.floor(ratio / factor + 0.5), 127) for ratio in ratios)
-        return (a, b), factor
+        factor = 2.0 ** (math.floor(math.log2(greatest) + 1e-9) - 6)
+        return [min(math.floor(ratio / factor + 0.5), 127) for ratio in ratios], factor
     least = min(ratios) / greatest
 
     def error(weight: int) -> float:
@@ -293,15 +290,20 @@ def add_weights(ratios: Sequence[float], shift_only: bool) -> tuple[Pair, float]
 
     weight = min(range(127, 63, -1), key=error)
     factor = greatest / weight
-    a, b = (math.floor(ratio / factor + 0.5) for ratio in ratios)
-    return (a, b), factor
+    return [math.floor(ratio / factor + 0.5) for ratio in ratios], factor
+
+
+def _is_power_of_two(ratio: float) -> bool:
+    return abs(ratio / 2.0 ** round(math.log2(ratio)) - 1) < 1e-5
 
 
 def _power_of_two(ratio: float) -> tuple[int, int]:
+    """Multiplier and shift, the multiplier 1 for any ratio up to 1."""
     exponent = round(math.log2(ratio))
-    if abs(ratio / 2.0**exponent - 1) > 1e-5:
+    if not _is_power_of_two(ratio) or 2**exponent > intmath.MULTIPLIER_MAX:
         raise GraphError(f"requantizing by {ratio} is no shift; use requantize: multiplier")
-    return (1, -exponent) if exponent <= 0 else (2**exponent, 0)
+    # an int32 shifted right by more than 32 is 0, by how much more does not matter
+    return 2 ** max(exponent, 0), min(max(-exponent, 0), intmath.SHIFT_MAX)
 
 
 def _fit_bias(
@@ -347,10 +349,6 @@ def _readers(node: fx.Node) -> list[fx.Node]:
     return found
 
 
-def _pair(value: Any) -> Pair:
-    return int(value[0]), int(value[1])
-
-
 def _padding(node: fx.Node, own: Pair) -> Padding:
     """The node's own padding plus that of a pad node before it."""
     source = producer(arguments(node)[0])
@@ -358,8 +356,3 @@ def _padding(node: fx.Node, own: Pair) -> Padding:
         arguments(source)[1] if source.target is aten.pad.default else (0, 0, 0, 0)
     )
     return own[0] + top, own[0] + bottom, own[1] + left, own[1] + right
-
-
-def _reach(axis: int, out: TensorSpec, kernel: Pair, stride: Pair, dilation: Pair) -> int:
-    """Rows or columns, padding included, that the windows of `out` cover."""
-    return (out.shape[1 + axis] - 1) * stride[axis] + (kernel[axis] - 1) * dilation[axis] + 1

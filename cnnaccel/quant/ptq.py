@@ -12,9 +12,10 @@ import torch
 from torch import fx, nn
 
 from cnnaccel.config import QuantizeConfig
-from cnnaccel.errors import DataError, ModelError
+from cnnaccel.errors import DataError
 from cnnaccel.ir import golden
 from cnnaccel.ir.graph import Graph
+from cnnaccel.quant.bias import correct_biases
 from cnnaccel.quant.canonical import CanonicalModel, canonicalize
 from cnnaccel.quant.frontend import Shape, quiet_torch
 from cnnaccel.quant.lower import lower
@@ -22,6 +23,7 @@ from cnnaccel.quant.quantizer import EngineQuantizer, fused_clamp
 
 Images = npt.NDArray[np.uint8]
 _BATCH = 64
+_BIAS_IMAGES = 256
 
 
 @dataclass(frozen=True)
@@ -59,14 +61,15 @@ def quantize(
         prepared = prepare_pt2e(copy.deepcopy(canonical.module), EngineQuantizer(config))
         for start in range(0, len(calibration), _BATCH):
             images = torch.from_numpy(calibration[start : start + _BATCH])
-            out = prepared(canonical.prepare_input(images))
-            if not bool(torch.isfinite(out).all()):
-                raise ModelError("the model's output is not finite on the calibration images")
+            prepared(canonical.prepare_input(images))
             on_batch(min(start + _BATCH, len(calibration)))
         converted = convert_pt2e(prepared)
     shift_only = config.requantize == "shift"
     lowered = lower(converted, name, canonical.normalization, shift_only)
-    return Quantized(lowered.graph, lowered.weight_scales, canonical)
+    graph, scales = lowered.graph, lowered.weight_scales
+    if config.bias_correction:
+        graph = correct_biases(graph, scales, canonical, calibration[:_BIAS_IMAGES])
+    return Quantized(graph, scales, canonical)
 
 
 def check_supported(model: nn.Module, shape: Shape) -> None:

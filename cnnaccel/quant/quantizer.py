@@ -15,8 +15,8 @@ import torch
 from torch import fx
 
 from cnnaccel.config import QuantizeConfig
-from cnnaccel.quant.builder import aten
-from cnnaccel.quant.canonical import is_unsigned
+from cnnaccel.errors import ModelError
+from cnnaccel.quant.builder import aten, is_unsigned
 from cnnaccel.quant.frontend import arguments, quiet_torch
 
 with quiet_torch():
@@ -35,7 +35,11 @@ ACCUMULATING = (aten.conv2d.default, aten.avg_pool2d.default, aten.add.Tensor)
 CLAMPS = (aten.relu.default, aten.hardtanh.default)
 KEEPS_NUMBERS = (aten.max_pool2d.default, aten.pad.default)
 _WEIGHT_LIMIT = 127
-_BINS = 8192
+_LEAST_WEIGHT = 1e-30
+"""A channel of smaller weights counts as zero: the inverse of its scale would leave float32."""
+_BINS = 1 << 15
+_HALVINGS = 5
+"""The search clips at no less than 2**-5 of the maximum: 1,024 bins for at most 255 steps."""
 
 
 def fused_clamp(node: fx.Node) -> fx.Node | None:
@@ -52,10 +56,13 @@ def unit(node: fx.Node) -> float:
         return 256 / 255 if node.meta["unsigned"] else 1.0
     if node.target is aten.avg_pool2d.default:
         source, kernel = arguments(node)[:2]
-        area = math.prod(kernel)
+        area = int(math.prod(kernel))
         return unit(source) * float(2 ** math.ceil(math.log2(area))) / area
     if node.target in (*KEEPS_NUMBERS, *CLAMPS):
         return unit(arguments(node)[0])
+    if node.target is aten.cat.default:
+        units = {unit(source) for source in node.all_input_nodes}
+        return units.pop() if len(units) == 1 else 1.0
     return 1.0
 
 
@@ -88,7 +95,9 @@ class EngineQuantizer(Quantizer):  # type: ignore[misc]
                 dtype, PIXEL_SCALE, 0, low, high, torch.per_tensor_symmetric
             )
         observer = ActivationObserver.with_args(
-            search=self.config.observer == "histogram", unit=self._unit(node)
+            name=node.meta.get("layer", node.name),
+            search=self.config.observer == "histogram",
+            unit=self._unit(node),
         )
         return QuantizationSpec(dtype, observer, low, high, torch.per_tensor_symmetric)
 
@@ -107,7 +116,7 @@ class ActivationObserver(ObserverBase):  # type: ignore[misc]
     """One scale for a tensor, from a histogram of its magnitudes over all calibration images.
 
     `search` picks the clip with the least squared error, else nothing is clipped. `unit` not None
-    restricts the scale to unit * 2**k.
+    restricts the scale to unit * 2**k. Seeing what is not finite raises ModelError with `name`.
     """
 
     def __init__(
@@ -117,13 +126,14 @@ class ActivationObserver(ObserverBase):  # type: ignore[misc]
         quant_max: int,
         qscheme: torch.qscheme,
         *,
+        name: str,
         search: bool,
         unit: float | None,
         is_dynamic: bool = False,
     ) -> None:
         super().__init__(dtype, is_dynamic)
         self.quant_min, self.quant_max, self.qscheme = quant_min, quant_max, qscheme
-        self.search, self.unit = search, unit
+        self.name, self.search, self.unit = name, search, unit
         self.greatest = 0.0  # of the magnitudes seen
         self.limit = 0.0  # upper end of the histogram
         self.histogram = torch.zeros(_BINS, dtype=torch.float64)
@@ -131,6 +141,11 @@ class ActivationObserver(ObserverBase):  # type: ignore[misc]
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         magnitude = x.detach().abs().flatten().float()
         greatest = float(magnitude.max())
+        if not math.isfinite(greatest):
+            raise ModelError(
+                f"layer '{self.name}': its output is not finite on the calibration images; "
+                "train again with a smaller learning rate"
+            )
         self.greatest = max(self.greatest, greatest)
         if self.limit == 0.0:
             self.limit = greatest
@@ -145,14 +160,13 @@ class ActivationObserver(ObserverBase):  # type: ignore[misc]
     def calculate_qparams(self, **_: Any) -> tuple[torch.Tensor, torch.Tensor]:
         widest = (self.greatest or 1.0) / self.quant_max
         if self.unit is None:
-            steps = torch.linspace(0.2, 1.0, 161, dtype=torch.float64) if self.search else [1.0]
-            candidates = [widest * float(step) for step in steps]
+            halvings = range(_HALVINGS * 32 + 1) if self.search else [0]  # of the clip, in 32nds
+            candidates = [widest * 2.0 ** (-halving / 32) for halving in halvings]
         else:
             top = math.ceil(math.log2(widest / self.unit) - 1e-9)
-            exponents = range(top - 3, top + 1) if self.search else [top]
-            candidates = [self.unit * 2.0**exponent for exponent in exponents]
-        # the last of equals is the widest
-        scale = min(reversed(candidates), key=self._squared_error)
+            halvings = range(_HALVINGS + 1) if self.search else [0]
+            candidates = [self.unit * 2.0 ** (top - halving) for halving in halvings]
+        scale = min(candidates, key=self._squared_error)  # the first of equals, the widest
         return torch.tensor([scale], dtype=torch.float64), torch.zeros(1, dtype=torch.int64)
 
     def _squared_error(self, scale: float) -> float:
@@ -180,12 +194,8 @@ class WeightObserver(ObserverBase):  # type: ignore[misc]
         is_dynamic: bool = False,
     ) -> None:
         super().__init__(dtype, is_dynamic)
-        self.quant_min, self.quant_max, self.qscheme, self.ch_axis = (
-            quant_min,
-            quant_max,
-            qscheme,
-            0,
-        )
+        self.quant_min, self.quant_max, self.qscheme = quant_min, quant_max, qscheme
+        self.ch_axis = 0  # convert_pt2e reads it
         self.unit = unit
         self.rows = torch.zeros(1, 1)
 
@@ -196,7 +206,7 @@ class WeightObserver(ObserverBase):  # type: ignore[misc]
 
     def calculate_qparams(self, **_: Any) -> tuple[torch.Tensor, torch.Tensor]:
         greatest = self.rows.abs().amax(1)
-        scale = torch.where(greatest > 0, greatest, torch.ones_like(greatest)) / self.quant_max
+        scale = torch.where(greatest > _LEAST_WEIGHT, greatest, 1.0) / self.quant_max
         if self.unit is not None:
             wide = self.unit * 2.0 ** torch.ceil(torch.log2(scale / self.unit) - 1e-9)
             narrow = wide / 2

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from cnnaccel.ir import golden
 from cnnaccel.ir.graph import Add, Conv2d, Depthwise
 from cnnaccel.ir.storage import load_graph
 from cnnaccel.workspace import Stage
-from tests.flow.conftest import Cnnaccel
+from tests.flow.conftest import ROOT, Cnnaccel
 
 
 def test_run_makes_every_artifact(tiny_build: Path) -> None:
@@ -165,6 +167,18 @@ def fashionmnist_model(fashionmnist: Path, tmp_path_factory: pytest.TempPathFact
               str(folder), "--set", "train.epochs=2"])  # fmt: skip
     assert ended.value.code in (0, None)
     return folder / "lenet_fashionmnist/train/model.pt"
+
+
+def test_two_processes_train_together(tmp_path: Path) -> None:
+    """Under torchrun the command is the same; the first process alone writes."""
+    done = subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
+         "-m", "cnnaccel", "train", "tiny", "--build-dir", tmp_path],
+        cwd=ROOT, capture_output=True, text=True, check=False, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("epoch   3/3") == 1
+    assert Stage(tmp_path / "tiny/train").manifest() is not None
 
 
 def test_evaluate_counts_what_golden_says(tiny_build: Path) -> None:

@@ -1,0 +1,272 @@
+"""What the engine has no place for: refused by layer and line, with a reason and a way out.
+
+Whatever a model does, the user sees a ModelError and never another exception.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils import parametrizations
+
+from cnnaccel.errors import ModelError
+from cnnaccel.nn.models import build_model
+from cnnaccel.nn.vision import import_torchvision
+from cnnaccel.quant.canonical import canonicalize
+from tests.unit.networks import Net, Shape, randomized
+
+IMAGE: Shape = (4, 8, 8)
+HERE = Path(__file__)
+
+
+def conv(channels: int = 4, out: int = 4, kernel: int = 3, **rest: object) -> nn.Conv2d:
+    return nn.Conv2d(channels, out, kernel, **rest)  # type: ignore[arg-type]
+
+
+def refused(model: nn.Module, shape: Shape = IMAGE) -> str:
+    with pytest.raises(ModelError) as caught:
+        canonicalize(model, shape)
+    message = str(caught.value)
+    assert "Traceback" not in message and len(message) < 2000
+    return message
+
+
+# name: (what follows the first convolution, the operator named, the advice)
+LAYERS: dict[str, tuple[Callable[[], nn.Module], str, str]] = {
+    "SiLU": (nn.SiLU, "silu", "use nn.ReLU"),
+    "GELU": (nn.GELU, "gelu", "use nn.ReLU"),
+    "LeakyReLU": (nn.LeakyReLU, "leaky_relu", "use nn.ReLU"),
+    "PReLU": (nn.PReLU, "prelu", "use nn.ReLU"),
+    "Hardswish": (nn.Hardswish, "hardswish", "use nn.ReLU"),
+    "Tanh": (nn.Tanh, "tanh", "use nn.ReLU"),
+    "Softplus": (nn.Softplus, "softplus", "use nn.ReLU"),
+    "Hardtanh": (nn.Hardtanh, "hardtanh", "clamps to -1.0..1.0; use nn.ReLU"),
+    "Sigmoid": (nn.Sigmoid, "sigmoid", "leave it out"),
+    "LogSoftmax": (lambda: nn.LogSoftmax(1), "log_softmax", "leave it out"),
+    "GroupNorm": (lambda: nn.GroupNorm(2, 4), "group_norm", "use nn.BatchNorm2d"),
+    "LayerNorm": (lambda: nn.LayerNorm(6), "layer_norm", "use nn.BatchNorm2d"),
+    "InstanceNorm2d": (lambda: nn.InstanceNorm2d(4), "instance_norm", "use nn.BatchNorm2d"),
+    "batch statistics": (
+        lambda: nn.BatchNorm2d(4, track_running_stats=False),
+        "native_batch_norm_legit", "track_running_stats=True",
+    ),
+    "weight norm": (
+        lambda: parametrizations.weight_norm(conv()), "weight_norm", "remove_parametrizations",
+    ),
+    "ConvTranspose2d": (lambda: nn.ConvTranspose2d(4, 4, 2), "conv_transpose2d", "nn.Conv2d"),
+    "Upsample": (lambda: nn.Upsample(scale_factor=2), "upsample_nearest2d", "nn.Conv2d"),
+    "PixelShuffle": (lambda: nn.PixelShuffle(2), "pixel_shuffle", "nn.Conv2d"),
+    "ChannelShuffle": (lambda: nn.ChannelShuffle(2), "channel_shuffle", "nn.Conv2d with kernel 1"),
+    "AdaptiveMaxPool2d": (lambda: nn.AdaptiveMaxPool2d(1), "adaptive_max_pool2d", "nn.MaxPool2d"),
+    "LPPool2d": (lambda: nn.LPPool2d(2, 2), "pow", "use nn.ReLU"),
+    "AvgPool2d without padding": (
+        lambda: nn.AvgPool2d(3, padding=1, count_include_pad=False), "avg_pool2d",
+        "use count_include_pad",
+    ),
+    "AvgPool2d with a divisor": (
+        lambda: nn.AvgPool2d(3, divisor_override=4), "avg_pool2d", "leave divisor_override out",
+    ),
+    "AvgPool2d beyond the edge": (
+        lambda: nn.AvgPool2d(4, ceil_mode=True), "avg_pool2d", "set ceil_mode=False",
+    ),
+    "AdaptiveAvgPool2d": (
+        lambda: nn.AdaptiveAvgPool2d(4), "adaptive_avg_pool2d", "an output size that divides",
+    ),
+    "Linear": (lambda: nn.Linear(6, 2), "linear", "put nn.Flatten before it"),
+    "BatchNorm1d": (
+        lambda: nn.Sequential(nn.Flatten(), nn.BatchNorm1d(144)), "batch_norm", "BatchNorm2d before"
+    ),
+    "ConstantPad2d": (lambda: nn.ConstantPad2d(1, 1.0), "pad", "use nn.ZeroPad2d"),
+    "ReflectionPad2d": (lambda: nn.ReflectionPad2d(1), "pad", "use nn.ZeroPad2d"),
+    "cropping": (lambda: nn.ZeroPad2d(-1), "pad", "use nn.ZeroPad2d"),
+    "padding_mode": (lambda: conv(padding=1, padding_mode="circular"), "pad", "use nn.ZeroPad2d"),
+    "ZeroPad2d, MaxPool2d": (
+        lambda: nn.Sequential(nn.ZeroPad2d(1), nn.MaxPool2d(2)), "max_pool2d",
+        "use the pool's own padding",
+    ),
+    "ZeroPad2d, BatchNorm2d": (
+        lambda: nn.Sequential(nn.ZeroPad2d(1), nn.BatchNorm2d(4)), "batch_norm",
+        "can only go into a convolution",
+    ),
+    "Unflatten": (lambda: nn.Unflatten(1, (2, 2)), "view", "use x.flatten(1)"),
+    "LSTM": (
+        lambda: nn.Sequential(nn.Flatten(2), nn.LSTM(36, 3, batch_first=True)), "lstm",
+        "use convolutions",
+    ),
+    "Conv1d": (lambda: nn.Sequential(nn.Flatten(2), nn.Conv1d(4, 4, 3)), "conv1d", "the 2d layer"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_layers(layer: str) -> None:
+    make, operator, advice = LAYERS[layer]
+    message = refused(nn.Sequential(conv(), make()).eval())
+    assert re.search(rf"layer '1[.\w]*' \([\w.]*{operator}", message)
+    assert advice in message
+    assert "site-packages" not in message
+
+
+# name: (forward of a module with convolutions a and b, what the message says)
+FUNCTIONS: dict[str, tuple[Callable[[Net, Tensor], object], str]] = {
+    "x + 1": (lambda m, x: m.a(x) + 1, "adds a constant or a scaled operand"),
+    "alpha": (lambda m, x: torch.add(m.a(x), m.b(x), alpha=2), "adds a constant or a scaled"),
+    "x * 2": (lambda m, x: m.a(x) * 2, "a constant factor is an nn.BatchNorm2d"),
+    "x / 2": (lambda m, x: m.a(x) / 2, "a constant factor is an nn.BatchNorm2d"),
+    "x - y": (lambda m, x: m.a(x) - m.b(x), "use addition"),
+    "1 - x": (lambda m, x: 1 - m.a(x), "use addition"),
+    "-x": (lambda m, x: -m.a(x), "(neg)"),
+    "gate": (lambda m, x: m.a(x) * m.b(x).relu(), "a product of two tensors"),
+    "adds a parameter": (lambda m, x: m.a(x) + m.s, "adds a constant or a scaled"),
+    "adds a row": (
+        lambda m, x: m.a(x) + m.a(x).mean((2, 3), keepdim=True), "make the shapes equal",
+    ),
+    "adds across images": (
+        lambda m, x: m.a(x).mean((2, 3), keepdim=True) + m.a(x).mean((2, 3)), "the shapes equal",
+    ),
+    "adds a padded tensor": (
+        lambda m, x: m.a(x) + F.pad(m.c(x), (1, 1, 1, 1)), "can only go into a",
+    ),
+    "joins a padded tensor": (
+        lambda m, x: torch.cat([m.a(x), F.pad(m.c(x), (1, 1, 1, 1))], 1), "can only go into a",
+    ),
+    "matmul": (lambda m, x: m.a(x) @ m.b(x), "use nn.Linear"),
+    "einsum": (lambda m, x: torch.einsum("nchw,ncwk->nchk", m.a(x), m.b(x)), "not supported"),
+    "permute": (lambda m, x: m.a(x).permute(0, 2, 3, 1), "keep N, C, H, W"),
+    "transpose": (lambda m, x: m.a(x).transpose(2, 3), "keep N, C, H, W"),
+    "split": (lambda m, x: torch.cat(m.a(x).split(2, 1)[::-1], 1), "use one convolution for each"),
+    "chunk": (lambda m, x: torch.cat(m.a(x).chunk(2, 1)[::-1], 1), "use one convolution for each"),
+    "slice": (lambda m, x: m.a(x)[:, :2], "use one convolution for each"),
+    "stack": (lambda m, x: torch.stack([m.a(x), m.b(x)], 1), "use torch.cat"),
+    "cat on dim 2": (lambda m, x: torch.cat([m.a(x), m.b(x)], 2), "use torch.cat(..., dim=1)"),
+    "cat of flat maps": (
+        lambda m, x: torch.cat([m.a(x).flatten(1), m.b(x).flatten(1)], 1), "before flatten",
+    ),
+    "other 4-D shape": (lambda m, x: m.a(x).reshape(-1, 2, 12, 6), "use x.flatten(1)"),
+    "channel shuffle": (
+        lambda m, x: m.a(x).view(-1, 2, 2, 6, 6).transpose(1, 2).reshape(-1, 4, 6, 6),
+        "keep N, C, H, W",
+    ),
+    "rows as channels": (
+        lambda m, x: m.d(m.a(x).mean((2, 3), keepdim=True).view(-1, 1, 4, 1)), "on N, C, H, W",
+    ),
+    "pool of a 3-D tensor": (
+        lambda m, x: F.max_pool2d(m.a(x).mean((2, 3), keepdim=True).squeeze(-1), 1), "N, C, H, W",
+    ),
+    "clamp(-1, 1)": (lambda m, x: m.a(x).clamp(-1, 1), "clamps to -1..1; use nn.ReLU"),
+    "clamp(max=1)": (lambda m, x: m.a(x).clamp(max=1), "clamps to None..1; use nn.ReLU"),
+    "clamp(0, -1)": (lambda m, x: m.a(x).clamp(0, -1), "clamps to 0..-1; use nn.ReLU"),
+    "mean of channels": (lambda m, x: m.a(x).mean(1), "use dim=(2, 3)"),
+    "mean of all": (lambda m, x: m.a(x).mean(dim=None), "use dim=(2, 3)"),
+    "sum": (lambda m, x: m.a(x).sum((2, 3)), "use nn.AdaptiveAvgPool2d"),
+    "computed weights": (lambda m, x: F.conv2d(x, m.a.weight + m.b.weight), "constant"),
+    "weights from the image": (
+        lambda m, x: F.linear(m.a(x).flatten(1), m.b(x).flatten(1)), "its weights are computed",
+    ),
+    "relu of a parameter": (lambda m, x: m.a(x) + m.s.relu(), "computes on a constant"),
+    "mean of a parameter": (lambda m, x: m.a(x) + m.s.mean(), "use nn.AdaptiveAvgPool2d"),
+    "random numbers": (lambda m, x: m.a(x) + torch.rand(6, 6), "no random numbers"),
+    "boolean index": (lambda m, x: m.a(x)[m.a(x) > 0], "compute the same for every image"),
+    "torch.where": (lambda m, x: torch.where(m.a(x) > 1, 0, m.b(x)), "the same for every image"),
+    "item": (lambda m, x: m.a(x) * x.max().item(), "compute the same for every image"),
+    "fft": (lambda m, x: torch.fft.fft2(m.a(x)).real, "build it from the layers below"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", FUNCTIONS)
+def test_functions(case: str) -> None:
+    function, reason = FUNCTIONS[case]
+    scalar = nn.Parameter(torch.ones(1))
+    block = Net(function, a=conv(), b=conv(), c=conv(kernel=5), d=conv(1, 2, 1), s=scalar)
+    message = refused(nn.Sequential(nn.Identity(), block))
+    assert reason in message
+    assert "layer '1" in message
+    assert f" at {inspect.getsourcefile(Net)}:" in message
+
+
+def test_every_unsupported_layer_is_named_at_once() -> None:
+    model = nn.Sequential(conv(), nn.SiLU(), nn.GELU(), *(nn.Tanh() for _ in range(9)))
+    message = refused(model)
+    assert "layer '1' (silu)" in message and "layer '2' (gelu)" in message
+    assert message.count("\n  layer '") == 8 and "and 3 more" in message
+
+
+def test_the_last_line_of_the_user_is_named_under_torch_and_torchvision() -> None:
+    import_torchvision()
+    from torchvision.ops import Conv2dNormActivation
+
+    block = Conv2dNormActivation(4, 4, activation_layer=nn.SiLU)
+    message = refused(Net(lambda m, x: m.block(x), block=block))
+    assert "layer 'block.2' (silu)" in message
+    model = build_model("torchvision.models:efficientnet_b0", {"weights": None})
+    message = refused(model.eval(), (3, 32, 32))
+    assert "layer 'features.0.2' (silu) at " in message and "efficientnet.py:" in message
+
+
+# name: (forward, what the message says, whether it can name the line)
+FAILING: dict[str, tuple[Callable[[Net, Tensor], object], str, bool]] = {
+    "fixed batch": (lambda m, x: m.a(x).view(2, -1), "works for one batch size only", False),
+    "loop over images": (
+        lambda m, x: torch.stack([m.a(i[None])[0] for i in x]), "one batch size only", False,
+    ),
+    "if on values": (lambda m, x: m.a(x) if x.sum() > 0 else x, "no `if` on tensors", True),
+    "raises": (lambda m, x: {}["missing"], "KeyError: 'missing'", True),
+    "raises without a word": (lambda m, x: next(iter(())), "forward() fails on", True),
+    "no such attribute": (lambda m, x: m.a(x).bogus, "AttributeError: ", True),
+    "does not fit": (lambda m, x: m.b(m.a(x).flatten(1)), "RuntimeError: ", True),
+    "leaves torch": (lambda m, x: torch.from_numpy(m.a(x).numpy()), "RuntimeError: ", True),
+    "two outputs": (lambda m, x: (m.a(x), m.a(x)), "return the logits alone", False),
+    "a dict of two": (lambda m, x: {"y": m.a(x), "z": m.a(x)}, "return the logits alone", False),
+    "no output": (lambda m, x: None, "return the logits alone", False),
+    "a number": (lambda m, x: 3, "return the logits alone", False),
+    "a constant": (lambda m, x: m.a.weight, "return the logits alone", False),
+    "the image": (lambda m, x: x, "must be a layer", False),
+    "padding at the end": (lambda m, x: F.pad(m.a(x), (1, 1)), "must be a layer", False),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", FAILING)
+def test_models_that_cannot_be_captured(case: str, capfd: pytest.CaptureFixture[str]) -> None:
+    function, reason, located = FAILING[case]
+    message = refused(Net(function, a=conv(), b=nn.Linear(3, 3)))
+    assert reason in message
+    assert (str(HERE) in message) == located
+    assert "site-packages" not in message
+    assert capfd.readouterr() == ("", "")
+
+
+def test_two_inputs() -> None:
+    class Two(nn.Module):
+        def forward(self, x: Tensor, y: Tensor) -> Tensor:
+            return x + y
+
+    assert "missing a required argument: 'y'" in refused(Two())
+
+
+def test_doubles() -> None:
+    assert "float32 images of 4x8x8" in refused(conv().double())
+
+
+def test_a_model_that_counts_its_calls() -> None:
+    def count(m: Net, x: Tensor) -> Tensor:
+        m.calls.add_(1)
+        return m.a(x)
+
+    model = Net(count, a=conv())
+    model.register_buffer("calls", torch.zeros(1))
+    assert "leave buffers as they are" in refused(model)
+
+
+@pytest.mark.parametrize("value", (float("nan"), float("inf")))
+def test_weights_that_are_not_finite(value: float) -> None:
+    model = randomized(nn.Sequential(conv(), nn.Sequential(conv(), nn.BatchNorm2d(4))), IMAGE)
+    with torch.no_grad():
+        model[1][1].bias[2] = value
+    message = refused(model)
+    assert "layer '1.0'" in message and "smaller learning rate" in message
