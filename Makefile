@@ -4,7 +4,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-DEMO ?= configs/lenet_fashionmnist.yaml --set train.epochs=30
+DEMO ?= configs/lenet_fashionmnist.yaml
 NO_DATA := 4
 
 ifneq ($(wildcard ../shared/data),)
