@@ -36,6 +36,10 @@ class GraphError(CnnaccelError):
     """An integer graph that breaks its own contract."""
 
 
+class ProgramError(CnnaccelError):
+    """A field out of its range, a layer without a mapping, or bytes that are no program."""
+
+
 class WorkspaceError(CnnaccelError):
     """A build folder that cannot be read or written, or whose artifacts do not fit together."""
 

@@ -1,4 +1,7 @@
-"""What all tests share: how hypothesis draws, and a random generator from a printed seed."""
+"""What all tests share: how hypothesis draws, a generator from a printed seed, golden files."""
+
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,3 +19,23 @@ def rng(request: pytest.FixtureRequest) -> np.random.Generator:
     seed = sum(request.node.name.encode())
     print(f"seed {seed}")
     return np.random.default_rng(seed)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--update-golden", action="store_true", help="write golden files instead of comparing"
+    )
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Callable[[Path, str], None]:
+    """golden(path, text): the file holds exactly this text, or is made to by --update-golden."""
+
+    def compare(path: Path, text: str) -> None:
+        if request.config.getoption("--update-golden"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        assert path.is_file(), f"{path} is missing; write it with --update-golden"
+        assert path.read_text(encoding="utf-8") == text, f"{path} differs; see --update-golden"
+
+    return compare

@@ -1,0 +1,1 @@
+"""From the integer graph to a program for the engine, and what a program means. numpy only."""
