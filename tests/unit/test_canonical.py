@@ -41,7 +41,7 @@ def check(model: nn.Module, shape: Shape) -> CanonicalModel:
         found = canonical.module(canonical.prepare_input(images)).flatten(1)
     assert found.shape == expected.shape
     assert float(expected.std()) > 0
-    assert float((found - expected).abs().max()) < 2e-5 * float(expected.abs().max())
+    assert float((found - expected).abs().max()) < 1e-4 * float(expected.abs().max())
     names = layers(canonical)
     assert len(set(names)) == len(names)
     for node in canonical.module.graph.find_nodes(
