@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 from cnnaccel.compiler.isa import LEVELS, Compute, Opcode
 from cnnaccel.errors import ProgramError
@@ -255,28 +255,21 @@ def dense(
         "ox": images // lanes,
         "ci": length,
     }
-    return Compute(
-        signed_first=source.signed,
-        signed_rest=source.signed,
-        interleave_in=source.interleave,
-        interleave_out=target.interleave,
-        bounds=tuple(bounds.values()),
-        a_init=source.base,
-        a_jumps=jumps(bounds, {"ox": lanes, "ci": images}, 9),
+    return _unpadded(
+        source,
+        target,
+        bounds,
+        {"ox": lanes, "ci": images},
+        {"co": channels.words * images, "ox": lanes},
+        images,
+        limits,
         w_init=w_init,
         w_rewind=length - 1,
-        w_co=1,
         par_init=par_init,
-        o_init=target.base,
-        o_jumps=jumps(bounds, {"co": channels.words * images, "ox": lanes}, 4),
-        ox_jumps=jumps(bounds, {"ox": lanes}, 4),
-        out_w=images,
         words=channels.words,
         words_last=channels.words_last,
         out_plane=images,
-        low=limits[0],
-        high=limits[1],
-    ).normal()
+    )
 
 
 def add(
@@ -300,24 +293,52 @@ def add(
     groups = 1 if one_parameter else target.words
     length = target.size // groups
     bounds = dict.fromkeys(LEVELS, 1) | {"co": groups, "ox": -(-length // lanes), "ky": 2}
-    return Compute(
-        signed_first=first.signed,
+    return _unpadded(
+        first,
+        target,
+        bounds,
+        {"co": length, "ox": lanes, "ky": second.base - first.base},
+        {"co": length, "ox": lanes},
+        length,
+        limits,
         signed_rest=second.signed,
-        interleave_in=first.interleave,
-        interleave_out=target.interleave,
-        bounds=tuple(bounds.values()),
-        a_init=first.base,
-        a_jumps=jumps(bounds, {"co": length, "ox": lanes, "ky": second.base - first.base}, 9),
         w_init=w_init,
         w_rewind=1,
         w_co=-1,
         par_init=par_init,
+        par_co=0 if one_parameter else 1,
+    )
+
+
+def _unpadded(
+    source: Place,
+    target: Place,
+    bounds: Mapping[str, int],
+    a: Mapping[str, int],
+    o: Mapping[str, int],
+    columns: int,
+    limits: Pair,
+    **rest: Any,
+) -> Compute:
+    """A nest over one row of `columns` neighbouring words, none of them padding.
+
+    a, o: strides of the walkers over what is read and what is written.
+    """
+    own = {"signed_rest": source.signed} | rest
+    return Compute(
+        signed_first=source.signed,
+        interleave_in=source.interleave,
+        interleave_out=target.interleave,
+        bounds=tuple(bounds[level] for level in LEVELS),
+        a_init=source.base,
+        a_jumps=jumps(bounds, a, 9),
         o_init=target.base,
-        o_jumps=jumps(bounds, {"co": length, "ox": lanes}, 4),
-        ox_jumps=jumps(bounds, {"ox": lanes}, 4),
-        out_w=length,
+        o_jumps=jumps(bounds, o, 4),
+        ox_jumps=jumps(bounds, {"ox": o["ox"]}, 4),
+        out_w=columns,
         low=limits[0],
         high=limits[1],
+        **own,
     ).normal()
 
 

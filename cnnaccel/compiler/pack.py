@@ -58,6 +58,18 @@ def dense_words(
     return in_act
 
 
+def unfolded_kernel(hardware: HardwareConfig, weight: Weights) -> Weights:
+    """int8[K, words*C, R, 1]: a kernel for rows that `load` has unfolded.
+
+    The S*C bytes under a kernel row have become channels, newest byte in lane 0, so the kernel's
+    columns are reversed; lanes behind them hold older bytes and meet zeros.
+    """
+    outputs, channels, rows, columns = weight.shape
+    newest_first = weight.transpose(0, 3, 1, 2)[:, ::-1, ::-1].reshape(outputs, -1, rows, 1)
+    missing = -(columns * channels) % hardware.input_lanes
+    return np.pad(newest_first, ((0, 0), (0, missing), (0, 0), (0, 0)))
+
+
 def diagonal_words(hardware: HardwareConfig, taps: Weights) -> Weights:
     """int8[words, K, C] of taps[words, C]: lane c of the input to lane c of the output alone."""
     _, c, k = hardware.lanes

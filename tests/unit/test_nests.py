@@ -15,12 +15,16 @@ from cnnaccel.compiler import pack
 from cnnaccel.compiler.execute import cost, execute
 from cnnaccel.compiler.isa import LEVELS, Compute
 from cnnaccel.compiler.loopnest import (
+    Channels,
     Place,
     Pool,
+    Window,
     dense,
     interleave_for,
     jumps,
+    merged,
     phases,
+    slide,
     strides,
 )
 from cnnaccel.compiler.mapping import Mapped, map_layer
@@ -363,3 +367,103 @@ def test_known_cycles(rng: np.random.Generator) -> None:
     source, target = Place(0, 8, 14, 14, False), Place(2000, 8, 14, 14, True)
     mapped = map_layer(PYNQ, deep, [source], target, lanes)
     assert cost(4, mapped.instruction).cycles == 32256 + 4
+
+
+def unfold(
+    hw: HardwareConfig, image: np.ndarray, kernel: int, stride: int, left: int, columns: int
+) -> np.ndarray:
+    """uint8[words*C, H, columns] of an image [C, H, W]: what `load` makes of its rows."""
+    depth, height, width = image.shape
+    words = -(-depth * kernel // hw.input_lanes)
+    out = np.zeros((words * hw.input_lanes, height, columns), np.uint8)
+    padded = np.zeros((depth, height, left + width + columns * stride + kernel), np.uint8)
+    padded[:, :, left : left + width] = image
+    for column in range(columns):
+        under = padded[:, :, column * stride : column * stride + kernel]  # [C, H, S]
+        bytes_in_order = under.transpose(2, 0, 1).reshape(-1, height)
+        out[: len(bytes_in_order), :, column] = bytes_in_order[::-1]
+    return out
+
+
+@pytest.mark.parametrize("hw", GRID, ids=lambda hw: "x".join(map(str, hw.lanes)))
+@pytest.mark.parametrize(
+    ("depth", "size", "kernel", "stride", "padding"),
+    [(1, (10, 11), 3, 1, 1), (1, (9, 12), 5, 1, 0), (3, (8, 9), 3, 1, 1), (3, (13, 15), 7, 2, 3),
+     (3, (23, 23), 11, 4, 2)],
+)  # fmt: skip
+def test_unfolded_first_layer(
+    hw: HardwareConfig,
+    depth: int,
+    size: Any,
+    kernel: int,
+    stride: int,
+    padding: int,
+    rng: np.random.Generator,
+) -> None:
+    layer, image = convolution(
+        rng, (depth, *size), 11, (kernel, kernel), stride=(stride, stride), padding=(padding,) * 4
+    )
+    _, rows, columns = layer.output.shape
+    words = unfold(hw, image, kernel, stride, padding, columns)
+    pads = fresh(hw)
+    source = Place(0, len(words) // hw.input_lanes, size[0], columns, False)
+    put(pads, source, words, np.arange(len(words)))
+    lanes = pack.in_order(11, hw.input_lanes)
+    target = Place(align(hw, source.size), len(lanes) // hw.input_lanes, rows, columns, True)
+    weight = pack.unfolded_kernel(hw, layer.weight)
+    channels = Channels.full(hw, source.words, target.words)
+    window = Window((kernel, 1), (stride, 1), (padding, 0))
+    instruction = slide(hw, source, target, window, channels, (-128, 127))
+    packed = pack.kernel_words(hw, weight, np.arange(len(words)), lanes)
+    parameters = pack.parameter_words(hw, layer.bias, layer.requant, lanes, hw.output_lanes)
+    fill(pads, Mapped(instruction, packed, parameters))
+    run(hw, pads, instruction)
+    assert np.array_equal(
+        get(pads, target, lanes, "int8"), golden.run_layer(layer, [image[None]])[0]
+    )
+
+
+def convolutions(network: str) -> list[tuple[Any, Any, Any]]:
+    """(module, input shape, output shape) of a torchvision network's convolutions at 224x224."""
+    import torch
+
+    from cnnaccel.nn.models import build_model
+
+    model = build_model(f"torchvision.models:{network}", {"weights": None}).eval()
+    seen: list[tuple[Any, Any, Any]] = []
+    for module in model.modules():
+        if isinstance(module, torch.nn.Conv2d):
+            module.register_forward_hook(
+                lambda m, x, y: seen.append((m, x[0].shape[1:], y.shape[1:]))
+            )
+    with torch.no_grad():
+        model(torch.zeros(1, 3, 224, 224))
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("network", "least"), [("vgg16", 0.98), ("alexnet", 0.85), ("resnet50", 0.945)]
+)
+def test_share_of_peak_over_the_convolutions(network: str, least: float) -> None:
+    """Useful MACs per cycle and lane on 4x8x8, by the cost of the nests alone."""
+    hw, cycles, useful = PYNQ, 0, 0
+    for module, (depth, height, width), (outputs, rows, columns) in convolutions(network):
+        (kernel_y, kernel_x), (stride, _), (top, left) = (
+            module.kernel_size, module.stride, module.padding,
+        )  # fmt: skip
+        useful += outputs * rows * columns * depth * kernel_y * kernel_x
+        target = Place(0, -(-outputs // 8), rows, columns, False)
+        if depth == 3:
+            source = Place(0, -(-depth * kernel_x // 8), height, columns, False)
+            window = Window((kernel_y, 1), (stride, 1), (top, 0))
+        else:
+            source = Place(0, -(-depth // 8), height, width, False, interleave_for(hw, stride))
+            window = Window((kernel_y, kernel_x), (stride, stride), (top, left))
+        if window == Window():
+            source, target = merged(source), merged(target)
+        channels = Channels.full(hw, source.words, target.words)
+        nest = slide(hw, source, target, window, channels, (0, 255))
+        cycles += cost(4, nest).cycles
+    share = useful / (cycles * hw.peak_macs)
+    print(f"{network}: {share:.4f}")
+    assert least <= share < 1
