@@ -164,6 +164,8 @@ def slide(
     by_lanes = pool.by == "lanes" and pool_x > 1
     per_slot = pool_x if by_lanes else 1
     across = window.stride[1] * (1 if by_lanes else pool_x)  # input columns between two lanes
+    if target.columns == 1 and not by_lanes:  # one lane works, the others need banks of their own
+        across = source.interleave
     count = phases(hardware, across, source.interleave)
     if by_lanes and (count != 1 or lanes % per_slot):
         raise ProgramError(f"{pool_x} adjacent lanes do not pool here; pool by window")

@@ -1,0 +1,53 @@
+"""Where tensors lie in a scratchpad: one address each, for as long as they live.
+
+Knows words and times, nothing of layers. A tensor lives from the step that writes it to the last
+one that reads it; two that live at the same time share no word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from cnnaccel.errors import ProgramError
+
+
+@dataclass(frozen=True)
+class Region:
+    """A demand for `words` from step `first` to step `last`, both included."""
+
+    name: str
+    words: int
+    first: int
+    last: int
+
+    def meets(self, other: Region) -> bool:
+        """Whether both live in some step."""
+        return self.first <= other.last and other.first <= self.last
+
+
+def allocate(regions: Iterable[Region], capacity: int, unit: int) -> Mapping[str, int]:
+    """The first word of each region; regions begin and end on multiples of `unit`.
+
+    The largest first, each at the lowest address free for all its life.
+
+    Raises:
+        ProgramError: they do not fit `capacity` words; names the one that is left over.
+    """
+    placed: list[tuple[Region, int, int]] = []
+    for region in sorted(regions, key=lambda r: (-r.words, r.first, r.name)):
+        words = -(-region.words // unit) * unit
+        base = 0
+        for _, start, end in sorted(
+            (p for p in placed if p[0].meets(region)), key=lambda p: (p[1], p[2])
+        ):
+            if base + words <= start:
+                break
+            base = max(base, end)
+        if base + words > capacity:
+            raise ProgramError(
+                f"'{region.name}' ({region.words} words) does not fit: {capacity} words, of which "
+                f"{capacity - base} are free behind what else lives then"
+            )
+        placed.append((region, base, base + words))
+    return {region.name: base for region, base, _ in placed}
