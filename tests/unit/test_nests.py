@@ -467,3 +467,34 @@ def test_share_of_peak_over_the_convolutions(network: str, least: float) -> None
     share = useful / (cycles * hw.peak_macs)
     print(f"{network}: {share:.4f}")
     assert least <= share < 1
+
+
+def test_lenet_in_a_batch_takes_1749_cycles_an_image() -> None:
+    """conv1 unfolded, both pools by lanes, dense layers with P images in the lanes."""
+    lanes = PYNQ.pixel_lanes
+    by_lanes = Pool((2, 2), "lanes")
+
+    def conv(words: int, out: int, size: int, kernel: Any, padding: Any, columns: int) -> int:
+        source = Place(0, words, size, columns, False)
+        rows = (size + 2 * padding[0] - kernel[0] + 1) // 2
+        wide = (columns + 2 * padding[1] - kernel[1] + 1) // 2
+        target = Place(0, out, rows, wide, False)
+        window = Window(kernel, (1, 1), padding)
+        channels = Channels.full(PYNQ, words, out)
+        nest = slide(PYNQ, source, target, window, channels, (0, 255), pool=by_lanes)
+        return cost(lanes, nest).cycles
+
+    def fully(elements: int, out: int) -> int:
+        source = Place(0, 1, elements, 1, False, step=lanes)
+        target = Place(0, out, 1, 1, False, step=lanes)
+        return cost(lanes, dense(PYNQ, source, target, (0, 255))).cycles
+
+    convolutions = [
+        conv(1, 1, 28, (3, 1), (1, 0), 28),
+        conv(1, 2, 14, (3, 3), (0, 0), 14),
+    ]
+    batched = [fully(2 * 36, 15), fully(15, 11), fully(11, 2)]
+    # each instruction's last drain, P words, hides behind the next one's steps
+    assert [cycles - lanes for cycles in convolutions] == [783, 648]
+    assert sum(cycles - lanes for cycles in batched) == 1267
+    assert 783 + 648 + 1267 / lanes < 1749
