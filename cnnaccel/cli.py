@@ -104,7 +104,9 @@ def train(resume: bool, **where: Any) -> None:
 @cli.command()
 @_configured
 @click.option(
-    "--checkpoint", type=click.Path(path_type=Path), help="Weights to use instead of train's."
+    "--checkpoint",
+    type=click.Path(path_type=Path),
+    help="Weights instead of train's: a model.pt, or a state_dict of your own.",
 )
 def quantize(checkpoint: Path | None, **where: Any) -> None:
     """Quantize the trained network of CONFIG to an int8 graph.

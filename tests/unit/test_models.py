@@ -200,6 +200,19 @@ def test_weights_round_trip(tmp_path: Path) -> None:
     assert all(torch.equal(a, target.state_dict()[n]) for n, a in source.state_dict().items())
 
 
+@pytest.mark.parametrize("normalized", [False, True])
+def test_state_dict_from_elsewhere(tmp_path: Path, normalized: bool) -> None:
+    source, target = build_model("lenet", {}, seed=1), build_model("lenet", {}, seed=2)
+    path = tmp_path / "weights.pth"
+    torch.save(source.state_dict(), path)
+    wrapped = with_normalization(target, [0.3], [0.4], channels=1) if normalized else target
+    assert load_weights(wrapped, path) == {}
+    assert all(torch.equal(a, target.state_dict()[n]) for n, a in source.state_dict().items())
+    torch.save(source.state_dict() | {"fc3.bias": torch.full((10,), float("nan"))}, path)
+    with pytest.raises(CheckpointError, match=r"fc3.bias has NaN"):
+        load_weights(wrapped, path)
+
+
 def test_unreadable_checkpoints(tmp_path: Path) -> None:
     path = tmp_path / "model.pt"
     with pytest.raises(CheckpointError, match="is not there"):
