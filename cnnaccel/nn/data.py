@@ -184,15 +184,25 @@ def _to_split(images: npt.NDArray[np.uint8], labels: Any) -> Split:
 
 
 def _download(name: str, folder: Path) -> None:
+    place = folder / _FILES[name][0]
+    made = [path for path in (place, *place.parents) if not path.exists()]
     try:
         with _quiet(), _socket_timeout(_CONNECT_SECONDS):
             _torchvision_class(name)(root=str(folder), download=True)
     except (RuntimeError, OSError) as error:  # URLError is an OSError
+        _remove_empty(made)
         reason = " ".join(str(error).split())
         raise DataMissingError(
             f"{name} is not on this machine and cannot be downloaded ({reason}); "
             f"{_where_to_put_it(name, folder)}"
         ) from error
+
+
+def _remove_empty(folders: list[Path]) -> None:
+    """Innermost first; what holds something stays, and all around it."""
+    for folder in folders:
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
 
 
 @contextlib.contextmanager

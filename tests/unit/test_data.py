@@ -271,6 +271,7 @@ def test_download_without_network(
     assert "configs/lenet_digits.yaml" in message and "--data-dir" in message
     assert "\n" not in message
     assert capfd.readouterr() == ("", "")
+    assert not list(tmp_path.iterdir()), "left an empty folder behind"
 
 
 def test_fingerprint_needs_no_torch(raw: Path) -> None:
