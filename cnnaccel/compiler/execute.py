@@ -210,6 +210,9 @@ class _Nest:
         self.tiles = math.prod(bounds[1:4])
         self.windows = math.prod(bounds[4:TILE_LEVEL])
         self.steps = math.prod(bounds[TILE_LEVEL:])
+        self.w_span = (self.steps - 1) * instruction.w_step
+        self.w_drift = self.w_span - instruction.w_rewind
+        """From the first wgt word of a tile to that of the next; 0 in every layer's nest."""
 
     def blocks(self) -> Iterator[slice]:
         """Slices of the tiles of a group, of a size whose operands fit in memory."""
@@ -238,10 +241,15 @@ class _Nest:
             totals = np.zeros((*values.shape[:2], self.lanes, self.outputs), np.int64)
             totals[..., : self.channels] = values.max(axis=2)
             return totals
-        weights = self._weights(group).astype(np.float64)  # [steps, K, C]
-        flat = values.transpose(0, 1, 3, 2, 4).reshape(-1, self.steps * self.channels)
-        products = flat @ weights.transpose(0, 2, 1).reshape(-1, self.outputs)
-        return products.astype(np.int64).reshape(*values.shape[:2], self.lanes, self.outputs)
+        length = self.steps * self.channels
+        flat = values.transpose(0, 1, 3, 2, 4).reshape(*values.shape[:2], self.lanes, length)
+        address = self._weight_words(group, tiles) % len(self.pads.wgt)
+        weights = self.pads.wgt[address].astype(np.float64)  # [tiles, windows, steps, K, C]
+        weights = weights.transpose(0, 1, 2, 4, 3).reshape(*address.shape[:2], length, -1)
+        if self.w_drift == 0:  # one product for all
+            flat, weights = flat.reshape(-1, length), weights[0, 0]
+        products: Array = (flat @ weights).astype(np.int64)
+        return products.reshape(*values.shape[:2], self.lanes, self.outputs)
 
     def drain(self, group: int, tiles: slice, totals: Array) -> None:
         """Requantize, pool and write the sums of some tiles."""
@@ -278,7 +286,9 @@ class _Nest:
                 act[a[inside & kept[:, None, None]] % len(act)] = True
         found: Words = {"act": np.flatnonzero(act)}
         if ins.opcode is Opcode.MAC:
-            words = np.concatenate([self._weight_words(group) for group in groups])
+            words = np.concatenate(
+                [self._weight_words(group, np.s_[:]).reshape(-1) for group in groups]
+            )
             found["wgt"] = _distinct(words, _depth(self.pads, "wgt"))
         if ins.drain:
             words = np.array([self._par_word(group) for group in groups])
@@ -333,15 +343,14 @@ class _Nest:
         start = init + group * by[0]
         return np.asarray(start + axes[0][:, None, None] + axes[1][:, None] + axes[2])
 
-    def _weights(self, group: int) -> npt.NDArray[np.int8]:
-        """int8[steps, K, C] of a group; each tile and window of it uses the same."""
-        return np.asarray(self.pads.wgt[self._weight_words(group) % len(self.pads.wgt)], np.int8)
-
-    def _weight_words(self, group: int) -> Addresses:
-        """int64[steps]"""
-        ins = self.ins
-        between = ins.w_co + (self.steps - 1) * ins.w_step
-        return ins.w_init + group * between + np.arange(self.steps, dtype=np.int64) * ins.w_step
+    def _weight_words(self, group: int, tiles: slice) -> Addresses:
+        """int64[tiles, windows, steps]; [1, 1, steps] where all tiles use the same words."""
+        count = self.tiles * self.windows
+        between = (count - 1) * self.w_drift + self.w_span + self.ins.w_co
+        tile = np.arange(count, dtype=np.int64).reshape(self.tiles, self.windows)[tiles]
+        starts = tile * self.w_drift if self.w_drift else np.zeros((1, 1), np.int64)
+        steps = np.arange(self.steps, dtype=np.int64) * self.ins.w_step
+        return np.asarray(self.ins.w_init + group * between + starts[..., None] + steps)
 
 
 def _outer(grids: list[Addresses]) -> Addresses:

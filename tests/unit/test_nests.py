@@ -12,7 +12,7 @@ from hypothesis import assume, given, note
 from hypothesis import strategies as st
 
 from cnnaccel.compiler import pack
-from cnnaccel.compiler.execute import cost, execute
+from cnnaccel.compiler.execute import cost, execute, reads
 from cnnaccel.compiler.isa import LEVELS, Compute
 from cnnaccel.compiler.loopnest import (
     Channels,
@@ -498,3 +498,34 @@ def test_lenet_in_a_batch_takes_1749_cycles_an_image() -> None:
     assert [cycles - lanes for cycles in convolutions] == [783, 648]
     assert sum(cycles - lanes for cycles in batched) == 1267
     assert 783 + 648 + 1267 / lanes < 1749
+
+
+@pytest.mark.parametrize("rewind", [0, 1, 5])
+def test_weights_that_move_from_tile_to_tile(rewind: int, rng: np.random.Generator) -> None:
+    """No layer needs it, but it is what the walker says: wgt words counted one step at a time."""
+    layer, x = convolution(rng, (16, 3, 9), 16, (2, 1))
+    lanes = [pack.in_order(16, 8)] * 2
+    source, target = Place(0, 2, 3, 9, False), Place(320, 2, 2, 9, True)
+    whole = map_layer(PYNQ, layer, [source], target, lanes).instruction
+    moved = dataclasses.replace(whole, w_rewind=rewind)
+    steps, tiles = 4, 2 * 3
+    word, expected = moved.w_init, []
+    for group in range(2):
+        word += moved.w_co if group else 0
+        for tile in range(tiles):
+            word -= rewind if tile else 0
+            expected.append([(word + step) % PYNQ.wgt_words for step in range(steps)])
+            word += steps - 1
+    pads = fresh(PYNQ)
+    put(pads, source, x, lanes[0])
+    assert set(reads(pads, moved)["wgt"].tolist()) == set(np.ravel(expected).tolist())
+    pads.multiplier[:] = 1
+    run(PYNQ, pads, moved)
+    ungrouped = get(pads, target, lanes[1], "int8").reshape(2, 8, 2, 9)
+    for tile, words in enumerate(expected):
+        group, row, column = tile // tiles, tile % tiles // 3, tile % 3 * 4
+        seen = x[:, row : row + 2, column : column + 4].astype(np.int64).reshape(2, 8, 2, -1)
+        weights = pads.wgt[words].astype(np.int64).reshape(2, 2, 8, 8)  # [ky, ci, K, C]
+        acc = np.einsum("yikc,icyp->kp", weights, seen)
+        out = ungrouped[group, :, row, column : column + 4]
+        assert np.array_equal(out, np.clip(acc, -128, 127))
