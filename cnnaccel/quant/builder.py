@@ -11,6 +11,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.fx.passes.fake_tensor_prop import FakeTensorProp
 
 from cnnaccel.errors import ModelError
+from cnnaccel.ir.graph import window_shape
 from cnnaccel.quant.frontend import Shape, module_class, module_path
 
 aten = torch.ops.aten
@@ -44,12 +45,9 @@ class Value:
 
     def windows(self, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair = (1, 1)) -> Pair:
         """Rows and columns a sliding window makes of it, rounded down."""
-        sizes = self.padded_shape[1:]
-        rows, columns = (
-            (sizes[i] + 2 * padding[i] - dilation[i] * (kernel[i] - 1) - 1) // stride[i] + 1
-            for i in (0, 1)
-        )
-        return rows, columns
+        _, rows, columns = self.padded_shape
+        down, across = padding
+        return window_shape((rows, columns), kernel, stride, (down, down, across, across), dilation)
 
 
 @dataclass
