@@ -1,5 +1,6 @@
-"""What all tests share: how hypothesis draws, a generator from a printed seed, golden files."""
+"""What all tests share: how hypothesis draws, a seeded generator, golden files, the real data."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,6 +20,16 @@ def rng(request: pytest.FixtureRequest) -> np.random.Generator:
     seed = sum(request.node.name.encode())
     print(f"seed {seed}")
     return np.random.default_rng(seed)
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """The folder with the real FashionMNIST, which is read and never copied."""
+    beside = Path(__file__).parents[2] / "shared" / "data"
+    folder = Path(os.environ.get("CNNACCEL_DATA") or beside)
+    if not (folder / "FashionMNIST" / "raw" / "train-images-idx3-ubyte").is_file():
+        pytest.skip(f"no FashionMNIST/raw in {folder}; set CNNACCEL_DATA to a folder that has it")
+    return folder
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,15 +42,6 @@ def cnnaccel(capsys: pytest.CaptureFixture[str]) -> Cnnaccel:
 
 
 @pytest.fixture(scope="session")
-def fashionmnist() -> Path:
-    """The folder with the real FashionMNIST."""
-    folder = Path(os.environ.get("CNNACCEL_DATA") or ROOT.parent / "shared" / "data")
-    if not (folder / "FashionMNIST" / "raw" / "train-images-idx3-ubyte").is_file():
-        pytest.skip(f"no FashionMNIST/raw in {folder}; set CNNACCEL_DATA to a folder that has it")
-    return folder
-
-
-@pytest.fixture(scope="session")
 def tiny_build(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A build folder in which `run tiny` has ended."""
     folder = tmp_path_factory.mktemp("tiny")
@@ -63,6 +54,4 @@ def tiny_build(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def tiny(tiny_build: Path, tmp_path: Path) -> Path:
     """A copy of `tiny_build` that a test may spoil."""
-    import shutil
-
     return Path(shutil.copytree(tiny_build, tmp_path / "build"))

@@ -119,10 +119,10 @@ def test_dataset_that_is_not_to_be_had(
         assert word in result.err
 
 
-def test_truncated_dataset(tmp_path: Path, fashionmnist: Path, cnnaccel: Cnnaccel) -> None:
+def test_truncated_dataset(tmp_path: Path, data_dir: Path, cnnaccel: Cnnaccel) -> None:
     raw = tmp_path / "FashionMNIST/raw"
     raw.mkdir(parents=True)
-    for path in (fashionmnist / "FashionMNIST/raw").iterdir():
+    for path in (data_dir / "FashionMNIST/raw").iterdir():
         (raw / path.name).symlink_to(path.resolve())
     images = raw / "t10k-images-idx3-ubyte"
     content = images.read_bytes()

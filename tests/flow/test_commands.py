@@ -136,7 +136,7 @@ def test_own_model_from_the_working_directory(
 def test_fashionmnist_in_four_modes(
     weights: str,
     requantize: str,
-    fashionmnist: Path,
+    data_dir: Path,
     fashionmnist_model: Path,
     tmp_path: Path,
     cnnaccel: Cnnaccel,
@@ -145,7 +145,7 @@ def test_fashionmnist_in_four_modes(
     options = ("--set", f"quantize.weights={weights}", "--set", f"quantize.requantize={requantize}")
     result = cnnaccel(
         "quantize", "lenet_fashionmnist", "--checkpoint", fashionmnist_model,
-        "--data-dir", fashionmnist, "--build-dir", tmp_path, *options,
+        "--data-dir", data_dir, "--build-dir", tmp_path, *options,
     )  # fmt: skip
     assert result.code == 0
     folder = tmp_path / "lenet_fashionmnist/quantize"
@@ -157,13 +157,13 @@ def test_fashionmnist_in_four_modes(
 
 
 @pytest.fixture(scope="module")
-def fashionmnist_model(fashionmnist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def fashionmnist_model(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """LeNet after two epochs on the real images."""
     from cnnaccel.cli import main
 
     folder = tmp_path_factory.mktemp("fashionmnist")
     with pytest.raises(SystemExit) as ended:
-        main(["train", "lenet_fashionmnist", "--data-dir", str(fashionmnist), "--build-dir",
+        main(["train", "lenet_fashionmnist", "--data-dir", str(data_dir), "--build-dir",
               str(folder), "--set", "train.epochs=2"])  # fmt: skip
     assert ended.value.code in (0, None)
     return folder / "lenet_fashionmnist/train/model.pt"
