@@ -40,6 +40,10 @@ class ProgramError(CnnaccelError):
     """A field out of its range, a layer without a mapping, or bytes that are no program."""
 
 
+class MismatchError(CnnaccelError):
+    """Two levels that must compute the same integers, and do not."""
+
+
 class WorkspaceError(CnnaccelError):
     """A build folder that cannot be read or written, or whose artifacts do not fit together."""
 

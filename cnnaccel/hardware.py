@@ -41,6 +41,8 @@ DEVICES = {
     "xczu7ev": Resources(dsp=1728, bram36=312, lut=230_400),
 }
 """By the beginning of the part's name; from the vendor's product tables."""
+PORT_BYTES = {"xc7z": 8, "xczu": 16}
+"""Of a port of the processing system to DRAM: Zynq-7000 has 64 bits, UltraScale+ 128."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,12 @@ class HardwareConfig:
         return self.output_lanes * PAR_BYTES
 
     @property
+    def bus_bytes(self) -> int:
+        """What a cycle can move between DRAM and the engine: its bus, or the narrower port."""
+        port = next(found for name, found in PORT_BYTES.items() if self.part.startswith(name))
+        return min(self.input_lanes, port)
+
+    @property
     def peak_macs(self) -> int:
         """Multiply-accumulates per cycle."""
         return self.pixel_lanes * self.input_lanes * self.output_lanes
@@ -185,13 +193,18 @@ def load_hardware(board: str | Path, overrides: Sequence[str] = ()) -> HardwareC
         ConfigError: no such board, or with file:line what is wrong in its file.
     """
     boards = resource("configs") / "boards"
-    path = Path(board)
-    if not path.is_file():
-        path = boards / f"{board}.yaml"
-    if not path.is_file():
+    paths = [path for path in (Path(board), boards / f"{board}.yaml") if _is_file(path)]
+    if not paths:
         known = ", ".join(sorted(shipped.stem for shipped in boards.glob("*.yaml")))
         raise ConfigError(f"{board}: no such board; shipped ones are {known}")
-    return replace(load_dataclass(HardwareConfig, path, overrides), name=path.stem)
+    return replace(load_dataclass(HardwareConfig, paths[0], overrides), name=paths[0].stem)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name too long, a folder that may not be read
+        return False
 
 
 def _check_lanes(hardware: HardwareConfig) -> None:

@@ -12,6 +12,17 @@ from dataclasses import dataclass
 from cnnaccel.errors import ProgramError
 
 
+class DoesNotFitError(ProgramError):
+    """A region found no place."""
+
+    def __init__(self, region: Region, capacity: int, free: int) -> None:
+        super().__init__(
+            f"'{region.name}' ({region.words} words) does not fit: {capacity} words, of which "
+            f"{free} are free behind what else lives then"
+        )
+        self.region = region
+
+
 @dataclass(frozen=True)
 class Region:
     """A demand for `words` from step `first` to step `last`, both included."""
@@ -32,7 +43,7 @@ def allocate(regions: Iterable[Region], capacity: int, unit: int) -> Mapping[str
     The largest first, each at the lowest address free for all its life.
 
     Raises:
-        ProgramError: they do not fit `capacity` words; names the one that is left over.
+        DoesNotFitError: into `capacity` words; names the one that is left over.
     """
     placed: list[tuple[Region, int, int]] = []
     for region in sorted(regions, key=lambda r: (-r.words, r.first, r.name)):
@@ -45,9 +56,6 @@ def allocate(regions: Iterable[Region], capacity: int, unit: int) -> Mapping[str
                 break
             base = max(base, end)
         if base + words > capacity:
-            raise ProgramError(
-                f"'{region.name}' ({region.words} words) does not fit: {capacity} words, of which "
-                f"{capacity - base} are free behind what else lives then"
-            )
+            raise DoesNotFitError(region, capacity, capacity - base)
         placed.append((region, base, base + words))
     return {region.name: base for region, base, _ in placed}

@@ -39,6 +39,8 @@ class Cost:
     steps: int
     cycles: int
     """A tile takes its steps, or what the tile before it takes to drain, if that is more."""
+    last_drain: int = 0
+    """Cycles at the end in which the next instruction's steps may already run."""
 
 
 def cost(lanes: int, instruction: Compute) -> Cost:
@@ -49,10 +51,10 @@ def cost(lanes: int, instruction: Compute) -> Cost:
     steps = groups * tiles * tile
     if not instruction.drain:
         return Cost(steps, steps)
-    words = [instruction.words] * (groups - 1) + [instruction.words_last]
-    drains = [max(2, lanes * count) for count in words for _ in range(tiles)]
-    waits = sum(max(tile, before) for before in drains[:-1])
-    return Cost(steps, tile + waits + drains[-1])
+    drain = max(2, lanes * instruction.words)
+    last = max(2, lanes * instruction.words_last)
+    waits = (groups - 1) * tiles * max(tile, drain) + (tiles - 1) * max(tile, last)
+    return Cost(steps, tile + waits + last, last)
 
 
 def execute(pads: Scratchpads, instruction: Compute, sums: Array) -> Array:

@@ -64,13 +64,16 @@ class Fused:
     layouts: Mapping[str, Layout]
 
 
-def fuse(graph: Graph, width: int) -> Fused:
+def fuse(graph: Graph, width: int, image: Lanes | None = None) -> Fused:
     """The steps of a graph on words of `width` lanes.
 
+    image: the channel in each lane of the input; in order if None.
     Copies are added where a tensor would have to lie in two concatenations, and where the operands
     of an addition have their channels in different lanes.
     """
-    work = _Fusing(width, graph.input)
+    if image is None:
+        image = in_order(graph.input.shape[0], width)
+    work = _Fusing(width, graph.input, image)
     for layer in graph.layers:
         work.add(layer)
     return Fused(_pooled(work.layers), work.layouts())
@@ -80,6 +83,7 @@ def fuse(graph: Graph, width: int) -> Fused:
 class _Fusing:
     width: int
     image: TensorSpec
+    image_lanes: Lanes
     layers: list[AnyLayer] = field(default_factory=list)
     specs: dict[str, TensorSpec] = field(default_factory=dict)
     lanes: dict[str, Lanes] = field(default_factory=dict)
@@ -87,7 +91,7 @@ class _Fusing:
     concats: list[Concat] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._define(self.image, in_order(self.image.shape[0], self.width))
+        self._define(self.image, self.image_lanes)
 
     def add(self, layer: AnyLayer) -> None:
         """Take over one layer, with the copies it needs before it."""

@@ -25,7 +25,7 @@ import numpy.typing as npt
 
 from cnnaccel.compiler.execute import Words, dram_runs, execute, reads, transfer, writes
 from cnnaccel.compiler.isa import TOKEN_BITS, Base, Compute, Instruction, Load, Store, Unit
-from cnnaccel.compiler.program import Program, Section, check, name_of
+from cnnaccel.compiler.program import Program, Section, check
 from cnnaccel.compiler.scratchpad import Addresses, Scratchpads
 from cnnaccel.errors import ProgramError
 from cnnaccel.hardware import HardwareConfig
@@ -89,8 +89,8 @@ def _check_balance(program: Program) -> None:
                  if place[2].opcode.unit == taker and giver in place[2].wait_for]  # fmt: skip
         begins = any(section == "body" for section, _, _ in taken)
         for section in ("body",) if begins else ("body", "once"):
-            gives = [name_of(*place) for place in given if place[0] == section]
-            takes = [name_of(*place) for place in taken if place[0] == section]
+            gives = [program.name_of(*place[:2]) for place in given if place[0] == section]
+            takes = [program.name_of(*place[:2]) for place in taken if place[0] == section]
             if len(gives) != len(takes):
                 raise ProgramError(
                     f"{section} gives {len(gives)} tokens of {_name(giver)} for {_name(taker)} "
@@ -103,14 +103,13 @@ class _Planned:
     """An instruction with the physical words it touches."""
 
     section: Section
-    index: int
+    called: str
     instruction: Instruction
     reads: Words
     writes: Words
 
     def name(self, iteration: int) -> str:
-        where = name_of(self.section, self.index, self.instruction)
-        return where if self.section == "once" else f"{where} of iteration {iteration}"
+        return self.called if self.section == "once" else f"{self.called} of iteration {iteration}"
 
 
 class _Machine:
@@ -160,9 +159,10 @@ class _Machine:
         if isinstance(instruction, Compute) and made:
             both = np.intersect1d(found["act"], made["act"])
             if both.size:
-                name = name_of(section, index, instruction)
+                name = self.program.name_of(section, index)
                 raise ProgramError(f"{name} writes {both.size} words of act that it reads itself")
-        return _Planned(section, index, instruction, found, made)
+        called = self.program.name_of(section, index)
+        return _Planned(section, called, instruction, found, made)
 
     def _physical(self, words: Words, interleave: int) -> Words:
         """With words of act by where they lie, their number if L is 1."""

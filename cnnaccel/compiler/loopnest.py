@@ -15,21 +15,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from cnnaccel.compiler.isa import LEVELS, Compute, Opcode
+from cnnaccel.compiler.isa import LEVELS, Compute
 from cnnaccel.errors import ProgramError
 from cnnaccel.hardware import HardwareConfig
 
 Pair = tuple[int, int]
+_LONGEST_ROW = 65535
+"""Columns that `in_w` can name, and `ox` count on one lane."""
 
 
 @dataclass(frozen=True)
 class Place:
     """Where a tensor lies in act: pixel (y, x) of channel word g is at
 
-        base + g*plane + (y - first_row)*row + x*step
+        base + g*plane + (y - first_row)*row + (x - first_column)*step
 
-    Tensors lie [g][y][x] without gaps. A strip holds some of the rows. A tensor that is written for
-    a dense layer has `step` images side by side, each with a base of its own.
+    A block holds some of the rows and columns. A tensor that is written for a dense layer has
+    `step` images side by side, each with a base of its own.
     """
 
     base: int
@@ -44,22 +46,39 @@ class Place:
     first_row: int = 0
     held_rows: int | None = None
     """Rows from `first_row` on that are in act; None for all."""
+    first_column: int = 0
+    held_columns: int | None = None
+    """Columns from `first_column` on that are in act; None for all."""
     step: int = 1
+    pitch: int | None = None
+    """Words between two channel words of a pixel; None where nothing lies between."""
 
     @property
     def row(self) -> int:
         """Words between two rows."""
-        return self.columns * self.step
+        return self.step * (self.columns if self.held_columns is None else self.held_columns)
 
     @property
     def plane(self) -> int:
         """Words between two channel words of a pixel."""
+        if self.pitch is not None:
+            return self.pitch
         return self.row * (self.rows if self.held_rows is None else self.held_rows)
 
     @property
     def size(self) -> int:
         """Words from the first to behind the last."""
         return self.words * self.plane
+
+    def at(self, row: int, column: int) -> int:
+        """The address of a pixel's first word."""
+        down, right = row - self.first_row, column - self.first_column
+        return self.base + down * self.row + right * self.step
+
+    def part(self, words: range) -> Place:
+        """Some of the channel words."""
+        base = self.base + words.start * self.plane
+        return replace(self, base=base, words=len(words))
 
 
 @dataclass(frozen=True)
@@ -140,42 +159,47 @@ def slide(
     channels: Channels,
     limits: Pair,
     *,
-    opcode: Opcode = Opcode.MAC,
     pool: Pool | None = None,
     rows: range | None = None,
-    w_init: int = 0,
-    par_init: int = 0,
+    columns: range | None = None,
     one_weight: bool = False,
     one_parameter: bool = False,
+    **rest: Any,
 ) -> Compute:
-    """The nest of a window over `source` that writes the rows `rows` of `target`.
+    """The nest of a window over `source` that writes the pixels `rows` x `columns` of `target`.
 
-    limits: least and greatest result. one_weight, one_parameter: a single wgt word, or
-    par word, serves every step.
+    limits: least and greatest result. one_weight, one_parameter: a single wgt word, or par word,
+    serves every step. rest: further fields of the instruction.
 
     Raises:
         ProgramError: lanes would meet in a bank.
     """
-    assert source.step == 1, "only a dense layer reads images side by side"
+    assert source.step == 1, "only a producer writes images side by side"
     lanes = hardware.pixel_lanes
-    pool = pool or Pool()
     rows = range(target.rows) if rows is None else rows
+    columns = range(target.columns) if columns is None else columns
+    inside = rows.stop <= source.rows  # rows below are padding
+    if window == Window() and pool is None and inside and one_row(rows, columns, source, target):
+        length = len(rows) * len(columns)
+        source, target = merged(source, rows), merged(target, rows)
+        rows, columns = range(1), range(length)
+    pool = pool or Pool()
     (pool_y, pool_x), (kernel_y, kernel_x) = pool.size, window.kernel
     by_lanes = pool.by == "lanes" and pool_x > 1
     per_slot = pool_x if by_lanes else 1
     across = window.stride[1] * (1 if by_lanes else pool_x)  # input columns between two lanes
-    if target.columns == 1 and not by_lanes:  # one lane works, the others need banks of their own
+    if len(columns) == 1 and not by_lanes:  # one lane works, the others need banks of their own
         across = source.interleave
     count = phases(hardware, across, source.interleave)
     if by_lanes and (count != 1 or lanes % per_slot):
         raise ProgramError(f"{pool_x} adjacent lanes do not pool here; pool by window")
     slots = lanes // per_slot * count  # output columns of one ox
-    down = window.stride[0] * pool_y
+    down, right = window.stride[0] * pool_y, window.stride[1] * pool_x
     dy, dx = window.dilation
     bounds = {
         "co": channels.groups,
         "oy": len(rows),
-        "ox": -(-target.columns // slots),
+        "ox": -(-len(columns) // slots),
         "phase": count,
         "wy": pool_y,
         "wx": 1 if by_lanes else pool_x,
@@ -192,37 +216,34 @@ def slide(
     }
     a = {level: source.row * by for level, by in y.items()}
     a |= x | {"co": channels.advance * source.plane, "ci": source.plane}
-    first = rows.start * down - window.padding[0]
+    first_y = rows.start * down - window.padding[0]
+    first_x = columns.start * right - window.padding[1]
     reduction = kernel_y * kernel_x * channels.reduction
     ox = {"ox": slots, "phase": 1}
     o = {level: target.step * by for level, by in ox.items()}
     o["oy"], o["co"] = target.row, channels.words * target.plane
+    fields = {"signed_first": source.signed, "signed_rest": source.signed} | rest
     return Compute(
-        opcode=opcode,
-        signed_first=source.signed,
-        signed_rest=source.signed,
         interleave_in=source.interleave,
         interleave_out=target.interleave,
         bounds=tuple(bounds[level] for level in LEVELS),
-        a_init=source.base + (first - source.first_row) * source.row - window.padding[1],
+        a_init=source.at(first_y, first_x),
         a_jumps=jumps(bounds, a, 9),
-        y_init=first,
+        y_init=first_y,
         y_jumps=jumps(bounds, y, 7),
-        x_init=-window.padding[1],
+        x_init=first_x,
         x_jumps=jumps(bounds, x, 8),
-        w_init=w_init,
         w_step=0 if one_weight else 1,
         w_rewind=0 if one_weight else reduction - 1,
         w_co=0 if one_weight else 1,
-        par_init=par_init,
         par_co=0 if one_parameter else 1,
-        o_init=target.base + (rows.start - target.first_row) * target.row,
+        o_init=target.at(rows.start, columns.start),
         o_jumps=jumps(bounds, o, 4),
         ox_jumps=jumps(bounds, ox, 4),
         lane_distance=across * count,
         in_w=source.columns,
         in_h=source.rows,
-        out_w=target.columns,
+        out_w=len(columns),
         out_lane_distance=count * target.step,
         out_lane_columns=count,
         words=channels.words,
@@ -231,47 +252,8 @@ def slide(
         lanes_per_slot=per_slot,
         low=limits[0],
         high=limits[1],
+        **fields,
     ).normal()
-
-
-def dense(
-    hardware: HardwareConfig,
-    source: Place,
-    target: Place,
-    limits: Pair,
-    *,
-    w_init: int = 0,
-    par_init: int = 0,
-) -> Compute:
-    """The nest of a dense layer with images in the lanes.
-
-    `source` and `target` have one column and `step` images, a multiple of P, side by side; the
-    words and rows of `source` are the elements that are summed over.
-    """
-    lanes, images = hardware.pixel_lanes, source.step
-    assert images == target.step and images % lanes == 0 and source.columns == target.columns == 1
-    length = source.words * source.rows
-    channels = Channels.full(hardware, length, target.words)
-    bounds = dict.fromkeys(LEVELS, 1) | {
-        "co": channels.groups,
-        "ox": images // lanes,
-        "ci": length,
-    }
-    return _unpadded(
-        source,
-        target,
-        bounds,
-        {"ox": lanes, "ci": images},
-        {"co": channels.words * images, "ox": lanes},
-        images,
-        limits,
-        w_init=w_init,
-        w_rewind=length - 1,
-        par_init=par_init,
-        words=channels.words,
-        words_last=channels.words_last,
-        out_plane=images,
-    )
 
 
 def add(
@@ -281,72 +263,90 @@ def add(
     target: Place,
     limits: Pair,
     *,
-    w_init: int = 0,
-    par_init: int = 0,
+    rows: range | None = None,
+    columns: range | None = None,
     one_parameter: bool = False,
+    **rest: Any,
 ) -> Compute:
     """A residual addition: a kernel of two taps whose distance is that of the tensors.
 
-    Two diagonal weight words hold the operands' weights. With one par word for all channels all
-    words are one long row.
+    Two diagonal weight words hold the operands' weights. With one par word for all channels, words
+    that lie next to each other are one long row.
+
+    Raises:
+        ProgramError: the operands' pixels, or words, are not equally far apart.
     """
+    rows = range(target.rows) if rows is None else rows
+    columns = range(target.columns) if columns is None else columns
+    words = target.words
+    if one_row(rows, columns, first, second, target):
+        length = len(rows) * len(columns)
+        first, second, target = (merged(place, rows) for place in (first, second, target))
+        rows, columns = range(1), range(length)
+        adjacent = {first.plane, second.plane, target.plane} == {length} and target.step == 1
+        if one_parameter and adjacent and words * length <= _LONGEST_ROW:
+            words, columns = 1, range(words * length)
+    if (words > 1 and first.plane != second.plane) or (len(rows) > 1 and first.row != second.row):
+        raise ProgramError("the operands of an addition lie in blocks of different shape")
+    if first.interleave != second.interleave:
+        raise ProgramError("the operands of an addition lie in regions of different interleave")
     lanes = hardware.pixel_lanes
-    assert first.interleave == second.interleave and first.size == second.size == target.size
-    groups = 1 if one_parameter else target.words
-    length = target.size // groups
-    bounds = dict.fromkeys(LEVELS, 1) | {"co": groups, "ox": -(-length // lanes), "ky": 2}
-    return _unpadded(
-        first,
-        target,
-        bounds,
-        {"co": length, "ox": lanes, "ky": second.base - first.base},
-        {"co": length, "ox": lanes},
-        length,
-        limits,
-        signed_rest=second.signed,
-        w_init=w_init,
-        w_rewind=1,
-        w_co=-1,
-        par_init=par_init,
-        par_co=0 if one_parameter else 1,
-    )
-
-
-def _unpadded(
-    source: Place,
-    target: Place,
-    bounds: Mapping[str, int],
-    a: Mapping[str, int],
-    o: Mapping[str, int],
-    columns: int,
-    limits: Pair,
-    **rest: Any,
-) -> Compute:
-    """A nest over one row of `columns` neighbouring words, none of them padding.
-
-    a, o: strides of the walkers over what is read and what is written.
-    """
-    own = {"signed_rest": source.signed} | rest
+    count = phases(hardware, 1, first.interleave)
+    bounds = dict.fromkeys(LEVELS, 1) | {
+        "co": words,
+        "oy": len(rows),
+        "ox": -(-len(columns) // (lanes * count)),
+        "phase": count,
+        "ky": 2,
+    }
+    start = first.at(rows.start, columns.start)
+    tap = second.at(rows.start, columns.start) - start
+    ox = {"ox": lanes * count, "phase": 1}
+    a = ox | {"co": first.plane, "oy": first.row, "ky": tap}
+    o = {level: target.step * by for level, by in ox.items()}
+    o |= {"co": target.plane, "oy": target.row}
     return Compute(
-        signed_first=source.signed,
-        interleave_in=source.interleave,
+        signed_first=first.signed,
+        signed_rest=second.signed,
+        interleave_in=first.interleave,
         interleave_out=target.interleave,
         bounds=tuple(bounds[level] for level in LEVELS),
-        a_init=source.base,
+        a_init=start,
         a_jumps=jumps(bounds, a, 9),
-        o_init=target.base,
+        w_rewind=1,
+        w_co=-1,
+        par_co=0 if one_parameter else 1,
+        o_init=target.at(rows.start, columns.start),
         o_jumps=jumps(bounds, o, 4),
-        ox_jumps=jumps(bounds, {"ox": o["ox"]}, 4),
-        out_w=columns,
+        ox_jumps=jumps(bounds, ox, 4),
+        lane_distance=count,
+        out_w=len(columns),
+        out_lane_distance=count * target.step,
+        out_lane_columns=count,
         low=limits[0],
         high=limits[1],
-        **own,
+        **rest,
     ).normal()
 
 
-def merged(place: Place) -> Place:
-    """The tensor as one row, for layers of single pixels: 7x7 is 13 tiles of 4 lanes, not 14."""
-    return replace(place, rows=1, columns=place.rows * place.columns)
+def one_row(rows: range, columns: range, *places: Place) -> bool:
+    """Whether rows that hold these columns follow one another without gaps, so that they may be
+    taken as one: 7x7 is 13 tiles of 4 lanes, not 14."""
+    return len(rows) * len(columns) <= _LONGEST_ROW and all(
+        place.row == place.columns * place.step and len(columns) == place.columns
+        for place in places
+    )
+
+
+def merged(place: Place, rows: range | None = None) -> Place:
+    """Some rows of a tensor, or all, as one row."""
+    rows = range(place.rows) if rows is None else rows
+    length = len(rows) * place.columns
+    base = place.at(rows.start, place.first_column)
+    return replace(
+        place, base=base, rows=1, columns=length, first_row=0, held_rows=None,
+        first_column=0, held_columns=None, pitch=place.plane,
+    )  # fmt: skip
 
 
 def jumps(bounds: Mapping[str, int], strides: Mapping[str, int], levels: int) -> tuple[int, ...]:

@@ -1,13 +1,14 @@
-"""A layer of the graph as an instruction of the engine, with the words that go into wgt and par.
+"""What a layer asks of the engine: a window, how channels meet, the words of wgt and par.
 
-Knows the graph and the nests; where tensors lie, and in which pieces a layer is done, it is told.
-A concatenation is no instruction: its inputs are written next to each other.
+Knows the graph and the nests. Where tensors lie, and in which pieces a layer is done, `nest` is
+told. A concatenation is no instruction: its inputs are written next to each other.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,8 @@ import numpy.typing as npt
 
 from cnnaccel.compiler import pack
 from cnnaccel.compiler.isa import Compute, Opcode
-from cnnaccel.compiler.loopnest import Channels, Place, Pool, Window, add, merged, slide
-from cnnaccel.hardware import HardwareConfig
+from cnnaccel.compiler.loopnest import Channels, Pair, Place, Pool, Window, add, slide
+from cnnaccel.hardware import PAR_BYTES, HardwareConfig
 from cnnaccel.ir.graph import (
     Add,
     AnyLayer,
@@ -30,41 +31,92 @@ from cnnaccel.ir.graph import (
 
 ONE = Requant(np.ones(1, np.uint16), np.zeros(1, np.uint8), -128, 255)
 """Leaves values as they are."""
+Parameters = dict[str, npt.NDArray[Any]]
 
 
 @dataclass(frozen=True)
-class Mapped:
-    """One instruction, and what it expects from its first wgt and par word on."""
+class Part:
+    """Some of a reduction: ranges of ky, kx and ci."""
 
-    instruction: Compute
+    rows: range
+    columns: range
+    words: range
+
+
+@dataclass(frozen=True, eq=False)
+class Work:
+    """A layer on words of the engine, wherever its tensors lie."""
+
+    opcode: Opcode
+    window: Window | None
+    """None for an addition, whose two taps are its operands."""
+    channels: Channels
+    limits: Pair
+    """Least and greatest result."""
     weights: npt.NDArray[np.int8]
-    """[words, K, C]"""
-    parameters: dict[str, npt.NDArray[Any]]
-    """bias, multiplier, shift: [groups, K] each"""
+    """[groups, ky, kx, ci, K, C]; [1, ...] where all groups share them, as in an average."""
+    parameters: Parameters
+    """bias, multiplier, shift: [groups, K] each; [1, K] where all groups share them."""
+
+    one_weight: bool = False
+    """A single wgt word, or none, serves every step."""
+
+    @cached_property
+    def whole(self) -> Part:
+        """All of the reduction."""
+        kernel_y, kernel_x = self.window.kernel if self.window else (2, 1)
+        return Part(range(kernel_y), range(kernel_x), range(self.channels.reduction))
+
+    def input_words(self, groups: range, part: Part) -> range:
+        """The words of the input, or of each operand, that some groups read."""
+        first = groups.start * self.channels.advance
+        last = (groups.stop - 1) * self.channels.advance
+        return range(first + part.words.start, last + part.words.stop)
+
+    def output_words(self, groups: range) -> range:
+        """The words of the output that some groups make."""
+        per_group = self.channels.words
+        end = groups.stop * per_group
+        if groups.stop == self.channels.groups:
+            end += self.channels.words_last - per_group
+        return range(groups.start * per_group, end)
+
+    def weight_count(self, groups: int, part: Part) -> int:
+        """The wgt words that so many groups need for a part."""
+        if self.window is None or self.one_weight:
+            return self.weights.size // int(np.prod(self.weights.shape[-2:]))
+        return groups * len(part.rows) * len(part.columns) * len(part.words)
+
+    def weight_words(self, groups: range, part: Part) -> npt.NDArray[np.int8]:
+        """int8[words, K, C]: what wgt holds while some groups do a part."""
+        held = self.weights
+        if self.window is not None and not self.one_weight:
+            y, x, words = (slice(r.start, r.stop) for r in (part.rows, part.columns, part.words))
+            held = held[groups.start : groups.stop, y, x, words]
+        return held.reshape(-1, *held.shape[-2:])
+
+    @property
+    def one_parameter(self) -> bool:
+        """A single par word serves all groups."""
+        return len(self.parameters["bias"]) == 1
+
+    def parameter_words(self, groups: range) -> bytes:
+        """What par holds while some groups drain, as it lies in DRAM."""
+        of = slice(None) if self.one_parameter else slice(groups.start, groups.stop)
+        bias, multiplier, shift = (
+            self.parameters[name][of] for name in ("bias", "multiplier", "shift")
+        )
+        packed = np.zeros((*bias.shape, PAR_BYTES), np.uint8)
+        packed[..., :4] = bias.astype("<i4")[..., None].view(np.uint8)
+        packed[..., 4:6] = multiplier.astype("<u2")[..., None].view(np.uint8)
+        packed[..., 6] = shift
+        return packed.tobytes()
 
 
-def map_layer(
-    hardware: HardwareConfig,
-    layer: AnyLayer,
-    sources: Sequence[Place],
-    target: Place,
-    lanes: Sequence[pack.Lanes],
-    *,
-    pool: Pool | None = None,
-    rows: range | None = None,
-    w_init: int = 0,
-    par_init: int = 0,
-) -> Mapped:
-    """The instruction that computes the rows `rows` of a layer's output.
-
-    lanes: the channel in each lane of each source, then of the target. pool: a max pool that
-    follows and is done before writing; `target` is then the pooled tensor.
-
-    Raises:
-        ProgramError: no such nest for these places; see `loopnest`.
-    """
-    where = {"w_init": w_init, "par_init": par_init}
+def work_of(hardware: HardwareConfig, layer: AnyLayer, lanes: Sequence[pack.Lanes]) -> Work:
+    """A layer as work. lanes: the channel in each lane of each source, then of the target."""
     target_lanes, width = lanes[-1], hardware.input_lanes
+    words = len(target_lanes) // width
     match layer:
         case Conv2d():
             channels, weights = _grouped(hardware, layer, lanes[0], target_lanes)
@@ -72,50 +124,99 @@ def map_layer(
                 hardware, layer.bias, layer.requant, target_lanes, hardware.output_lanes
             )
         case Depthwise():
-            channels = Channels.each(target.words)
+            channels = Channels.each(words)
             weights = pack.depthwise_words(hardware, layer.weight, target_lanes)
             parameters = pack.parameter_words(
                 hardware, layer.bias, layer.requant, target_lanes, width
             )
         case AvgPool2d():
-            channels = Channels.each(target.words)
+            channels = Channels.each(words)
             weights = pack.diagonal_words(hardware, np.ones((1, width), np.int8))
             parameters = _unbiased(hardware, layer.requant, target_lanes)
         case MaxPool2d():
-            channels = Channels.each(target.words)
+            channels = Channels.each(words)
             weights = np.zeros((0, hardware.output_lanes, width), np.int8)
             parameters = _unbiased(hardware, ONE, target_lanes)
+            return Work(
+                Opcode.MAX, _window(layer), channels, layer.output.range, _axes(weights, 0, (1, 1)),
+                parameters, one_weight=True,
+            )  # fmt: skip
         case Add():
+            channels = Channels.each(words)
             taps = np.array(layer.weights, np.int8)[:, None].repeat(width, axis=1)
             weights = pack.diagonal_words(hardware, taps)
-            instruction = add(
-                hardware, sources[0], sources[1], target, (layer.requant.low, layer.requant.high),
-                one_parameter=len(layer.requant.multiplier) == len(layer.requant.shift) == 1,
-                **where,
-            )  # fmt: skip
-            return Mapped(instruction, weights, _unbiased(hardware, layer.requant, target_lanes))
+            parameters = _unbiased(hardware, layer.requant, target_lanes)
         case Concat():
             raise AssertionError("a concatenation is no instruction")
-    source, window = sources[0], _window(layer)
-    if window == Window() and pool is None and rows is None and source.step == target.step == 1:
-        source, target = merged(source), merged(target)
-    instruction = slide(
-        hardware,
-        source,
-        target,
-        window,
-        channels,
-        layer.output.range
-        if isinstance(layer, MaxPool2d)
-        else (layer.requant.low, layer.requant.high),
-        opcode=Opcode.MAX if isinstance(layer, MaxPool2d) else Opcode.MAC,
-        pool=pool,
-        rows=rows,
-        one_weight=isinstance(layer, MaxPool2d | AvgPool2d),
-        one_parameter=len(parameters["bias"]) == 1,
-        **where,
+    limits = (layer.requant.low, layer.requant.high)
+    match layer:
+        case Add():
+            return Work(Opcode.MAC, None, channels, limits, _axes(weights, 1, (2, 1)), parameters)
+        case AvgPool2d():
+            shape, one_weight = _axes(weights, 1, (1, 1)), True
+        case _:
+            shape, one_weight = _axes(weights, channels.groups, layer.kernel), False
+    return Work(
+        Opcode.MAC, _window(layer), channels, limits, shape, parameters, one_weight=one_weight
     )
-    return Mapped(instruction, weights, parameters)
+
+
+def nest(
+    hardware: HardwareConfig,
+    work: Work,
+    sources: Sequence[Place],
+    target: Place,
+    *,
+    groups: range | None = None,
+    part: Part | None = None,
+    pool: Pool | None = None,
+    rows: range | None = None,
+    columns: range | None = None,
+    **rest: Any,
+) -> Compute:
+    """The instruction in which some groups do a part of the reduction for a block of pixels.
+
+    sources, target: places of the words that these groups read and write, no more. pool: a max
+    pool that is done before writing; `target` is then the pooled tensor. rest: further fields.
+
+    Raises:
+        ProgramError: no such nest for these places; see `loopnest`.
+    """
+    groups = range(work.channels.groups) if groups is None else groups
+    part = part or work.whole
+    if work.window is None:
+        return add(
+            hardware, sources[0], sources[1], target, work.limits, rows=rows, columns=columns,
+            one_parameter=work.one_parameter, **rest,
+        )  # fmt: skip
+    (top, left), (dy, dx) = work.window.padding, work.window.dilation
+    window = replace(
+        work.window,
+        kernel=(len(part.rows), len(part.columns)),
+        padding=(top - part.rows.start * dy, left - part.columns.start * dx),
+    )
+    made = work.output_words(groups)
+    channels = Channels(
+        len(groups),
+        len(part.words),
+        work.channels.advance,
+        work.channels.words,
+        len(made) - (len(groups) - 1) * work.channels.words,
+    )
+    return slide(
+        hardware, sources[0], target, window, channels, work.limits, opcode=work.opcode,
+        pool=pool, rows=rows, columns=columns, one_weight=work.one_weight,
+        one_parameter=work.one_parameter, **rest,
+    )  # fmt: skip
+
+
+def _axes(
+    words: npt.NDArray[np.int8], groups: int, kernel: tuple[int, int]
+) -> npt.NDArray[np.int8]:
+    """int8[groups, ky, kx, ci, K, C] of int8[words, K, C] in that order."""
+    if groups == 0:
+        return words.reshape(0, *kernel, 1, *words.shape[1:])
+    return words.reshape(groups, *kernel, -1, *words.shape[1:])
 
 
 def _window(layer: Conv2d | Depthwise | AvgPool2d | MaxPool2d) -> Window:

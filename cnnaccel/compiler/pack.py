@@ -45,19 +45,6 @@ def kernel_words(
     return words
 
 
-def dense_words(
-    hardware: HardwareConfig, weight: Weights, inputs: Lanes, outputs: Lanes
-) -> Weights:
-    """int8[words, K, C] of weight[K, C, R, S] as large as its input: groups co, then the input's
-    words in their order in act."""
-    _, c, k = hardware.lanes
-    words = kernel_words(hardware, weight, inputs, outputs)
-    depth = len(inputs) // c
-    by_pixel = words.reshape(-1, *weight.shape[2:], depth, k, c)
-    in_act: Weights = by_pixel.transpose(0, 3, 1, 2, 4, 5).reshape(-1, k, c)
-    return in_act
-
-
 def unfolded_kernel(hardware: HardwareConfig, weight: Weights) -> Weights:
     """int8[K, words*C, R, 1]: a kernel for rows that `load` has unfolded.
 

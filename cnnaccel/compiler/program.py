@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from cnnaccel.compiler.execute import Words, dram_runs, reads, writes
 from cnnaccel.compiler.isa import (
@@ -34,6 +34,13 @@ WEIGHTS_FILE = "weights.bin"
 Section = Literal["once", "body"]
 
 
+class Note(NamedTuple):
+    """What an instruction is for, in words for people."""
+
+    layer: str
+    what: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class Program:
     """What the engine executes: `once`, then `body` `count` times."""
@@ -53,6 +60,20 @@ class Program:
     """Bytes of OUTPUT per iteration."""
     scratch_bytes: int = 0
     """The DRAM buffer SCRATCH."""
+    notes: tuple[Note, ...] = field(default=(), compare=False)
+    """Of the instructions of once, then of body; not in the files."""
+
+    def note(self, section: Section, index: int) -> Note | None:
+        """What an instruction is for, where that is known."""
+        at = index if section == "once" else len(self.once) + index
+        return self.notes[at] if at < len(self.notes) else None
+
+    def name_of(self, section: Section, index: int) -> str:
+        """How messages call an instruction: `body 3 LOAD_ACT (conv1: rows 0..27 of image)`."""
+        instruction = (self.once if section == "once" else self.body)[index]
+        name = f"{section} {index} {instruction.opcode.name}"
+        note = self.note(section, index)
+        return f"{name} ({note.layer}: {note.what})" if note else name
 
     def sections(self) -> Iterator[tuple[Section, int, Instruction]]:
         """Every instruction with its section and its number there, in the order of the file."""
@@ -67,8 +88,13 @@ class Program:
         Raises:
             ProgramError: a field is out of its range, or contradicts another.
         """
-        once = b"".join(instruction.pack() for instruction in self.once)
-        body = b"".join(instruction.pack() for instruction in self.body)
+        packed: dict[Section, bytearray] = {"once": bytearray(), "body": bytearray()}
+        for section, index, instruction in self.sections():
+            try:
+                packed[section] += instruction.pack()
+            except ProgramError as error:
+                raise ProgramError(f"{self.name_of(section, index)}: {error}") from None
+        once, body = bytes(packed["once"]), bytes(packed["body"])
         header = Header(
             digest=self.digest,
             once_bytes=len(once),
@@ -95,6 +121,19 @@ class Program:
         packed = self.pack()
         write_atomic(folder / WEIGHTS_FILE, self.weights)
         write_atomic(folder / PROGRAM_FILE, packed)
+
+
+def folder_of(path: Path) -> Path:
+    """The folder of a program, of which `path` names the program file or the folder itself.
+
+    Raises:
+        ProgramError: a file of another name, or nothing at all.
+    """
+    if path.is_dir():
+        return path
+    if path.name != PROGRAM_FILE:
+        raise ProgramError(f"{path}: no folder, and no {PROGRAM_FILE}; see build/<config>/compile")
+    return path.parent
 
 
 def load_program(folder: Path, hardware: HardwareConfig) -> Program:
@@ -151,11 +190,6 @@ def unpack_program(packed: bytes, weights: bytes, hardware: HardwareConfig) -> P
     return program
 
 
-def name_of(section: Section, index: int, instruction: Instruction) -> str:
-    """How messages call an instruction: `body 3 LOAD_ACT`."""
-    return f"{section} {index} {instruction.opcode.name}"
-
-
 def check(program: Program, hardware: HardwareConfig) -> None:
     """Whether every instruction is one that this engine can execute.
 
@@ -173,7 +207,7 @@ def check(program: Program, hardware: HardwareConfig) -> None:
                     _check_transfer(instruction, hardware)
                     _check_stride(instruction, program, hardware)
         except ProgramError as error:
-            raise ProgramError(f"{name_of(section, index, instruction)}: {error}") from None
+            raise ProgramError(f"{program.name_of(section, index)}: {error}") from None
 
 
 def _check_digest(digest: int, hardware: HardwareConfig) -> None:
@@ -295,7 +329,10 @@ def disassemble(program: Program, hardware: HardwareConfig) -> Iterator[str]:
                   if units]  # fmt: skip
         move = f"{source or 'nothing'} -> {target or 'sums'}"
         head = f"{section} {index:4} {instruction.opcode.name:8} {move}"
-        yield "; ".join([head, *details, *tokens])
+        note = program.note(section, index)
+        yield "; ".join(
+            [head, *details, *tokens, *([f"{note.layer}: {note.what}"] if note else [])]
+        )
 
 
 def _compute_details(instruction: Compute) -> list[str]:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnnaccel.compiler.allocate import Region, allocate
+from cnnaccel.compiler.allocate import DoesNotFitError, Region, allocate
 from cnnaccel.errors import ProgramError
 
 
@@ -33,7 +33,7 @@ def test_what_lives_together_lies_apart(regions: list[Region], unit: int) -> Non
     most = max(ends.values(), default=0)
     assert allocate(regions, most, unit) == bases
     if most:
-        with pytest.raises(ProgramError, match="does not fit"):
+        with pytest.raises(DoesNotFitError, match="does not fit"):
             allocate(regions, most - 1, unit)
 
 
@@ -43,5 +43,17 @@ def test_words_are_used_again() -> None:
 
 
 def test_the_one_that_is_too_large_is_named() -> None:
-    with pytest.raises(ProgramError, match="'large' \\(65 words\\) does not fit: 64 words"):
-        allocate([Region("large", 65, 0, 0)], 64, 1)
+    large, small = Region("large", 65, 0, 0), Region("small", 8, 0, 1)
+    message = "'large' \\(65 words\\) does not fit: 64 words"
+    with pytest.raises(DoesNotFitError, match=message) as caught:
+        allocate([small, large], 64, 1)
+    assert isinstance(caught.value, ProgramError)
+    assert caught.value.region == large
+
+
+def test_what_is_free_behind_the_others_is_said() -> None:
+    regions = [Region("a", 40, 0, 3), Region("b", 20, 2, 4), Region("c", 40, 4, 5)]
+    message = "'b' \\(20 words\\) does not fit: 48 words, of which 8 are free behind"
+    with pytest.raises(DoesNotFitError, match=message):
+        allocate(regions, 48, 4)
+    assert set(allocate(regions, 60, 4)) == {"a", "b", "c"}

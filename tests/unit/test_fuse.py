@@ -10,9 +10,8 @@ import torch
 from torch import nn
 
 from cnnaccel.compiler.allocate import Region, allocate
-from cnnaccel.compiler.fuse import Fused, fuse
+from cnnaccel.compiler.fuse import Fused, Lanes, fuse
 from cnnaccel.compiler.loopnest import Place, Pool, interleave_for
-from cnnaccel.compiler.mapping import map_layer
 from cnnaccel.compiler.scratchpad import Scratchpads
 from cnnaccel.config import QuantizeConfig
 from cnnaccel.hardware import HardwareConfig
@@ -20,7 +19,7 @@ from cnnaccel.ir import golden
 from cnnaccel.ir.graph import Add, Concat, Conv2d, Graph, MaxPool2d
 from cnnaccel.nn.models import build_model
 from cnnaccel.quant.ptq import quantize
-from tests.unit.test_nests import fill, fresh, get, put, run
+from tests.unit.nests import fill, fresh, get, map_layer, put, run
 
 LARGE = HardwareConfig(act_kib=4096, wgt_kib=4096, par_groups=1024)
 WIDE = HardwareConfig(
@@ -106,9 +105,11 @@ def places(hw: HardwareConfig, graph: Graph, fused: Fused) -> dict[str, Place]:
     return found
 
 
-def execute(hw: HardwareConfig, graph: Graph, image: np.ndarray) -> tuple[Fused, Scratchpads, int]:
+def execute(
+    hw: HardwareConfig, graph: Graph, image: np.ndarray, image_lanes: Lanes | None = None
+) -> tuple[Fused, Scratchpads, int]:
     """Run all steps; after each, what it wrote must be golden's."""
-    fused = fuse(graph, hw.input_lanes)
+    fused = fuse(graph, hw.input_lanes, image_lanes)
     where = places(hw, graph, fused)
     values = golden.trace(graph, image[None])
     pads = fresh(hw)
@@ -142,6 +143,17 @@ def test_every_step_equals_golden(graph: Graph, hw: HardwareConfig) -> None:
     fused_pools = sum(step.pool is not None for step in fused.steps)
     concats = sum(isinstance(layer, Concat) for layer in graph.layers)
     assert compared == len(graph.layers) - fused_pools - concats
+
+
+def test_channels_of_the_image_in_other_lanes() -> None:
+    """As raw pixels give them, last channel first; here with a lane left out in between, too."""
+    graph = quantized(Joined(), (3, 9, 10))
+    image = np.random.default_rng(7).integers(0, 256, graph.input.shape, dtype=np.uint8)
+    for given in ([2, 1, 0, -1], [1, -1, 0, 2], [-1, 2, 1, 0]):
+        lanes = np.array(given + [-1] * (LARGE.input_lanes - 4))
+        fused, _, compared = execute(LARGE, graph, image, lanes)
+        assert np.array_equal(fused.layouts[graph.input.name].lanes, lanes)
+        assert compared > 5
 
 
 def test_pools_join_the_layer_before() -> None:

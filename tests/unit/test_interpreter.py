@@ -17,14 +17,15 @@ from cnnaccel.compiler.execute import execute, reads, writes
 from cnnaccel.compiler.interpreter import ORDERS, Order, run_program
 from cnnaccel.compiler.isa import Base, Compute, Instruction, Load, Opcode, Store, Unit
 from cnnaccel.compiler.loopnest import Place, Pool, interleave_for
-from cnnaccel.compiler.mapping import map_layer
+from cnnaccel.compiler.ops import NOTHING
 from cnnaccel.compiler.program import Program
 from cnnaccel.compiler.scratchpad import Scratchpads
 from cnnaccel.errors import ProgramError
 from cnnaccel.hardware import HardwareConfig
 from cnnaccel.ir import golden
 from tests.unit import graphs
-from tests.unit.test_program import NOTHING, PYNQ, TINY, Example, example, par_bytes
+from tests.unit.nests import map_layer, par_bytes
+from tests.unit.test_program import PYNQ, TINY, Example, example
 
 LOAD, COMPUTE, STORE = Unit
 

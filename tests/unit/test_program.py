@@ -7,7 +7,6 @@ import random
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -20,12 +19,11 @@ from cnnaccel.compiler.isa import (
     Instruction,
     Load,
     Opcode,
-    Par,
     Store,
     Unit,
 )
 from cnnaccel.compiler.loopnest import Place
-from cnnaccel.compiler.mapping import map_layer
+from cnnaccel.compiler.ops import NOTHING
 from cnnaccel.compiler.program import (
     Program,
     check,
@@ -37,10 +35,9 @@ from cnnaccel.errors import ProgramError
 from cnnaccel.hardware import HardwareConfig, load_hardware
 from cnnaccel.ir.graph import Conv2d
 from tests.unit import graphs
+from tests.unit.nests import map_layer, par_bytes
 
 TINY, PYNQ = load_hardware("tiny"), HardwareConfig()
-NOTHING = Compute(opcode=Opcode.MAX, drain=False, out_w=0)
-"""Reads and writes no word."""
 
 
 @dataclass(frozen=True)
@@ -52,11 +49,6 @@ class Example:
     source: Place
     target: Place
     program: Program
-
-
-def par_bytes(parameters: dict[str, Any]) -> bytes:
-    fields = zip(*(parameters[n].reshape(-1).tolist() for n in parameters), strict=True)
-    return b"".join(Par(**dict(zip(parameters, values, strict=True))).pack() for values in fields)
 
 
 def example(hardware: HardwareConfig = TINY, count: int = 2) -> Example:

@@ -1,0 +1,152 @@
+"""From the integer graph to a program: tasks, schedule, operations, tokens.
+
+The one entrance to the compiler. What the host must know beside the program is in `Ports`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from cnnaccel.compiler.allocate import DoesNotFitError
+from cnnaccel.compiler.emit import emit
+from cnnaccel.compiler.ops import synchronise
+from cnnaccel.compiler.ports import Description, Ports
+from cnnaccel.compiler.program import Program
+from cnnaccel.compiler.schedule import Fronts, Schedule, TooSmallError, schedule
+from cnnaccel.compiler.tasks import Network, batchable, build, raw_image
+from cnnaccel.errors import ProgramError
+from cnnaccel.hardware import HardwareConfig
+from cnnaccel.ir.graph import Graph
+
+_WORTH = 0.95
+"""Several images at a time are taken if an image then costs less than this share of one alone."""
+_WORTH_MORE = 0.995
+"""And more of them if an image then costs less than this share."""
+_ADDRESSES = 1 << 32
+"""Bytes of a DRAM buffer."""
+_MOST_INSTRUCTIONS = 1 << 20
+"""Of a body; more than that is no network on an engine that suits it."""
+_MOST_BATCHED = 1 << 13
+"""Of a body: more images at a time repeat the tasks that are done one by one."""
+
+
+@dataclass(frozen=True, eq=False)
+class Compiled:
+    """A program, and how it came about."""
+
+    name: str
+    program: Program
+    ports: Ports
+    schedule: Schedule
+
+    def to_files(self, folder: Path) -> None:
+        """Write `program.bin`, `weights.bin` and `network.json`.
+
+        Raises:
+            ProgramError: a value that no field of an instruction has.
+        """
+        self.program.to_files(folder)
+        notes = self.program.notes
+        Description(self.name, self.schedule.hardware, self.ports, notes).to_file(folder)
+
+
+def compile_graph(graph: Graph, hardware: HardwareConfig, images: int | None = None) -> Compiled:
+    """The program of a network. images: at a time; None for what takes the least time an image.
+
+    Raises:
+        ProgramError: as `choose` and `compile_schedule`.
+    """
+    return compile_schedule(graph, choose(graph, hardware, images))
+
+
+def compile_schedule(graph: Graph, chosen: Schedule) -> Compiled:
+    """The program of a network that has been scheduled.
+
+    Raises:
+        ProgramError: too many instructions, or what none can express, as 2,048 rows.
+    """
+    hardware = chosen.hardware
+    if chosen.instructions > _MOST_INSTRUCTIONS:
+        raise ProgramError(
+            f"a program of about {chosen.instructions:,} instructions, at most "
+            f"{_MOST_INSTRUCTIONS:,}; act_kib {hardware.act_kib} and wgt_kib {hardware.wgt_kib} "
+            "are far too small for this network"
+        )
+    emitted = emit(chosen)
+    if len(emitted.weights) > _ADDRESSES:
+        raise ProgramError(
+            f"{len(emitted.weights):,} bytes of weights; an instruction addresses {_ADDRESSES:,}"
+        )
+    once, body, notes = synchronise(emitted.once, emitted.body, emitted.memories)
+    network = chosen.network
+    output = network.tensors[network.output.root]
+    program = Program(
+        digest=hardware.digest,
+        once=once,
+        body=body,
+        weights=emitted.weights,
+        images_per_iteration=network.images,
+        input_stride=network.images * network.image_bytes,
+        output_stride=output.size * hardware.input_lanes,
+        scratch_bytes=chosen.scratch_bytes,
+        notes=notes,
+    )
+    program.pack()  # every value has its field
+    return Compiled(graph.name, program, _ports(graph, hardware, network), chosen)
+
+
+def choose(graph: Graph, hardware: HardwareConfig, images: int | None = None) -> Schedule:
+    """The best schedule for so many images at a time, or for the best number of them.
+
+    Raises:
+        TooSmallError: a layer fits in no pieces; it names the layer and what it needs.
+        ProgramError: a number of images that cannot be, or a tensor beyond 32-bit addresses.
+    """
+    fronts: Fronts = {}
+    many = batchable(graph, hardware)
+    if images is not None:
+        if images > 1 and not (many and images % hardware.pixel_lanes == 0):
+            raise ProgramError(
+                f"{images} images at a time: must be 1, or a multiple of P = "
+                f"{hardware.pixel_lanes} where the network ends in dense layers"
+            )
+        return _relaxing(graph, hardware, images, fronts)
+    alone = best = _relaxing(graph, hardware, 1, fronts)
+    for times in (1, 2, 4, 8) if many else ():
+        count = times * hardware.pixel_lanes
+        if count * alone.instructions > _MOST_BATCHED:
+            break
+        try:
+            found = _relaxing(graph, hardware, count, fronts)
+        except (TooSmallError, DoesNotFitError):
+            break
+        if found.cost / count < _WORTH_MORE * best.cost / best.network.images:
+            best = found
+    return best if best.cost / best.network.images < _WORTH * alone.cost else alone
+
+
+def _relaxing(graph: Graph, hardware: HardwareConfig, images: int, fronts: Fronts) -> Schedule:
+    """A schedule; layers that do not fit joined to the one before are done apart."""
+    apart: frozenset[str] = frozenset()
+    while True:
+        try:
+            return schedule(hardware, build(graph, hardware, images, apart), fronts)
+        except TooSmallError as error:
+            if error.task.joined is None:
+                raise
+            apart |= {error.task.joined}
+
+
+def _ports(graph: Graph, hardware: HardwareConfig, network: Network) -> Ports:
+    table = graph.input_table
+    return Ports(
+        input_shape=graph.input.shape,
+        raw=raw_image(graph),
+        output_shape=graph.output.shape,
+        output_dtype=graph.output.dtype,
+        output_lanes=tuple(network.output.lanes.tolist()),
+        images=network.images,
+        width=hardware.input_lanes,
+        input_table=table if table is None else tuple(map(tuple, table.tolist())),
+    )

@@ -1,0 +1,58 @@
+"""A schedule as operations, task by task, image by image, with the buffer WEIGHTS.
+
+Of tokens it knows nothing; `ops.synchronise` gives them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cnnaccel.compiler.image import WeightImage
+from cnnaccel.compiler.isa import Base
+from cnnaccel.compiler.moves import in_dram
+from cnnaccel.compiler.ops import NOTHING, Op
+from cnnaccel.compiler.pieces import TaskEmitter
+from cnnaccel.compiler.program import Note
+from cnnaccel.compiler.schedule import Schedule
+from cnnaccel.compiler.tiling import region_unit
+
+
+@dataclass(frozen=True)
+class Emitted:
+    """Both sections without tokens, the buffer WEIGHTS, and the memories that are watched."""
+
+    once: tuple[Op, ...]
+    body: tuple[Op, ...]
+    weights: bytes
+    memories: dict[str, tuple[int, int]]
+
+
+def emit(schedule: Schedule) -> Emitted:
+    """Everything an iteration does, in order; once loads the weights that stay."""
+    hardware, network = schedule.hardware, schedule.network
+    weights = WeightImage(hardware)
+    once: list[Op] = []
+    for task, tiling in zip(network.tasks, schedule.tilings, strict=True):
+        stored = schedule.stored.get(task.name)
+        if stored is not None:
+            once += weights.load_all(task, tiling.cut.parts, stored.wgt, stored.par)
+    body: list[Op] = []
+    halves = {"wgt": 0, "par": 0}  # of the streams: which is next
+    first_together = len(network.each)
+    for image in range(network.images):
+        for number in range(first_together):
+            body += TaskEmitter(schedule, weights, halves, number, image).emit()
+    for number in range(first_together, len(network.tasks)):
+        body += TaskEmitter(schedule, weights, halves, number, 0).emit()
+    body.append(Op(NOTHING, Note("end", "all results are stored"), fence=True))
+    memories = {
+        "act": (1, -(-hardware.act_words // region_unit(hardware))),
+        "wgt": (1, hardware.wgt_words),
+        "par": (1, hardware.par_groups),
+    }
+    memories |= {
+        in_dram(name): (tensor.words, tensor.rows)
+        for name, tensor in network.tensors.items()
+        if name not in schedule.held and tensor.base is not Base.INPUT
+    }
+    return Emitted(tuple(once), tuple(body), bytes(weights.data), memories)

@@ -1,0 +1,139 @@
+"""Blocks of tensors between DRAM and act, as operations of load and store.
+
+Knows how tensors lie in DRAM: [word][y][x] of C bytes, the image as the host gives it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from cnnaccel.compiler.isa import Base, Load, Opcode, Store
+from cnnaccel.compiler.loopnest import Place
+from cnnaccel.compiler.ops import Cells, Op
+from cnnaccel.compiler.program import Note
+from cnnaccel.compiler.schedule import Schedule
+from cnnaccel.compiler.tasks import Tensor
+from cnnaccel.compiler.tiling import region_unit
+from cnnaccel.hardware import HardwareConfig
+
+_RUN = 65536
+"""Words of a run, and runs, that a transfer can name."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """A rectangle of a tensor's words."""
+
+    words: range
+    rows: range
+    columns: range
+
+    def of(self, tensor: Tensor) -> str:
+        """In words for people."""
+        text = f"{tensor.name} words {span(self.words)} rows {span(self.rows)}"
+        if len(self.columns) < tensor.columns:
+            text += f" columns {span(self.columns)}"
+        return text
+
+
+def span(numbers: range) -> str:
+    """`first..last`, or the only one."""
+    return f"{numbers.start}..{numbers.stop - 1}" if len(numbers) > 1 else str(numbers.start)
+
+
+def in_dram(tensor: str) -> str:
+    """The memory of `Cells` that stands for a tensor in DRAM."""
+    return f"dram {tensor}"
+
+
+def act_cells(hardware: HardwareConfig, first: int, last: int) -> Cells:
+    """The units of act from word `first` to before `last`."""
+    unit = region_unit(hardware)
+    return Cells("act", slice(0, 1), slice(first // unit, -(-last // unit)))
+
+
+def place_cells(hardware: HardwareConfig, place: Place) -> Cells:
+    """The units of act that a buffer takes."""
+    return act_cells(hardware, place.base, place.base + place.size)
+
+
+def move(
+    schedule: Schedule,
+    kind: type[Load] | type[Store],
+    tensor: Tensor,
+    block: Block,
+    place: Place,
+    layer: str,
+    image: int = 0,
+) -> list[Op]:
+    """A block of a tensor to or from a place that holds no more.
+
+    image: of the iteration, for the tensor that is the input.
+    """
+    width = schedule.hardware.input_lanes
+    row_bytes = tensor.columns * width
+    plane_bytes = tensor.rows * row_bytes
+    start = schedule.dram.get(tensor.name, 0)
+    if tensor.base is Base.INPUT:
+        start += image * schedule.network.image_bytes
+    start += block.words.start * plane_bytes + block.rows.start * row_bytes
+    start += block.columns.start * width
+    words, pixels = len(block.words), len(block.rows) * len(block.columns)
+    whole_rows = len(block.columns) == tensor.columns
+    shapes: list[dict[str, Any]]
+    if whole_rows and len(block.rows) == tensor.rows and words * pixels <= _RUN:
+        shapes = [{"dram_offset": start, "address": place.base, "run_words": words * pixels}]
+    elif whole_rows and pixels <= _RUN:
+        shapes = [
+            dict(
+                dram_offset=start, dram_stride=plane_bytes, runs=words, run_words=pixels,
+                address=place.base, stride=place.plane,
+            )
+        ]  # fmt: skip
+    else:
+        shapes = [
+            dict(
+                dram_offset=start + word * plane_bytes, dram_stride=row_bytes,
+                runs=len(block.rows), run_words=len(block.columns),
+                address=place.base + word * place.plane, stride=place.row,
+            )
+            for word in range(words)
+        ]  # fmt: skip
+    common: dict[str, Any] = {
+        "base": tensor.base,
+        "advances": tensor.base is not Base.SCRATCH,
+        "interleave": place.interleave,
+    }
+    act = (place_cells(schedule.hardware, place),)
+    dram: tuple[Cells, ...] = ()
+    if tensor.base is not Base.INPUT:
+        rows = slice(block.rows.start, block.rows.stop)
+        words_too = slice(block.words.start, block.words.stop)
+        dram = (Cells(in_dram(tensor.name), words_too, rows),)
+    reads, writes = (dram, act) if kind is Load else (act, dram)
+    note = Note(layer, block.of(tensor))
+    return [Op(kind(**common, **shape), note, reads, writes) for shape in shapes]
+
+
+def unfold(
+    schedule: Schedule, tensor: Tensor, block: Block, place: Place, layer: str, image: int
+) -> list[Op]:
+    """Rows of the raw image into words of a place that holds just this block."""
+    how = tensor.unfold
+    assert how is not None
+    first = block.columns.start * how.stride_x - how.pad_left
+    last = (block.columns.stop - 1) * how.stride_x - how.pad_left + how.kernel_w
+    start = max(first, 0)
+    row_bytes = how.row_pixels * how.pixel_bytes
+    offset = image * schedule.network.image_bytes + block.rows.start * row_bytes
+    load = Load(
+        opcode=Opcode.UNFOLD, base=Base.INPUT, advances=True, interleave=place.interleave,
+        dram_offset=offset + start * how.pixel_bytes, dram_stride=row_bytes,
+        runs=len(block.rows), address=place.base, stride=place.row, plane=place.plane,
+        pixel_bytes=how.pixel_bytes, row_pixels=min(last, how.row_pixels) - start,
+        columns=len(block.columns), kernel_w=how.kernel_w, stride_x=how.stride_x,
+        pad_left=start - first, column_words=tensor.words,
+    )  # fmt: skip
+    cells = place_cells(schedule.hardware, place)
+    return [Op(load, Note(layer, block.of(tensor)), writes=(cells,))]

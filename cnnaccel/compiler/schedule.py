@@ -1,0 +1,361 @@
+"""What stays on the chip, in which pieces tasks are done, and where everything lies.
+
+Chooses by the costs of `choices`, by local search: a tensor stays in act from its first writer to
+its last reader if the whole then costs less, buffers of the tasks between them included.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+
+from cnnaccel.compiler.allocate import DoesNotFitError, Region, allocate
+from cnnaccel.compiler.choices import least_words, shape_of, tilings
+from cnnaccel.compiler.isa import Base
+from cnnaccel.compiler.tasks import Network, Task, View
+from cnnaccel.compiler.tiling import (
+    Situation,
+    Tiling,
+    buffer_words,
+    region_unit,
+    round_up,
+    wanted_interleave,
+)
+from cnnaccel.errors import ProgramError
+from cnnaccel.hardware import HardwareConfig
+
+_PASSES = 4
+_ADDRESSES = 1 << 32
+"""Bytes of a DRAM buffer."""
+_SHARES = (0.0, 0.5)
+"""Of wgt that resident weights may take, where not all are resident."""
+
+Fronts = dict[tuple[Hashable, Situation], tuple[list[int], list[Tiling]]]
+"""Tilings that are worth it, and the words they take, of tasks that were looked at."""
+
+
+class TooSmallError(ProgramError):
+    """No tiling of a task fits the scratchpads. words: of act that it needs; None: more wgt."""
+
+    def __init__(self, task: Task, hardware: HardwareConfig, words: int | None) -> None:
+        need = f"wgt_kib greater than {hardware.wgt_kib}, or more par_groups"
+        if words is not None:
+            kib = 4
+            while kib * 1024 // hardware.input_lanes < words:
+                kib *= 2
+            need = f"act_kib of at least {kib}; it is {hardware.act_kib}"
+        super().__init__(f"layer '{task.name}': not even a single tile fits; it needs {need}")
+        self.task = task
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Where a task's weights and parameters lie on the chip, from its first group on."""
+
+    wgt: int
+    par: int
+
+
+@dataclass(frozen=True, eq=False)
+class Schedule:
+    """Every choice about a network on an engine."""
+
+    hardware: HardwareConfig
+    network: Network
+    held: Mapping[str, int]
+    """L of the region, for tensors that stay on the chip."""
+    lives: Mapping[str, range]
+    """The tasks during which those tensors lie there."""
+    tilings: tuple[Tiling, ...]
+    """By task."""
+    stored: Mapping[str, Stored]
+    """By name of the task, where weights are resident."""
+    wgt_stream: range
+    """Words of wgt that the others' weights pass through."""
+    par_stream: range
+    act: Mapping[str, int]
+    """First word of every tensor that is held, and of every buffer: `task number:buffer`."""
+    dram: Mapping[str, int]
+    """First byte in its buffer of every other tensor."""
+    scratch_bytes: int
+
+    @property
+    def cost(self) -> float:
+        """Estimate for one iteration of body, in cycles or so."""
+        return sum(t.cost * self.network.times(n) for n, t in enumerate(self.tilings))
+
+    @property
+    def instructions(self) -> int:
+        """Estimate of those of body."""
+        return sum(t.instructions * self.network.times(n) for n, t in enumerate(self.tilings))
+
+
+def schedule(hardware: HardwareConfig, network: Network, fronts: Fronts) -> Schedule:
+    """The best schedule found. fronts: filled here; one for all schedules on the same hardware.
+
+    Raises:
+        TooSmallError: a task fits in no pieces.
+        ProgramError: a tensor is beyond 32-bit addressing.
+    """
+    found: list[Schedule] = []
+    failures: list[TooSmallError] = []
+    for stored, wgt, par in _residencies(hardware, network):
+        try:
+            found.append(_Search(hardware, network, stored, wgt, par, fronts).schedule())
+        except TooSmallError as error:
+            failures.append(error)
+    if not found:
+        raise failures[0]
+    return min(found, key=lambda schedule: schedule.cost)
+
+
+def _residencies(
+    hardware: HardwareConfig, network: Network
+) -> list[tuple[dict[str, Stored], range, range]]:
+    """Which weights may be resident, and what is left for the others to pass through."""
+    demands = []
+    for number, task in enumerate(network.tasks):
+        groups = task.work.channels.groups
+        wgt = task.work.weight_count(groups, task.work.whole)
+        par = 1 if task.work.one_parameter else groups
+        if task.addition is not None:
+            wgt += 2
+            par += 1 if task.addition.work.one_parameter else task.words
+        demands.append((-network.times(number), wgt, par, task.name))
+    sizes = (hardware.wgt_words, hardware.par_groups)
+    needed = sum(wgt for _, wgt, _, _ in demands), sum(par for _, _, par, _ in demands)
+    all_fit = needed[0] <= sizes[0] and needed[1] <= sizes[1]
+    found = []
+    for share in (1.0,) if all_fit else _SHARES:
+        at = [0, 0]
+        stored = {}
+        for _, wgt, par, name in sorted(demands):
+            if at[0] + wgt <= share * sizes[0] and at[1] + par <= share * sizes[1]:
+                stored[name] = Stored(*at)
+                at = [at[0] + wgt, at[1] + par]
+        found.append((stored, range(at[0], sizes[0]), range(at[1], sizes[1])))
+    return found
+
+
+class _Search:
+    """The choice of what is held, for one choice of resident weights."""
+
+    def __init__(
+        self,
+        hardware: HardwareConfig,
+        network: Network,
+        stored: Mapping[str, Stored],
+        wgt: range,
+        par: range,
+        fronts: Fronts,
+    ) -> None:
+        self.hardware, self.network = hardware, network
+        self.stored, self.wgt, self.par = stored, wgt, par
+        self.unit = region_unit(hardware)
+        self.tasks = network.tasks
+        self.tensors = dict(network.tensors)
+        self.interleaves = _interleaves(hardware, network)
+        self.lives = _lives(network)
+        self.shapes = [shape_of(task, self.tensors) for task in self.tasks]
+        self.fronts = fronts
+        flat = {task.target.tensor for task in network.each if task.flat}
+        self.needed = frozenset(flat)
+        self.held = set(flat)
+
+    def schedule(self) -> Schedule:
+        self._improve()
+        while True:
+            chosen = [self._best(number) for number in range(len(self.tasks))]
+            try:
+                act = self._place(chosen)
+                break
+            except DoesNotFitError as error:
+                self._drop(error.region)
+        dram, scratch_bytes = self._dram()
+        return Schedule(
+            hardware=self.hardware,
+            network=self.network,
+            held={name: self.interleaves[name] for name in sorted(self.held)},
+            lives={name: self._range(name) for name in sorted(self.held)},
+            tilings=tuple(chosen),
+            stored=self.stored,
+            wgt_stream=self.wgt,
+            par_stream=self.par,
+            act=act,
+            dram=dram,
+            scratch_bytes=scratch_bytes,
+        )
+
+    def _dram(self) -> tuple[dict[str, int], int]:
+        """First byte of every tensor in SCRATCH, and how large it is."""
+        width = self.hardware.input_lanes
+        away = {name: t for name, t in self.tensors.items() if name not in self.held}
+        regions = [
+            Region(name, tensor.size, *self._life(name))
+            for name, tensor in away.items()
+            if tensor.base is Base.SCRATCH
+        ]
+        words = allocate(regions, sum(region.words for region in regions), 1)
+        ends = {name: (words.get(name, 0) + t.size) * width for name, t in away.items()}
+        for name, end in ends.items():
+            if end > _ADDRESSES:
+                raise ProgramError(
+                    f"tensor '{name}' ends at byte {end:,} of {away[name].base.name}; "
+                    f"an instruction addresses {_ADDRESSES:,}"
+                )
+        scratch = [ends[name] for name in words]
+        return {name: at * width for name, at in words.items()}, max(scratch, default=0)
+
+    # -- what is held --------------------------------------------------------------------------
+
+    def _improve(self) -> None:
+        candidates = [
+            name
+            for name, tensor in self.tensors.items()
+            if tensor.base is Base.SCRATCH and name not in self.needed
+        ]
+        length = {name: len(self._range(name)) for name in candidates}
+        candidates.sort(key=lambda name: (length[name], self.lives[name][0], name))
+        costs = [self._cost(number) for number in range(len(self.tasks))]
+        for _ in range(_PASSES):
+            changed = False
+            for name in candidates:
+                touched = self._range(name)
+                self.held ^= {name}
+                new = {number: self._cost(number) for number in touched}
+                if sum(new.values()) < sum(costs[number] for number in touched):
+                    changed = True
+                    for number, cost in new.items():
+                        costs[number] = cost
+                else:
+                    self.held ^= {name}
+            if not changed:
+                return
+
+    def _drop(self, region: Region) -> None:
+        """Send one tensor to DRAM that lives when a region found no place."""
+        costs = {}
+        for name in self.held - self.needed:
+            first, last = self._life(name)
+            if first <= region.last and region.first <= last:
+                before = sum(self._cost(number) for number in self._range(name))
+                self.held.remove(name)
+                costs[name] = sum(self._cost(number) for number in self._range(name)) - before
+                self.held.add(name)
+        if not costs:
+            raise DoesNotFitError(region, self.hardware.act_words, 0)
+        self.held.remove(min(costs, key=lambda name: (costs[name], name)))
+
+    def _range(self, name: str) -> range:
+        first, last = self._life(name)
+        return range(first, last + 1)
+
+    def _life(self, name: str) -> tuple[int, int]:
+        """First and last task that needs the tensor; that of many images meets all tasks."""
+        first, last = self.lives[name]
+        return (0 if name in self.needed else first), last
+
+    def _cost(self, number: int) -> float:
+        tiling = self._fitting(number)
+        if tiling is None:
+            return float("inf")
+        return tiling.cost * self.network.times(number)
+
+    def _best(self, number: int) -> Tiling:
+        tiling = self._fitting(number)
+        if tiling is None:
+            task, taken = self.tasks[number], self.hardware.act_words - self._budget(number)
+            least = least_words(self.hardware, task, self.tensors, self._situation(number))
+            raise TooSmallError(task, self.hardware, None if least is None else least + taken)
+        return tiling
+
+    def _fitting(self, number: int) -> Tiling | None:
+        words, front = self._front(number)
+        at = bisect_right(words, self._budget(number))
+        return front[at - 1] if at else None
+
+    def _budget(self, number: int) -> int:
+        alive = [name for name in self.held if number in self._range(name)]
+        return self.hardware.act_words - sum(
+            round_up(self.tensors[name].size, self.unit) for name in alive
+        )
+
+    def _front(self, number: int) -> tuple[list[int], list[Tiling]]:
+        situation = self._situation(number)
+        key = (self.shapes[number], situation)
+        if key not in self.fronts:
+            front = tilings(self.hardware, self.tasks[number], self.tensors, situation)
+            words = [buffer_words(self.hardware, tiling) for tiling in front]
+            self.fronts[key] = words, front
+        return self.fronts[key]
+
+    def _situation(self, number: int) -> Situation:
+        task = self.tasks[number]
+        return Situation(
+            tuple(self.interleaves[v.tensor] if v.tensor in self.held else 0 for v in task.reads),
+            task.target.tensor in self.held,
+            task.name in self.stored,
+            len(self.wgt),
+            len(self.par),
+        )
+
+    # -- where it lies -------------------------------------------------------------------------
+
+    def _place(self, chosen: Sequence[Tiling]) -> Mapping[str, int]:
+        """Addresses in act. Buffers first live longer than they must, so that units overlap."""
+        for image, results in ((True, True), (False, True), (False, False)):
+            try:
+                return allocate(
+                    self._regions(chosen, image, results), self.hardware.act_words, self.unit
+                )
+            except DoesNotFitError:
+                if not results:
+                    raise
+        raise AssertionError("unreachable")
+
+    def _regions(self, chosen: Sequence[Tiling], image: bool, results: bool) -> list[Region]:
+        regions = [
+            Region(name, self.tensors[name].size, *self._life(name)) for name in sorted(self.held)
+        ]
+        for number, tiling in enumerate(chosen):
+            task = self.tasks[number]
+            for buffer, words in tiling.buffers:
+                first = last = number
+                if results and buffer.startswith("result"):
+                    last = min(number + 1, len(self.tasks) - 1)
+                if image and buffer.startswith("source"):
+                    view = task.reads[int(buffer[7 : buffer.index(".")])]
+                    if view.tensor == self.network.image:
+                        first, last = 0, len(self.tasks) - 1
+                regions.append(Region(f"{number}:{buffer}", words, first, last))
+        return regions
+
+
+def _lives(network: Network) -> dict[str, tuple[int, int]]:
+    """First and last task that writes or reads each tensor."""
+    found: dict[str, tuple[int, int]] = {}
+    for number, task in enumerate(network.tasks):
+        for view in (*task.reads, task.target):
+            first, _ = found.get(view.tensor, (number, number))
+            found[view.tensor] = (first, number)
+    return found
+
+
+def _interleaves(hardware: HardwareConfig, network: Network) -> dict[str, int]:
+    """L of each tensor, if it is held: the greatest that a reader wants; alike for operands."""
+    found = dict.fromkeys(network.tensors, 1)
+    pairs: list[Sequence[View]] = []
+    for task in network.tasks:
+        name = task.sources[0].tensor
+        found[name] = max(found[name], wanted_interleave(hardware, task))
+        if len(task.sources) == 2:
+            pairs.append(task.sources)
+    changed = True
+    while changed:
+        changed = False
+        for first, second in pairs:
+            most = max(found[first.tensor], found[second.tensor])
+            changed |= found[first.tensor] != most or found[second.tensor] != most
+            found[first.tensor] = found[second.tensor] = most
+    return found

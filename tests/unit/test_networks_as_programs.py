@@ -1,0 +1,107 @@
+"""Whole networks as programs: every layer, real images, larger than the chip; equal to golden."""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cnnaccel.compiler.compile import Compiled, compile_graph
+from cnnaccel.compiler.interpreter import Order, run_program
+from cnnaccel.compiler.isa import Base
+from cnnaccel.config import DataConfig, QuantizeConfig
+from cnnaccel.hardware import HardwareConfig
+from cnnaccel.ir import golden
+from cnnaccel.ir.graph import Graph
+from cnnaccel.nn.data import load_dataset
+from cnnaccel.quant.ptq import quantize
+from tests.unit.networks import network, pixels
+
+PYNQ = HardwareConfig()
+SMALLEST = HardwareConfig(act_kib=4, wgt_kib=4, par_groups=16)
+OTHER = HardwareConfig(pixel_lanes=2, input_lanes=16, output_lanes=32, act_kib=64, wgt_kib=32)
+
+
+@cache
+def quantized(name: str) -> Graph:
+    """One of the networks with random weights."""
+    model, shape = network(name)
+    return quantize(model, name, pixels(shape, 4, seed=1), QuantizeConfig()).graph
+
+
+def until(graph: Graph, layer: int) -> Graph:
+    """The graph up to a layer, whose output is then the result; what it does not need left out."""
+    wanted, kept = {graph.layers[layer].output.name}, []
+    for one in reversed(graph.layers[: layer + 1]):
+        if one.output.name in wanted:
+            kept.append(one)
+            wanted.update(one.inputs)
+    return dataclasses.replace(graph, layers=tuple(reversed(kept)))
+
+
+def compare(
+    hw: HardwareConfig,
+    graph: Graph,
+    images: np.ndarray,
+    at_a_time: int | None = None,
+    order: Order = "random",
+) -> Compiled:
+    """All values of the result are golden's."""
+    compiled = compile_graph(graph, hw, at_a_time)
+    count = -(-len(images) // compiled.ports.images)
+    packed = compiled.ports.pack(images)
+    output = run_program(hw, compiled.program, packed, count, order, seed=len(images))[Base.OUTPUT]
+    expected = golden.run(graph, images)
+    assert np.array_equal(compiled.ports.unpack(output, len(images)), expected)
+    return compiled
+
+
+@pytest.mark.parametrize("at_a_time", [1, None])
+def test_lenet_on_a_thousand_real_images(data_dir: Path, at_a_time: int | None) -> None:
+    images = load_dataset(DataConfig(), data_dir).test.images[:1000]
+    assert images.shape == (1000, 1, 28, 28)
+    compare(PYNQ, quantized("lenet"), images, at_a_time)
+
+
+SMALL = [("lenet", 7), ("lenet_caffe", 6), ("resnet8", 14), ("dscnn", 11)]
+
+
+@pytest.mark.parametrize(("name", "layers"), SMALL)
+@pytest.mark.parametrize("hw", [PYNQ, SMALLEST, OTHER], ids=["pynq", "smallest", "other"])
+def test_every_layer(name: str, layers: int, hw: HardwareConfig) -> None:
+    graph = quantized(name)
+    assert len(graph.layers) == layers
+    images = pixels(graph.input.shape, 3, seed=7)
+    for layer in range(layers):
+        compare(hw, until(graph, layer), images)
+
+
+@pytest.mark.parametrize("name", ["mobilenet_v2", "resnet18"])
+def test_larger_than_the_chip(name: str) -> None:
+    """Weights of megabytes through 128 KiB; every fifth layer, and the logits."""
+    graph = quantized(name)
+    images = pixels(graph.input.shape, 1, seed=7)
+    for layer in range(0, len(graph.layers) - 1, 5):
+        compare(PYNQ, until(graph, layer), images, 1)
+    compiled = compare(PYNQ, graph, images, 1)
+    assert len(compiled.program.weights) > 2e6 > 10 * PYNQ.wgt_kib * 1024
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["mobilenet_v2", "resnet18"])
+@pytest.mark.parametrize("hw", [PYNQ, OTHER], ids=["pynq", "other"])
+def test_every_layer_larger_than_the_chip(name: str, hw: HardwareConfig) -> None:
+    graph = quantized(name)
+    images = pixels(graph.input.shape, 2, seed=8)
+    for layer in range(len(graph.layers)):
+        compare(hw, until(graph, layer), images, 1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["mobilenet_v2", "resnet18"])
+def test_a_batch_larger_than_the_chip(name: str) -> None:
+    graph = quantized(name)
+    compare(PYNQ, graph, pixels(graph.input.shape, 6, seed=9), 4)

@@ -1,0 +1,95 @@
+"""What the compiler refuses, and that it is as good as it says: errors, choices, same bytes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cnnaccel.compiler.compile import compile_graph
+from cnnaccel.compiler.isa import Compute, Load, Opcode
+from cnnaccel.compiler.schedule import TooSmallError
+from cnnaccel.errors import ProgramError
+from cnnaccel.hardware import HardwareConfig
+from cnnaccel.ir.graph import Graph
+from tests.unit import graphs
+
+PYNQ = HardwareConfig()
+SMALLEST = HardwareConfig(act_kib=4, wgt_kib=4, par_groups=16)
+
+
+def one_layer(layer: object, source: object) -> Graph:
+    return Graph("one", source, (layer,))  # type: ignore[arg-type]
+
+
+def test_a_pool_that_no_piece_of_fits_says_what_it_needs() -> None:
+    """And what it says is enough, and half of it is not."""
+    source = graphs.spec("image", (6, 90, 90))
+    graph = one_layer(graphs.max_pool(source, (90, 90), "global"), source)
+    with pytest.raises(TooSmallError, match=r"layer 'global'.*act_kib of at least 64; it is 4"):
+        compile_graph(graph, SMALLEST)
+    compile_graph(graph, HardwareConfig(act_kib=64, wgt_kib=4, par_groups=16))
+    with pytest.raises(TooSmallError):
+        compile_graph(graph, HardwareConfig(act_kib=32, wgt_kib=4, par_groups=16))
+
+
+def test_a_tensor_beyond_32_bits() -> None:
+    source = graphs.spec("image", (1, 2000, 40000))
+    weight = np.ones((64, 1, 1, 1))
+    wide = graphs.conv2d(source, weight, "wide")
+    last = graphs.conv2d(wide.output, np.ones((1, 64, 1, 1)), "last")
+    with pytest.raises(ProgramError, match="tensor 'wide' ends at byte 5,120,000,000 of SCRATCH"):
+        compile_graph(Graph("large", source, (wide, last)), PYNQ)
+
+
+def test_a_value_that_no_field_has_names_the_layer() -> None:
+    source = graphs.spec("image", (5, 2048, 6))
+    graph = one_layer(graphs.conv2d(source, np.ones((3, 5, 3, 3)), "tall"), source)
+    with pytest.raises(ProgramError, match=r"MAC \(tall: .*in_h must be 1 to 2047, got 2048"):
+        compile_graph(graph, PYNQ)
+
+
+@pytest.mark.parametrize("images", [3, 6])
+def test_images_at_a_time_are_a_multiple_of_the_lanes(images: int) -> None:
+    source = graphs.spec("image", (1, 4, 4))
+    first = graphs.conv2d(source, np.ones((3, 1, 3, 3)), "first")
+    last = graphs.dense(first.output, np.ones((2, 12)), name="last")
+    graph = Graph("two", source, (first, last))
+    with pytest.raises(ProgramError, match="a multiple of P = 4"):
+        compile_graph(graph, PYNQ, images)
+    assert compile_graph(graph, PYNQ, 8).program.images_per_iteration == 8
+    with pytest.raises(ProgramError, match="where the network ends in dense layers"):
+        compile_graph(one_layer(first, source), PYNQ, 4)
+
+
+def test_the_same_graph_gives_the_same_bytes(tmp_path: Path) -> None:
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        compile_graph(graphs.every_kind(), SMALLEST).to_files(tmp_path / name)
+    for file in ("program.bin", "weights.bin", "network.json"):
+        assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
+
+
+def computes(graph: Graph, hw: HardwareConfig) -> list[Compute]:
+    body = compile_graph(graph, hw, 1).program.body
+    return [one for one in body if isinstance(one, Compute) and one.opcode is Opcode.MAC]
+
+
+def test_what_fits_is_done_in_one_piece() -> None:
+    """Weights resident, tensors whole: an instruction for each layer, transfers for the ends."""
+    graph = graphs.every_kind()
+    body = compile_graph(graph, PYNQ, 1).program.body
+    # of the concatenation there is none: its inputs are written side by side; one is the fence
+    assert sum(isinstance(one, Compute) for one in body) == len(graph.layers) - 1 + 1
+    assert sum(isinstance(one, Load) for one in body) == 1
+
+
+def test_a_reduction_larger_than_wgt_is_split() -> None:
+    """Parts keep their sums: only the first clears, only the last drains."""
+    source = graphs.spec("image", (200, 1, 1))
+    graph = one_layer(graphs.conv2d(source, np.ones((8, 200, 1, 1)), "deep"), source)
+    parts = computes(graph, HardwareConfig(wgt_kib=4, input_lanes=16, output_lanes=64))
+    assert len(parts) > 1 and sum(part.bounds[8] for part in parts) == 13
+    assert [part.clear for part in parts] == [True] + [False] * (len(parts) - 1)
+    assert [part.drain for part in parts] == [False] * (len(parts) - 1) + [True]
