@@ -11,6 +11,9 @@ import matplotlib
 import numpy as np
 import numpy.typing as npt
 
+from cnnaccel.compiler.estimate import Estimate, Usage
+from cnnaccel.compiler.explore import Exploration
+
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 
@@ -56,6 +59,75 @@ def confusion(matrix: npt.NDArray[np.int64], classes: Sequence[str], path: Path)
     axis.set_yticks(ticks, classes)
     axis.set(xlabel="predicted", ylabel="actual")
     _save(figure, path)
+
+
+def roofline(name: str, estimate: Estimate, path: Path) -> None:
+    """Operations per second over operations per byte, of layers and network, under their roof.
+
+    Reads and writes have a channel each, so bytes are those of the fuller one. A layer may stand
+    above the slope: its data came while the layer before was computed.
+    """
+    hardware, images = estimate.hardware, estimate.images
+    points = {
+        usage.layer: (2 * usage.macs / _busier([usage]), 2 * usage.macs / usage.cycles)
+        for usage in estimate.layers
+        if usage.macs
+    }
+    whole = estimate.operations * images / _busier(estimate.layers)
+    figure, axis = plt.subplots(figsize=(9, 6), layout="constrained")
+    ends = [estimate.peak_gops / estimate.bus_gbytes, *(x for x, _ in points.values())]
+    ends += [whole] if whole else []
+    reach = np.geomspace(min(ends) / 2, max(ends) * 2, 200)
+    roof = np.minimum(estimate.peak_gops, reach * estimate.bus_gbytes)
+    label = f"{estimate.bus_gbytes:.2f} GB/s, {estimate.peak_gops:.1f} GOP/s"
+    axis.plot(reach, roof, color="black", label=label)
+    for layer, (x, per_cycle) in points.items():
+        y = per_cycle * hardware.clock_mhz / 1e3
+        axis.plot(x, y, "o", color="tab:blue", markersize=4)
+        axis.annotate(layer, (x, y), (3, 3), textcoords="offset points", fontsize=6)
+    axis.plot(whole, estimate.gops, "*", color="tab:red", markersize=14, label=name)
+    axis.set(
+        xscale="log", yscale="log",
+        xlabel="operations per byte read or written, whichever are more",
+        ylabel="GOP/s",
+        title=f"{name}: predicted at {hardware.clock_mhz:g} MHz, {images} at a time",
+    )  # fmt: skip
+    axis.grid(alpha=0.3, which="both")
+    axis.legend(loc="lower right")
+    _save(figure, path)
+
+
+def pareto(name: str, exploration: Exploration, path: Path) -> None:
+    """Frames per second over area, of all engines and, numbered, of those that none surpasses."""
+    front, base = exploration.front, exploration.base
+    figure, axis = plt.subplots(figsize=(9, 6), layout="constrained")
+    others = [point for point in exploration.points if point not in front]
+    axis.scatter(
+        [100 * point.area for point in others], [point.frames_per_second for point in others],
+        s=12, color="lightgray", label="surpassed",
+    )  # fmt: skip
+    drawn = axis.scatter(
+        [100 * point.area for point in front], [point.frames_per_second for point in front],
+        c=[point.latency_us for point in front], norm="log", cmap="viridis",
+        label="the best, numbered as in the table",
+    )  # fmt: skip
+    for number, point in enumerate(front, start=1):
+        at = 100 * point.area, point.frames_per_second
+        axis.annotate(str(number), at, (4, 4), textcoords="offset points", fontsize=8)
+    figure.colorbar(drawn, label="latency of one image, us")
+    axis.set(
+        yscale="log", xlabel=f"largest share of {base.part}, % (DSP, BRAM36 or LUT)",
+        ylabel="frames/s", title=f"{name}: predicted at {base.clock_mhz:g} MHz",
+    )  # fmt: skip
+    axis.grid(alpha=0.3, which="both")
+    axis.legend(loc="lower right")
+    _save(figure, path)
+
+
+def _busier(usages: Sequence[Usage]) -> int:
+    """Bytes that are read, instructions included, or written: whichever are more."""
+    read = sum(usage.read_bytes + usage.instruction_bytes for usage in usages)
+    return max(read, sum(usage.written_bytes for usage in usages))
 
 
 def _save(figure: Any, path: Path) -> None:

@@ -1,0 +1,306 @@
+"""How long a program takes and what it moves, predicted: the units played against the clock.
+
+Cycles of a nest follow its drain (`execute.cost`); a transfer takes its bytes at the speed of the
+bus, instructions included, and begins after the latency of a read. Nothing here was measured.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from cnnaccel.compiler.compile import Compiled
+from cnnaccel.compiler.execute import cost
+from cnnaccel.compiler.isa import Compute, Instruction, Load, Opcode, Store, Unit
+from cnnaccel.compiler.program import Note
+from cnnaccel.compiler.tiling import (
+    BUS_SHARE,
+    ISSUE_CYCLES,
+    LATENCY_CYCLES,
+    PIPELINE_CYCLES,
+    region_unit,
+    round_up,
+)
+from cnnaccel.hardware import HardwareConfig
+
+_ITERATIONS = 3
+"""Played; the last one is the pace that all later ones keep."""
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Of one layer, over one iteration."""
+
+    layer: str
+    macs: int
+    """Useful ones; those of depthwise layers are not counted."""
+    compute_cycles: int
+    """In which its nests hold the array."""
+    load_wait: int
+    """Cycles in which compute waits for load."""
+    store_wait: int
+    drain_wait: int
+    """Cycles in which compute waits for its own last write."""
+    issue_cycles: int
+    """In which compute begins its instructions."""
+    read_bytes: int
+    written_bytes: int
+    instruction_bytes: int
+    act_words: int
+    """Of act in use while it runs: buffers, and all that stays there."""
+
+    @property
+    def cycles(self) -> int:
+        """From its first instruction to that of the next layer."""
+        waits = self.load_wait + self.store_wait + self.drain_wait
+        return self.compute_cycles + waits + self.issue_cycles
+
+    @property
+    def dram_bytes(self) -> int:
+        """With its instructions."""
+        return self.read_bytes + self.written_bytes + self.instruction_bytes
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Of a program; figures of an iteration, which computes `images` images."""
+
+    hardware: HardwareConfig
+    images: int
+    operations: int
+    """2 for each multiply-accumulate of the network, depthwise ones too, of one image."""
+    cycles: int
+    """From iteration to iteration."""
+    first_cycles: int
+    """Of the first iteration, once weights are there: the latency of its images."""
+    start_cycles: int
+    """Of section once."""
+    layers: tuple[Usage, ...]
+
+    @property
+    def cycles_per_image(self) -> float:
+        """At the pace of a batch."""
+        return self.cycles / self.images
+
+    @property
+    def compute_cycles(self) -> float:
+        """Of an image: the nests alone, nothing waiting."""
+        return sum(usage.compute_cycles for usage in self.layers) / self.images
+
+    @property
+    def frames_per_second(self) -> float:
+        """At the clock of the configuration."""
+        return self.hardware.clock_mhz * 1e6 / self.cycles_per_image
+
+    @property
+    def latency_us(self) -> float:
+        """From the start of an iteration to its results, weights on the chip."""
+        return self.first_cycles / self.hardware.clock_mhz
+
+    @property
+    def gops(self) -> float:
+        """Operations per second, in 10**9."""
+        return self.operations * self.frames_per_second / 1e9
+
+    @property
+    def peak_gops(self) -> float:
+        """Of the array."""
+        return 2 * self.hardware.peak_macs * self.hardware.clock_mhz / 1e3
+
+    @property
+    def bus_gbytes(self) -> float:
+        """What DRAM gives or takes per second, in 10**9 bytes."""
+        return BUS_SHARE * self.hardware.bus_bytes * self.hardware.clock_mhz / 1e3
+
+    @property
+    def dram_wait(self) -> float:
+        """The share of all cycles in which compute waits for load or store."""
+        return sum(usage.load_wait + usage.store_wait for usage in self.layers) / self.cycles
+
+    @property
+    def utilization(self) -> float:
+        """Useful MACs as a share of what the array could do in the same cycles."""
+        useful = sum(usage.macs for usage in self.layers)
+        return useful / (self.cycles * self.hardware.peak_macs)
+
+    @property
+    def dram_bytes(self) -> float:
+        """Of an image, instructions included."""
+        return sum(usage.dram_bytes for usage in self.layers) / self.images
+
+
+def estimate(compiled: Compiled, operations: int) -> Estimate:
+    """Play a program. operations: of one image; see `Estimate.operations`."""
+    program, hardware = compiled.program, compiled.schedule.hardware
+    once = len(program.once)
+    player = _Player(hardware)
+    player.play(program.once, program.notes[:once])
+    starts = player.now()
+    ends = [starts]
+    for _ in range(_ITERATIONS):
+        player.used = {}
+        player.play(program.body, program.notes[once:])
+        ends.append(player.now())
+    network = compiled.schedule.network
+    macs = {task.name: task.macs * network.images for task in network.tasks}
+    act = act_words(compiled)
+    layers = [
+        Usage(
+            layer,
+            macs.get(layer, 0),
+            used.compute,
+            round(used.load_wait),
+            round(used.store_wait),
+            round(used.drain_wait),
+            used.issue,
+            used.read_bytes,
+            used.written_bytes,
+            used.instruction_bytes,
+            act.get(layer, 0),
+        )
+        for layer, used in player.used.items()
+    ]
+    return Estimate(
+        hardware, network.images, operations, round(ends[-1] - ends[-2]),
+        round(ends[1] - starts), round(starts), tuple(layers),
+    )  # fmt: skip
+
+
+def act_words(compiled: Compiled) -> Mapping[str, int]:
+    """Words of act in use while each layer runs."""
+    chosen = compiled.schedule
+    unit = region_unit(chosen.hardware)
+    found: dict[str, int] = {}
+    for number, task in enumerate(chosen.network.tasks):
+        alive = sum(
+            round_up(chosen.network.tensors[name].size, unit)
+            for name in chosen.held
+            if number in chosen.lives[name]
+        )
+        buffers = sum(round_up(words, unit) for _, words in chosen.tilings[number].buffers)
+        found[task.name] = alive + buffers
+        if task.addition is not None:
+            found[task.addition.name] = alive + buffers
+    return found
+
+
+@dataclass
+class _Used:
+    """Sums over the instructions of a layer."""
+
+    compute: int = 0
+    load_wait: float = 0.0
+    store_wait: float = 0.0
+    drain_wait: float = 0.0
+    issue: int = 0
+    read_bytes: int = 0
+    written_bytes: int = 0
+    instruction_bytes: int = 0
+
+
+@dataclass
+class _Player:
+    """The time at which each unit is free, and at which tokens are given."""
+
+    hardware: HardwareConfig
+    free: dict[Unit, float] = field(default_factory=lambda: dict.fromkeys(Unit, 0.0))
+    drained: float = 0.0
+    """When compute has written all it has begun."""
+    bus: float = 0.0
+    """When the last word of the last load has come."""
+    stored: float = 0.0
+    fetched: int = 0
+    """Bytes of instructions that the next load waits behind."""
+    tokens: dict[tuple[Unit, Unit], deque[float]] = field(default_factory=dict)
+    used: dict[str, _Used] = field(default_factory=dict)
+
+    def now(self) -> float:
+        """When everything so far has ended."""
+        return max(self.drained, self.bus, self.stored)
+
+    def play(self, instructions: Sequence[Instruction], notes: Sequence[Note]) -> None:
+        for instruction, note in zip(instructions, notes, strict=True):
+            used = self.used.setdefault(note.layer, _Used())
+            used.instruction_bytes += instruction.BYTES
+            self.fetched += instruction.BYTES
+            unit = instruction.opcode.unit
+            arrivals = {
+                giver: self.tokens[giver, unit].popleft()
+                for giver in Unit
+                if giver in instruction.wait_for
+            }
+            match instruction:
+                case Compute():
+                    done = self._compute(instruction, arrivals, used)
+                case Load():
+                    done = self._load(instruction, arrivals, used)
+                case Store():
+                    done = self._store(instruction, arrivals, used)
+            for taker in Unit:
+                if taker in instruction.signal_to:
+                    self.tokens.setdefault((unit, taker), deque()).append(done)
+
+    def _compute(self, instruction: Compute, arrivals: Mapping[Unit, float], used: _Used) -> float:
+        free = self.free[Unit.COMPUTE]
+        ready = free
+        if instruction.wait_drain:
+            ready = max(ready, self.drained)
+            used.drain_wait += ready - free
+        start = max(ready, *arrivals.values()) if arrivals else ready
+        if start > ready:
+            late = max(arrivals, key=lambda giver: arrivals[giver])
+            if late is Unit.LOAD:
+                used.load_wait += start - ready
+            else:
+                used.store_wait += start - ready
+        spent = cost(self.hardware.pixel_lanes, instruction)
+        last = spent.last_drain
+        nothing = instruction.opcode is Opcode.MAX and instruction.out_w == 0
+        if not nothing:
+            used.compute += spent.cycles - last
+        used.issue += ISSUE_CYCLES
+        self.free[Unit.COMPUTE] = start + spent.cycles - last + ISSUE_CYCLES
+        self.drained = max(self.drained, start + spent.cycles + PIPELINE_CYCLES)
+        return self.drained
+
+    def _load(self, instruction: Load, arrivals: Mapping[Unit, float], used: _Used) -> float:
+        start = max([self.free[Unit.LOAD], *arrivals.values()])
+        moved = transfer_bytes(self.hardware, instruction)
+        used.read_bytes += moved
+        busy = (moved + self.fetched) / self._speed
+        if instruction.opcode is Opcode.UNFOLD:
+            row = max(instruction.row_pixels, instruction.columns * instruction.column_words)
+            busy = max(busy, float(instruction.runs * row))
+        self.fetched = 0
+        self.bus = max(start + LATENCY_CYCLES, self.bus) + busy
+        self.free[Unit.LOAD] = max(start + ISSUE_CYCLES, self.bus - LATENCY_CYCLES)
+        return self.bus
+
+    def _store(self, instruction: Store, arrivals: Mapping[Unit, float], used: _Used) -> float:
+        start = max([self.free[Unit.STORE], *arrivals.values()])
+        moved = transfer_bytes(self.hardware, instruction)
+        used.written_bytes += moved
+        self.free[Unit.STORE] = start + moved / self._speed + ISSUE_CYCLES
+        self.stored = self.free[Unit.STORE] + LATENCY_CYCLES
+        return self.stored
+
+    @property
+    def _speed(self) -> float:
+        """Bytes per cycle."""
+        return BUS_SHARE * self.hardware.bus_bytes
+
+
+def transfer_bytes(hardware: HardwareConfig, instruction: Load | Store) -> int:
+    """What a transfer moves between DRAM and the chip."""
+    match instruction.opcode:
+        case Opcode.UNFOLD:
+            assert isinstance(instruction, Load)
+            return instruction.runs * instruction.row_pixels * instruction.pixel_bytes
+        case Opcode.LOAD_WGT:
+            word = hardware.wgt_word_bytes
+        case Opcode.LOAD_PAR:
+            word = hardware.par_word_bytes
+        case _:
+            word = hardware.input_lanes
+    return instruction.runs * instruction.run_words * word
