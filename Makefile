@@ -1,4 +1,4 @@
-# make demo   train, quantize and evaluate LeNet on FashionMNIST, set-up included
+# make demo   train, quantize, evaluate and compile LeNet on FashionMNIST, set-up included
 # make test   the whole test suite
 # make venv   the set-up alone
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,9 +12,11 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import click
 
 from cnnaccel import __version__
-from cnnaccel.errors import CnnaccelError
+from cnnaccel.errors import CnnaccelError, ConfigError
 
 if TYPE_CHECKING:
+    from cnnaccel.config import Config
+    from cnnaccel.hardware import HardwareConfig
     from cnnaccel.pipeline import Job
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -42,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="cnnaccel")
 def cli() -> None:
-    """Put a PyTorch CNN on a small FPGA: train, quantize to int8, and prove every bit.
+    """Put a PyTorch CNN on a small FPGA: train, quantize, compile, and prove every bit.
 
     \b
     Example:
@@ -71,6 +75,17 @@ def _configured(command: Command) -> Command:
     return command
 
 
+def _hardware(config: Config, path: Path) -> HardwareConfig:
+    """The engine that the configuration in the file `path` asks for."""
+    from cnnaccel.hardware import load_hardware
+
+    overrides = [f"{key}={json.dumps(value)}" for key, value in config.hardware.overrides.items()]
+    try:
+        return load_hardware(config.hardware.board, overrides)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: hardware: {str(error).removeprefix('--set ')}") from None
+
+
 def _job(config: str, data_dir: Path | None, build_dir: Path, overrides: tuple[str, ...]) -> Job:
     from rich.console import Console
 
@@ -79,9 +94,11 @@ def _job(config: str, data_dir: Path | None, build_dir: Path, overrides: tuple[s
     from cnnaccel.resources import find_config
     from cnnaccel.workspace import Workspace
 
-    loaded = load_config(find_config(config), overrides)
+    path = find_config(config)
+    loaded = load_config(path, overrides)
+    hardware = _hardware(loaded, path)
     console = Console() if sys.stdout.isatty() else Console(width=150)
-    return Job(loaded, Workspace(build_dir / loaded.name), console, data_dir)
+    return Job(loaded, hardware, Workspace(build_dir / loaded.name), console, data_dir)
 
 
 @cli.command()
@@ -138,7 +155,23 @@ def evaluate(**where: Any) -> None:
         pipeline.evaluate(job)
 
 
-_STAGE = click.Choice(["train", "quantize", "evaluate"])
+@cli.command("compile")
+@_configured
+def compile_program(**where: Any) -> None:
+    """Compile the int8 graph of CONFIG to a program that equals golden.
+
+    \b
+    Example:
+      cnnaccel compile configs/lenet_fashionmnist.yaml --set hardware.board=zcu104
+    """
+    from cnnaccel import pipeline
+
+    job = _job(**where)
+    with job.lock():
+        pipeline.compile_program(job)
+
+
+_STAGE = click.Choice(["train", "quantize", "evaluate", "compile"])
 
 
 @cli.command()
@@ -173,6 +206,49 @@ def inspect(**where: Any) -> None:
 
     job = _job(**where)
     job.console.print(graph_table(pipeline.stored_graph(job)))
+
+
+@cli.command()
+@click.option(
+    "--board",
+    metavar="BOARD",
+    help="A shipped name or a YAML file; else the hardware in the network.json beside.",
+)
+@click.argument("program", type=click.Path(path_type=Path))
+def disasm(program: Path, board: str | None) -> None:
+    """Print the instructions of PROGRAM, a program.bin or its folder.
+
+    \b
+    Example:
+      cnnaccel disasm build/lenet_fashionmnist/compile
+    """
+    from cnnaccel.compiler.ports import load_compiled
+    from cnnaccel.compiler.program import disassemble, folder_of
+    from cnnaccel.hardware import load_hardware
+
+    hardware = load_hardware(board) if board is not None else None
+    loaded, hardware = load_compiled(folder_of(program), hardware)
+    try:
+        for line in disassemble(loaded, hardware):
+            click.echo(line)
+    except BrokenPipeError:  # who reads has seen enough, as head does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@cli.command()
+@_configured
+def explore(**where: Any) -> None:
+    """Predict the speed of the int8 graph of CONFIG on many engines.
+
+    \b
+    Example:
+      cnnaccel explore configs/lenet_fashionmnist.yaml --set hardware.board=zcu104
+    """
+    from cnnaccel import pipeline
+
+    job = _job(**where)
+    with job.lock():
+        pipeline.explore_engines(job)
 
 
 @cli.command()

@@ -110,6 +110,26 @@ class QuantizeConfig:
 
 
 @dataclass(frozen=True)
+class BoardConfig:
+    """Which engine the network runs on; `hardware.load_hardware` knows what it may be."""
+
+    board: str = "pynq_z1"
+    """A name from `configs/boards`, or the path of a YAML file like those."""
+    overrides: dict[str, Any] = field(default_factory=dict)
+    """Values that replace some of the board's file, as pixel_lanes: 8."""
+
+
+@dataclass(frozen=True)
+class CompileConfig:
+    """From the graph to a program."""
+
+    images: int | None = _at_least(1, None)
+    """At a time; None for what takes the least time an image."""
+    verify_images: int = _at_least(0, 16)
+    """Test images on which the program must equal golden; 0 for none."""
+
+
+@dataclass(frozen=True)
 class Config:
     """One network on its way to the board."""
 
@@ -120,6 +140,8 @@ class Config:
     data: DataConfig = DataConfig()
     train: TrainConfig = TrainConfig()
     quantize: QuantizeConfig = QuantizeConfig()
+    hardware: BoardConfig = BoardConfig()
+    compile: CompileConfig = CompileConfig()
     name: str = field(default="", metadata={"internal": True})
     """The file's stem: names the build folder."""
 
@@ -249,7 +271,7 @@ def _build(cls: Any, node: yaml.Node, prefix: str) -> Any:
             raise _error(key_node, _unknown(key, list(fields), prefix))
         value = _convert(hints[key], value_node, prefix + key)
         low, high = (fields[key].metadata.get(end) for end in ("minimum", "maximum"))
-        if low is not None and not low <= value <= high:
+        if low is not None and value is not None and not low <= value <= high:
             end = f"at least {low:g}" if high == math.inf else f"between {low:g} and {high:.10g}"
             raise _error(value_node, f"{prefix}{key} must be {end}, got {value}")
         values[key] = value

@@ -1,6 +1,7 @@
 """The stages of one network and when they must run again.
 
     train -> model.pt      quantize -> graph.json, tensors.npz      evaluate -> results.json
+    compile -> program.bin, weights.bin, network.json
 
 A stage's inputs are digests: of the part of the configuration it reads, of the data, of the model's
 source, of the artifacts before it. It is stale when one differs from what its manifest recorded.
@@ -21,11 +22,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from rich.console import Console
 from rich.markup import escape
+from rich.progress import Progress
 
-from cnnaccel.config import Config, DataConfig
+from cnnaccel.compiler.compile import compile_graph
+from cnnaccel.compiler.estimate import estimate
+from cnnaccel.compiler.explore import explore
+from cnnaccel.compiler.program import PROGRAM_FILE
+from cnnaccel.compiler.verify import verify_program
+from cnnaccel.config import Config
 from cnnaccel.errors import CheckpointError, ConfigError, WorkspaceError
+from cnnaccel.hardware import HardwareConfig, load_hardware
 from cnnaccel.ir import golden
-from cnnaccel.ir.graph import Graph, parameter_bytes
+from cnnaccel.ir.graph import Graph, macs, parameter_bytes
 from cnnaccel.ir.storage import load_graph, save_graph
 from cnnaccel.report.progress import TrainingProgress, counter
 from cnnaccel.report.tables import table
@@ -45,6 +53,7 @@ class Job:
     """One configuration at work: where its data, its artifacts and its messages go."""
 
     config: Config
+    hardware: HardwareConfig
     workspace: Workspace
     console: Console
     data_option: Path | None = None
@@ -109,17 +118,16 @@ def train_inputs(job: Job) -> dict[str, str]:
     return {
         "model": sha256_of_value([config.model, config.model_args]),
         "model source": "" if source is None else sha256_of(source),
-        "data": job.data_digest,
-        "data settings": _data_settings(config.data),
+        **_data_inputs(job),
         "train settings": sha256_of_value(dataclasses.asdict(config.train)),
     }
 
 
-def _data_settings(config: DataConfig) -> str:
-    """All of the section but where the files lie."""
-    values = dataclasses.asdict(config)
+def _data_inputs(job: Job) -> dict[str, str]:
+    """Of the data, and of all of its section but where the files lie."""
+    values = dataclasses.asdict(job.config.data)
     del values["dir"]
-    return sha256_of_value(values)
+    return {"data": job.data_digest, "data settings": sha256_of_value(values)}
 
 
 def train(job: Job, resume: bool = False) -> None:
@@ -169,8 +177,7 @@ def quantize_inputs(job: Job) -> dict[str, str]:
     """Digests that a graph depends on."""
     return {
         "train/model.pt": _artifact(job, "train", "model.pt"),
-        "data": job.data_digest,
-        "data settings": _data_settings(job.config.data),
+        **_data_inputs(job),
         "quantize settings": sha256_of_value(dataclasses.asdict(job.config.quantize)),
     }
 
@@ -227,8 +234,11 @@ def quantize(job: Job, checkpoint: Path | None = None) -> None:
 
 def evaluate_inputs(job: Job) -> dict[str, str]:
     """Digests that a score depends on."""
-    graph = {f"quantize/{n}": _artifact(job, "quantize", n) for n in ("graph.json", "tensors.npz")}
-    return graph | {"data": job.data_digest, "data settings": _data_settings(job.config.data)}
+    return _graph_inputs(job) | _data_inputs(job)
+
+
+def _graph_inputs(job: Job) -> dict[str, str]:
+    return {f"quantize/{n}": _artifact(job, "quantize", n) for n in ("graph.json", "tensors.npz")}
 
 
 def evaluate(job: Job) -> None:
@@ -269,12 +279,83 @@ def _golden_predictions(job: Job, graph: Graph) -> np.ndarray[Any, np.dtype[np.i
     return np.concatenate(parts)
 
 
+# -- compile ----------------------------------------------------------------------
+
+
+def compile_inputs(job: Job) -> dict[str, str]:
+    """Digests that a program depends on; of the data only where it is verified."""
+    settings = job.config.compile
+    return {
+        **_graph_inputs(job),
+        **(_data_inputs(job) if settings.verify_images else {}),
+        "hardware": _hardware_digest(job),
+        "compile settings": sha256_of_value(dataclasses.asdict(settings)),
+    }
+
+
+def _hardware_digest(job: Job) -> str:
+    return sha256_of_value(dataclasses.asdict(job.hardware))
+
+
+def compile_program(job: Job) -> None:
+    """Make the program, predict its speed, and show that it computes what golden does."""
+    from cnnaccel.report import estimate as report
+
+    inputs = compile_inputs(job)
+    graph, settings = stored_graph(job), job.config.compile
+    with job.console.status("compiling"):
+        compiled = compile_graph(graph, job.hardware, settings.images)
+        predicted = estimate(compiled, 2 * sum(map(macs, graph.layers)))
+    program, verified = compiled.program, 0
+    stage = job.workspace.stage("compile")
+    with stage.write(inputs) as folder:
+        compiled.to_files(folder)
+        if wanted := settings.verify_images:
+            with job.console.status("interpreting the program"):
+                verified = verify_program(graph, folder, job.dataset.test.images, wanted)
+        report.write(graph.name, predicted, folder)
+        _draw("roofline", graph.name, predicted, folder / "roofline.png")
+        _write_results(folder, report.headline(predicted), verified_images=verified)
+        size = (folder / PROGRAM_FILE).stat().st_size
+    job.console.print(report.estimate_table(graph.name, predicted))
+    job.say(report.summary(predicted))
+    if verified:
+        job.say(f"interpreter: equal to golden on {verified:,} test images")
+    job.say(
+        f"program: {len(program.once) + len(program.body):,} instructions, {size:,} bytes, "
+        f"{program.images_per_iteration} images at a time; {stage.folder / PROGRAM_FILE}"
+    )
+
+
+# -- explore ----------------------------------------------------------------------
+
+
+def explore_engines(job: Job) -> None:
+    """Predict the network's speed on many engines for the board's device, and show the best."""
+    from cnnaccel.report import estimate as report
+
+    graph, stage = stored_graph(job), job.workspace.stage("explore")
+    with Progress(console=job.console, transient=True) as bar:
+        task = bar.add_task("predicting", total=None)
+        found = explore(
+            graph, job.hardware, lambda done, total: bar.update(task, completed=done, total=total)
+        )
+    inputs = _graph_inputs(job) | {"hardware": _hardware_digest(job)}
+    with stage.write(inputs) as folder:
+        _draw("pareto", graph.name, found, folder / "explore.png")
+    job.console.print(report.exploration_table(graph.name, found))
+    job.say("for `hardware:` in a configuration, by the numbers in the table:")
+    job.say(report.exploration_lines(found, load_hardware(job.config.hardware.board)))
+    job.say(f"predicted: {report.exploration_summary(found)}; {stage.folder / 'explore.png'}")
+
+
 # -- all of them ----------------------------------------------------------------------
 
 STAGES = (
     StageSpec("train", train_inputs, _train_or_resume),
     StageSpec("quantize", quantize_inputs, quantize),
     StageSpec("evaluate", evaluate_inputs, evaluate),
+    StageSpec("compile", compile_inputs, compile_program),
 )
 STAGE_NAMES = tuple(stage.name for stage in STAGES)
 
@@ -284,7 +365,8 @@ def run(job: Job, first: str | None = None, last: str | None = None) -> None:
     begin = STAGE_NAMES.index(first) if first else len(STAGES)
     end = STAGE_NAMES.index(last) + 1 if last else len(STAGES)
     if first and begin >= end:
-        raise ConfigError(f"--from {first} comes after --until {last}; stages: {_arrows()}")
+        order = " -> ".join(STAGE_NAMES)
+        raise ConfigError(f"--from {first} comes after --until {last}; stages: {order}")
     rows = []
     for number, spec in enumerate(STAGES[:end]):
         stage = job.workspace.stage(spec.name)
@@ -304,10 +386,6 @@ def stored_graph(job: Job) -> Graph:
     """The graph that `quantize` wrote."""
     _artifact(job, "quantize", "graph.json")
     return load_graph(job.workspace.stage("quantize").folder)
-
-
-def _arrows() -> str:
-    return " -> ".join(STAGE_NAMES)
 
 
 def _artifact(job: Job, stage: str, name: str) -> str:

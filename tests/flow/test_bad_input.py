@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import resource
 import signal
@@ -14,6 +15,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from cnnaccel.compiler import verify
+from cnnaccel.ir import golden
+from cnnaccel.ir.graph import Graph
 from tests.flow.conftest import ROOT, Cnnaccel
 
 SYNTHETIC = "data: {name: synthetic, shape: [1, 28, 28], images: 40, validation: 10}\n"
@@ -42,6 +46,27 @@ def digests(folder: Path) -> dict[str, str]:
         ("train: [1, 2\n", ["own.yaml", "not valid YAML"]),
         ("model: lent\n" + SYNTHETIC, ["lent", "did you mean 'lenet'"]),
         ("model: nowhere:Net\n" + SYNTHETIC, ["no module 'nowhere'"]),
+        ("compile: {images: 0}\n", ["own.yaml:1", "compile.images", "at least 1"]),
+        (
+            "hardware: {board: pynq_z9}\n",
+            ["own.yaml: hardware", "pynq_z9: no such board", "pynq_z1, pynq_z1_512"],
+        ),
+        (
+            "hardware: {overrides: {pixel_lane: 8}}\n",
+            ["own.yaml: hardware", "'pixel_lane'", "did you mean 'pixel_lanes'"],
+        ),
+        (
+            "hardware: {overrides: {pixel_lanes: 3}}\n",
+            ["own.yaml: hardware", "pixel_lanes must be 1, 2, 4 or 8, got 3"],
+        ),
+        (
+            "hardware: {overrides: {act_kib: {a: 1}}}\n",
+            ["own.yaml: hardware", "act_kib must be a whole number"],
+        ),
+        (
+            "hardware: {overrides: {a.b: 1}}\n",
+            ["own.yaml: hardware", "unknown key 'a'"],
+        ),
     ],
     ids=lambda value: value.splitlines()[0] if isinstance(value, str) else "",
 )
@@ -52,6 +77,143 @@ def test_configuration(text: str, words: list[str], tmp_path: Path, cnnaccel: Cn
     assert result.code == 1
     assert all(word in result.err for word in words), result.err
     assert not list(tmp_path.glob("build/*/*/*"))
+
+
+def test_board_that_cannot_be(tmp_path: Path, cnnaccel: Cnnaccel) -> None:
+    board, config = tmp_path / "board.yaml", tmp_path / "own.yaml"
+    config.write_text(f"hardware: {{board: {board}}}\n")
+    for text, words in (
+        (
+            "input_lanes: 8\noutput_lanes: 12\n",
+            "board.yaml:2: output_lanes must be 1, 2 or 4 times",
+        ),
+        ("act_kb: 64\n", "board.yaml:1: unknown key 'act_kb'; did you mean 'act_kib'?"),
+        ("[1\n", "board.yaml:2: not valid YAML"),
+    ):
+        board.write_text(text)
+        result = cnnaccel("run", config, "--build-dir", tmp_path / "build")
+        assert result.code == 1 and f"{config}: hardware: " in result.err
+        assert words in result.err, result.err
+    assert not (tmp_path / "build").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        ("compile.images=3", "3 images at a time: must be 1, or a multiple of P = 2"),
+        (
+            "compile.images=2048",
+            "layer 'conv1': not even a single tile fits; it needs act_kib of at least",
+        ),
+    ],
+)
+def test_what_cannot_be_compiled(option: str, words: str, tiny: Path, cnnaccel: Cnnaccel) -> None:
+    before = digests(tiny)
+    result = cnnaccel("compile", "tiny", "--build-dir", tiny, "--set", option)
+    assert result.code == 1 and words in result.err, result.err
+    assert digests(tiny) == before
+
+
+def test_scratchpads_too_small_for_a_layer(
+    tmp_path: Path, cnnaccel: Cnnaccel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delitem(sys.modules, "wide_nets", raising=False)
+    Path("wide_nets.py").write_text(
+        "from torch import nn\n"
+        "class Net(nn.Sequential):\n"
+        "    def __init__(self):\n"
+        "        super().__init__(nn.Conv2d(1, 4, 3), nn.MaxPool2d((2, 1498)), nn.Flatten(),\n"
+        "                         nn.Linear(4, 400), nn.ReLU(), nn.Linear(400, 10))\n"
+    )
+    Path("own.yaml").write_text(
+        "model: wide_nets:Net\nhardware: {board: tiny}\ntrain: {epochs: 1, batch_size: 10}\n"
+        "data: {name: synthetic, shape: [1, 4, 1500], images: 40, validation: 10}\n"
+    )
+    result = cnnaccel("run", "own.yaml")
+    assert result.code == 1 and "layer '1': not even a single tile fits" in result.err, result.err
+    assert not Path("build/own/compile").exists() and Path("build/own/evaluate").exists()
+    assert not Path("build/own/compile.partial").exists()
+
+
+def test_program_that_computes_something_else(
+    tiny: Path, cnnaccel: Cnnaccel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Golden is made to differ, in two values of image 5."""
+
+    def other(graph: Graph, images: golden.Array) -> golden.Array:
+        out = right(graph, images)
+        out[5, [3, 7]] ^= 1
+        return out
+
+    right = golden.run
+    monkeypatch.setattr(verify.golden, "run", other)
+    before = digests(tiny)
+    result = cnnaccel("compile", "tiny", "--build-dir", tiny)
+    assert result.code == 1
+    assert "interpreter: image 5, channel 3, y 0, x 0: got " in result.err
+    assert "2 of 160 values differ" in result.err
+    assert digests(tiny) == before
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("truncated", "program.bin should have "),
+        ("headless", "program.bin: "),
+        ("empty", "program.bin: not a cnnaccel program"),
+        ("flipped in the header", "its checksum is another; compile again"),
+        ("flipped in the body", "its checksum is another; compile again"),
+        ("flipped weights", "weights.bin is damaged"),
+        ("version", "program of format version 200, this cnnaccel reads "),
+        ("foreign", "not a cnnaccel program"),
+        ("no weights", "weights.bin: No such file"),
+        ("no description", "network.json: No such file"),
+        ("garbage", "network.json: not a network description"),
+        ("another network", "network.json: of another program"),
+        ("nothing", "no program.bin"),
+    ],
+)
+def test_damaged_program(kind: str, words: str, tiny: Path, cnnaccel: Cnnaccel) -> None:
+    folder = tiny / "tiny/compile"
+    program, weights = folder / "program.bin", folder / "weights.bin"
+    description = folder / "network.json"
+    data = bytearray(program.read_bytes())
+    if kind in ("truncated", "headless", "empty"):
+        keep = {"truncated": len(data) - 32, "headless": 100, "empty": 0}[kind]
+        program.write_bytes(data[:keep])
+    elif kind == "version":
+        data[4] = 200
+        program.write_bytes(data)
+    elif kind in ("flipped in the header", "flipped in the body"):
+        data[40 if kind.endswith("header") else 200] ^= 4
+        program.write_bytes(data)
+    elif kind == "flipped weights":
+        data = bytearray(weights.read_bytes())
+        data[77] ^= 1
+        weights.write_bytes(data)
+    elif kind == "foreign":
+        program.write_bytes(b"\x7fELF" + bytes(data[4:]))
+    elif kind == "another network":
+        values = json.loads(description.read_text())
+        description.write_text(json.dumps(values | {"notes": values["notes"][1:]}))
+    elif kind == "garbage":
+        description.write_text("{'not': json")
+    elif kind == "nothing":
+        folder = folder / "elsewhere"
+    else:
+        (weights if kind == "no weights" else description).unlink()
+    result = cnnaccel("disasm", folder)
+    assert result.code == 1 and words in result.err and str(folder) in result.err, result.err
+    assert result.out == "" and "compile" in result.err
+
+
+def test_program_of_another_engine(tiny_build: Path, cnnaccel: Cnnaccel) -> None:
+    folder = tiny_build / "tiny/compile"
+    result = cnnaccel("disasm", folder, "--board", "zcu104")
+    assert result.code == 1 and "made for hardware" in result.err
+    result = cnnaccel("disasm", folder, "--board", "zcu")
+    assert result.code == 1 and "zcu: no such board" in result.err
 
 
 def test_set_and_path(tmp_path: Path, cnnaccel: Cnnaccel) -> None:

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from cnnaccel import pipeline
+from cnnaccel.compiler.explore import Sweep, explore
+from cnnaccel.compiler.ports import load_description
+from cnnaccel.compiler.program import load_program
+from cnnaccel.hardware import load_hardware
 from cnnaccel.ir import golden
 from cnnaccel.ir.graph import Add, Conv2d, Depthwise
 from cnnaccel.ir.storage import load_graph
@@ -28,7 +35,9 @@ def test_run_makes_every_artifact(tiny_build: Path) -> None:
         *(f"quantize/{n}" for n in ("graph.json", "report.json", "report.md", "sqnr.png")),
         "quantize/tensors.npz",
         "evaluate/confusion.png",
-        *(f"{s}/{n}" for s in ("train", "quantize", "evaluate")
+        *(f"compile/{n}" for n in ("program.bin", "weights.bin", "network.json")),
+        *(f"compile/{n}" for n in ("estimate.json", "estimate.md", "roofline.png")),
+        *(f"{s}/{n}" for s in ("train", "quantize", "evaluate", "compile")
           for n in ("manifest.json", "results.json")),
     }  # fmt: skip
 
@@ -37,7 +46,7 @@ def test_second_run_repeats_nothing(tiny: Path, cnnaccel: Cnnaccel) -> None:
     before = {path: path.stat().st_mtime_ns for path in tiny.rglob("*.json")}
     result = cnnaccel("run", "tiny", "--build-dir", tiny)
     assert result.code == 0
-    assert result.out.count("up to date") == 3
+    assert result.out.count("up to date") == 4
     assert {path: path.stat().st_mtime_ns for path in tiny.rglob("*.json")} == before
 
 
@@ -73,13 +82,15 @@ def test_from_and_until(tiny: Path, cnnaccel: Cnnaccel) -> None:
 
 def test_stage_commands_one_by_one(tmp_path: Path, cnnaccel: Cnnaccel) -> None:
     where = ("tiny", "--build-dir", tmp_path)
-    for early in ("quantize", "evaluate", "inspect"):
+    for early in ("quantize", "evaluate", "inspect", "compile", "explore"):
         result = cnnaccel(early, *where)
         assert result.code == 1 and "is not there; run `cnnaccel" in result.err
     assert "epoch   3/3" in cnnaccel("train", *where).out
     quantized = cnnaccel("quantize", *where)
     assert "multiplier" in quantized.out and "MB of float32 parameters ->" in quantized.out
     assert "images/s" in cnnaccel("evaluate", *where).out
+    compiled = cnnaccel("compile", *where)
+    assert "predicted" in compiled.out and "images at a time" in compiled.out
     inspected = cnnaccel("inspect", *where)
     assert "246,792" in inspected.out and "81,194" in inspected.out
 
@@ -192,6 +203,143 @@ def test_evaluate_counts_what_golden_says(tiny_build: Path) -> None:
     results = json.loads((tiny_build / "tiny/evaluate/results.json").read_text())
     assert results["accuracy"] == right.mean()
     assert results["images"] == len(data.test)
+
+
+def test_compile_says_what_it_made(tiny: Path, cnnaccel: Cnnaccel) -> None:
+    result = cnnaccel("compile", "tiny", "--build-dir", tiny)
+    assert result.code == 0
+    folder = tiny / "tiny/compile"
+    program = load_program(folder, load_hardware("tiny"))
+    instructions = len(program.once) + len(program.body)
+    size = (folder / "program.bin").stat().st_size
+    assert "interpreter: equal to golden on 16 test images" in result.out
+    assert (
+        f"program: {instructions:,} instructions, {size:,} bytes, "
+        f"{program.images_per_iteration} images at a time"
+    ) in result.out
+    results = json.loads((folder / "results.json").read_text())
+    assert results["verified_images"] == 16 and "predicted" in results["headline"]
+
+
+def test_compile_makes_the_same_bytes(tiny: Path, cnnaccel: Cnnaccel) -> None:
+    first = Stage(tiny / "tiny/compile").manifest()
+    assert cnnaccel("compile", "tiny", "--build-dir", tiny).code == 0
+    assert Stage(tiny / "tiny/compile").manifest() == first
+
+
+@pytest.mark.parametrize(("at_a_time", "wanted", "verified"), [(4, 1, 4), (6, 7, 12), (4, 99, 80)])
+def test_whole_iterations_are_verified(
+    at_a_time: int, wanted: int, verified: int, tiny: Path, cnnaccel: Cnnaccel
+) -> None:
+    options = (f"compile.images={at_a_time}", f"compile.verify_images={wanted}")
+    sets = [word for option in options for word in ("--set", option)]
+    result = cnnaccel("compile", "tiny", "--build-dir", tiny, *sets)
+    assert f"equal to golden on {verified} test images" in result.out
+    assert f"{at_a_time} images at a time" in result.out
+
+
+def test_nothing_verified_needs_no_data(tiny: Path, cnnaccel: Cnnaccel) -> None:
+    result = cnnaccel(
+        "compile", "tiny", "--build-dir", tiny, "--set", "compile.verify_images=0",
+        "--set", "data.name=cifar10", "--data-dir", tiny / "nowhere",
+    )  # fmt: skip
+    assert result.code == 0 and "golden" not in result.out, result.err
+    manifest = Stage(tiny / "tiny/compile").manifest()
+    assert manifest is not None and set(manifest["inputs"]) == {
+        "quantize/graph.json", "quantize/tensors.npz", "hardware", "compile settings",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("option", "reason"),
+    [
+        ("hardware.board=pynq_z1", "hardware changed"),
+        ("hardware.overrides.clock_mhz=50", "hardware changed"),
+        ("compile.images=1", "compile settings changed"),
+    ],
+)
+def test_another_engine_is_compiled_for_again(
+    option: str, reason: str, tiny: Path, cnnaccel: Cnnaccel
+) -> None:
+    result = cnnaccel("run", "tiny", "--build-dir", tiny, "--set", option)
+    assert result.code == 0
+    assert result.out.count("up to date") == 3 and f"compile ({reason})" in result.out
+    assert "equal to golden" in result.out
+
+
+def test_own_board(tiny: Path, tmp_path: Path, cnnaccel: Cnnaccel) -> None:
+    board = tmp_path / "own_board.yaml"
+    board.write_text("input_lanes: 4\noutput_lanes: 16\nact_kib: 32\n")
+    options = ("--set", f"hardware.board={board}", "--set", "hardware.overrides.act_kib=16")
+    result = cnnaccel("compile", "tiny", "--build-dir", tiny, *options)
+    assert result.code == 0, result.err
+    hardware = load_description(tiny / "tiny/compile").hardware
+    assert hardware.lanes == (4, 4, 16) and hardware.act_kib == 16
+    assert hardware.name == "own_board"
+
+
+def test_normalised_pixels(tmp_path: Path, cnnaccel: Cnnaccel) -> None:
+    """Where the first layer pads, the host maps pixels through a table, and so does the check."""
+    config = tmp_path / "own.yaml"
+    config.write_text(
+        "model: dscnn\nhardware: {board: pynq_z1}\ntrain: {epochs: 1, batch_size: 10}\n"
+        "data: {name: synthetic, shape: [1, 49, 10], classes: 12, images: 40,\n"
+        "       validation: 10, mean: [0.4], std: [0.3]}\n"
+    )
+    result = cnnaccel("run", config, "--build-dir", tmp_path, "--until", "quantize")
+    assert result.code == 0 and "the host normalises pixels" in result.out, result.err
+    result = cnnaccel("compile", config, "--build-dir", tmp_path)
+    assert result.code == 0 and "equal to golden on 8 test images" in result.out, result.err
+    assert load_description(tmp_path / "own/compile").ports.input_table is not None
+
+
+def test_disasm(tiny_build: Path, cnnaccel: Cnnaccel) -> None:
+    folder = tiny_build / "tiny/compile"
+    program = load_program(folder, load_hardware("tiny"))
+    result = cnnaccel("disasm", folder)
+    lines = result.out.splitlines()
+    assert result.code == 0 and len(lines) == 1 + len(program.once) + len(program.body)
+    assert lines[0].startswith(f"digest {program.digest:016x}")
+    for layer in ("conv1", "conv2", "fc1", "fc2", "fc3"):
+        assert any(" MAC " in line and f"; {layer}: " in line for line in lines)
+    assert cnnaccel("disasm", folder / "program.bin").out == result.out
+    assert cnnaccel("disasm", folder, "--board", "tiny").out == result.out
+
+
+def test_disasm_without_description(tiny: Path, cnnaccel: Cnnaccel) -> None:
+    noted = cnnaccel("disasm", tiny / "tiny/compile").out
+    (tiny / "tiny/compile/network.json").unlink()
+    result = cnnaccel("disasm", tiny / "tiny/compile", "--board", "tiny")
+    assert result.code == 0 and "conv1" not in result.out
+    assert len(result.out.splitlines()) == len(noted.splitlines())
+
+
+def test_disasm_into_head(tiny_build: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "cnnaccel", "disasm", tiny_build / "tiny/compile"],
+        cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None and process.stderr is not None
+        assert process.stdout.readline().startswith("digest")
+        process.stdout.close()
+        assert process.stderr.read() == ""
+        assert process.wait(60) == 0
+
+
+def test_explore(tiny: Path, cnnaccel: Cnnaccel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The YAML line of the best engine, in a configuration, gives what was predicted."""
+    few = Sweep((1, 2), (4,), (1, 2), (8, 16), (4, 16))
+    monkeypatch.setattr(pipeline, "explore", partial(explore, sweep=few))
+    result = cnnaccel("explore", "tiny", "--build-dir", tiny)
+    assert result.code == 0, result.err
+    assert "predicted" in result.out and "engines compiled" in result.out
+    assert (tiny / "tiny/explore/explore.png").read_bytes().startswith(b"\x89PNG")
+    found = re.search(r"^ +1  overrides: (.*)$", result.out, re.MULTILINE)
+    fastest = re.search(r"│ 1 .* │ +([\d,.]+) │ +[\d,.]+ │ +[\d,.]+ │$", result.out, re.MULTILINE)
+    assert found and fastest
+    option = f"hardware.overrides={found[1]}"
+    compiled = cnnaccel("compile", "tiny", "--build-dir", tiny, "--set", option)
+    assert compiled.code == 0 and f"{fastest[1]} frames/s" in compiled.out
 
 
 def test_doctor(cnnaccel: Cnnaccel) -> None:

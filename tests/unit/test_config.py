@@ -45,6 +45,8 @@ train:
   augment: {flip: true, shift: 2}
 quantize:
   weights: per_tensor
+hardware: {board: boards/own.yaml, overrides: {pixel_lanes: 8}}
+compile: {images: 8}
 """)
     assert config.model == "my_module:Net"
     assert config.model_args == {
@@ -62,6 +64,9 @@ quantize:
     assert config.train.augment.flip and config.train.augment.shift == 2
     assert config.train.epochs == Config().train.epochs
     assert config.quantize.weights == "per_tensor"
+    assert config.hardware.board == "boards/own.yaml"
+    assert config.hardware.overrides == {"pixel_lanes": 8}
+    assert config.compile.images == 8 and config.compile.verify_images == 16
     assert config.name == "lenet"
 
 
@@ -75,7 +80,11 @@ def test_anchors_are_read(load: Any) -> None:
 REFUSED: list[tuple[str, int, str]] = [
     ("model: lenet\nmodle: lenet", 2, r"unknown key 'modle'; did you mean 'model'\?"),
     ("trian: {}", 1, r"unknown key 'trian'; did you mean 'train'\?"),
-    ("zzz: 1", 1, "unknown key 'zzz'; known keys: model, model_args, data, train, quantize$"),
+    (
+        "zzz: 1",
+        1,
+        "unknown key 'zzz'; known keys: model, model_args, .*, compile$",
+    ),
     ("name: x", 1, "unknown key 'name'"),
     ("train:\n  epochs: 3\n  epoch: 4", 3, r"'epoch' in 'train'; did you mean 'epochs'\?"),
     ("train:\n  augment:\n    Flip: true", 3, r"'Flip' in 'train.augment'; did you mean 'flip'\?"),
@@ -98,6 +107,15 @@ REFUSED: list[tuple[str, int, str]] = [
     (f"train: {{learning_rate: 1{'0' * 400}}}", 1, "must be a finite number"),
     (f"train: {{epochs: {'9' * 5000}}}", 1, "cannot be read as int"),
     ("train: {augment: {flip: 1}}", 1, "train.augment.flip must be true or false, got 1"),
+    ("compile: {images: 0}", 1, "compile.images must be at least 1, got 0"),
+    ("compile: {images: all}", 1, "compile.images must be a whole number, got 'all'"),
+    ("compile: {verify_images: -1}", 1, "compile.verify_images must be at least 0, got -1"),
+    ("compile: {verify_images: null}", 1, "verify_images must be a whole number, got None"),
+    ("compile:\n  image: 1", 2, r"'image' in 'compile'; did you mean 'images'\?"),
+    ("hardware: pynq_z1", 1, "'hardware' must be a mapping"),
+    ("hardware: {board: 1}", 1, "hardware.board must be a text, got 1"),
+    ("hardware: {overrides: 8}", 1, "hardware.overrides must be a mapping, got 8"),
+    ("hardware: {pixel_lanes: 8}", 1, "unknown key 'pixel_lanes' in 'hardware'"),
     ("model: 3", 1, "model must be a text, got 3"),
     ("model: no", 1, "model must be a text, got False"),
     ("model:", 1, "model must be a text, got None"),
@@ -208,6 +226,9 @@ def test_no_refusal_takes_more_than_a_line(load: Any) -> None:
         (["model_args={}"], "model_args", {}),
         (["train={epochs: 2}"], "train.epochs", 2),
         (["quantize.seed=9"], "quantize.seed", 9),
+        (["hardware.overrides.act_kib=64"], "hardware.overrides", {"act_kib": 64}),
+        (["compile.images=4"], "compile.images", 4),
+        (["compile.images=4", "compile.images=null"], "compile.images", None),
     ],
 )
 def test_an_override(load: Any, overrides: list[str], attribute: str, value: Any) -> None:

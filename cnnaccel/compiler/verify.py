@@ -1,0 +1,57 @@
+"""Programs against golden: whole tensors, every bit.
+
+Knows what levels below the graph must compute, not how any of them does it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cnnaccel.compiler.interpreter import run_program
+from cnnaccel.compiler.isa import Base
+from cnnaccel.compiler.ports import load_compiled, load_description
+from cnnaccel.errors import MismatchError
+from cnnaccel.ir import golden
+from cnnaccel.ir.graph import Graph
+
+Array = npt.NDArray[Any]
+
+
+def verify_program(graph: Graph, folder: Path, images: Array, wanted: int) -> int:
+    """Interpret the program in a folder on so many of the images, and those that fill its last
+    iteration, all in one run; on how many it was.
+
+    images: uint8[N, C, H, W] pixels.
+
+    Raises:
+        MismatchError: the output is not that of golden.
+        ProgramError: the files are damaged, or the program breaks a rule of the interpreter.
+    """
+    program, hardware = load_compiled(folder)
+    ports = load_description(folder).ports
+    images = images[: -(-wanted // ports.images) * ports.images]
+    count = -(-len(images) // ports.images)
+    dram = run_program(hardware, program, ports.pack(images), count)
+    got = ports.unpack(dram[Base.OUTPUT], len(images))
+    require_equal("interpreter", got, golden.run(graph, images))
+    return len(images)
+
+
+def require_equal(who: str, got: Array, expected: Array) -> None:
+    """What a level below golden computed, and golden: [N, K, P, Q] each.
+
+    Raises:
+        MismatchError: where they differ first, and in how many values.
+    """
+    wrong = np.argwhere(got != expected)
+    if len(wrong):
+        image, channel, y, x = at = tuple(wrong[0].tolist())
+        raise MismatchError(
+            f"{who}: image {image}, channel {channel}, y {y}, x {x}: got {got[at]}, expected "
+            f"{expected[at]}, which golden computes; {len(wrong):,} of {got.size:,} values differ. "
+            "This is a bug of cnnaccel; what was compiled before is as it was"
+        )
