@@ -157,23 +157,12 @@ class _Choices:
         """0 where weights are resident; None where they do not fit."""
         if self.situation.resident:
             return 0
-        wgt = max(self.work.weight_count(cut.groups, part) for part in cut.parts)
-        wgt += self._added_weights()
-        par = self._par_count(cut.groups)
+        wgt = max(self.task.wgt_words(cut.groups, part) for part in cut.parts)
+        par = self.task.par_words(cut.groups)
         for slots in (2, 1):
             if wgt * slots <= self.situation.wgt_words and par * slots <= self.situation.par_words:
                 return slots
         return None
-
-    def _added_weights(self) -> int:
-        return 2 if self.task.addition else 0
-
-    def _par_count(self, groups: int) -> int:
-        own = 1 if self.work.one_parameter else groups
-        if self.task.addition is None:
-            return own
-        added = self.task.addition.work
-        return own + (1 if added.one_parameter else groups * self.work.channels.words)
 
     def _blocks(self, cut: Cut) -> int:
         return -(-self.task.rows // cut.rows) * -(-self.task.columns // cut.columns)
@@ -311,14 +300,16 @@ class _Choices:
         blocks, chunks = self._blocks(cut), self._chunks(cut)
         again = len(cut.parts) > 1 or (cut.blocks_outer and chunks > 1)
         times = blocks if again else 1
-        shared = self.elementwise or self.work.one_weight
-        words = sum(
-            self.work.weight_count(chunks if shared else self.groups, part) for part in cut.parts
-        )
-        words += chunks * self._added_weights()
+        whole, shared = self.work.whole, self.elementwise or self.work.one_weight
+        words = self.task.wgt_words(self.groups, whole)
+        if shared or self.task.addition is not None:  # once for each chunk
+            added = self.task.wgt_words(0, whole)
+            words += (chunks - 1) * added
+        if self.work.one_weight:
+            words *= len(cut.parts)
         moved = times * (
             words * self.hardware.wgt_word_bytes
-            + self._par_count(self.groups) * self.hardware.par_word_bytes
+            + self.task.par_words(self.groups) * self.hardware.par_word_bytes
         )
         pieces = times * chunks * len(cut.parts)
         loads = pieces + times * chunks

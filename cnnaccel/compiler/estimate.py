@@ -49,6 +49,8 @@ class Usage:
     instruction_bytes: int
     act_words: int
     """Of act in use while it runs: buffers, and all that stays there."""
+    wgt_words: int
+    """Of wgt, likewise: resident weights, and the buffers that its own pass through."""
 
     @property
     def cycles(self) -> int:
@@ -144,7 +146,7 @@ def estimate(compiled: Compiled, operations: int) -> Estimate:
         ends.append(player.now())
     network = compiled.schedule.network
     macs = {task.name: task.macs * network.images for task in network.tasks}
-    act = act_words(compiled)
+    held = occupancy(compiled)
     layers = [
         Usage(
             layer,
@@ -157,7 +159,7 @@ def estimate(compiled: Compiled, operations: int) -> Estimate:
             used.read_bytes,
             used.written_bytes,
             used.instruction_bytes,
-            act.get(layer, 0),
+            *held.get(layer, (0, 0)),
         )
         for layer, used in player.used.items()
     ]
@@ -167,21 +169,26 @@ def estimate(compiled: Compiled, operations: int) -> Estimate:
     )  # fmt: skip
 
 
-def act_words(compiled: Compiled) -> Mapping[str, int]:
-    """Words of act in use while each layer runs."""
+def occupancy(compiled: Compiled) -> Mapping[str, tuple[int, int]]:
+    """Words of act and of wgt in use while each layer runs."""
     chosen = compiled.schedule
     unit = region_unit(chosen.hardware)
-    found: dict[str, int] = {}
+    found: dict[str, tuple[int, int]] = {}
     for number, task in enumerate(chosen.network.tasks):
-        alive = sum(
+        tiling = chosen.tilings[number]
+        act = sum(
             round_up(chosen.network.tensors[name].size, unit)
             for name in chosen.held
             if number in chosen.lives[name]
         )
-        buffers = sum(round_up(words, unit) for _, words in chosen.tilings[number].buffers)
-        found[task.name] = alive + buffers
+        act += sum(round_up(words, unit) for _, words in tiling.buffers)
+        wgt = chosen.wgt_stream.start  # the resident ones
+        if task.name not in chosen.stored:
+            cut = tiling.cut
+            wgt += tiling.slots[1] * max(task.wgt_words(cut.groups, part) for part in cut.parts)
+        found[task.name] = act, wgt
         if task.addition is not None:
-            found[task.addition.name] = alive + buffers
+            found[task.addition.name] = act, wgt
     return found
 
 

@@ -117,11 +117,7 @@ def _residencies(
     demands = []
     for number, task in enumerate(network.tasks):
         groups = task.work.channels.groups
-        wgt = task.work.weight_count(groups, task.work.whole)
-        par = 1 if task.work.one_parameter else groups
-        if task.addition is not None:
-            wgt += 2
-            par += 1 if task.addition.work.one_parameter else task.words
+        wgt, par = task.wgt_words(groups, task.work.whole), task.par_words(groups)
         demands.append((-network.times(number), wgt, par, task.name))
     sizes = (hardware.wgt_words, hardware.par_groups)
     needed = sum(wgt for _, wgt, _, _ in demands), sum(par for _, _, par, _ in demands)

@@ -18,7 +18,7 @@ from cnnaccel.compiler import pack
 from cnnaccel.compiler.fuse import Fused, Layout, Step, fuse
 from cnnaccel.compiler.isa import UNFOLD_BYTES, Base
 from cnnaccel.compiler.loopnest import Pair
-from cnnaccel.compiler.mapping import Work, work_of
+from cnnaccel.compiler.mapping import Part, Work, work_of
 from cnnaccel.hardware import HardwareConfig
 from cnnaccel.ir.graph import Add, AnyLayer, Conv2d, Graph
 
@@ -99,6 +99,21 @@ class Task:
     def words(self) -> int:
         """Channel words of a pixel of what is written."""
         return self.work.output_words(range(self.work.channels.groups)).stop
+
+    def wgt_words(self, groups: int, part: Part) -> int:
+        """What so many groups need of wgt for a part, the addition's weights behind their own."""
+        added = self.addition.work if self.addition else None
+        return self.work.weight_count(groups, part) + (
+            added.weight_count(1, added.whole) if added else 0
+        )
+
+    def par_words(self, groups: int) -> int:
+        """What so many groups need of par, likewise."""
+        own = 1 if self.work.one_parameter else groups
+        if self.addition is None:
+            return own
+        made = min(groups * self.work.channels.words, self.words)
+        return own + (1 if self.addition.work.one_parameter else made)
 
     @property
     def reads(self) -> tuple[View, ...]:
@@ -323,7 +338,8 @@ class _Building:
         found = {}
         output = self.layouts[self.graph.output.name].root
         together = {step.output.name for step in self.dense_steps}
-        for name in {view.tensor for task in tasks for view in (*task.reads, task.target)}:
+        names = {view.tensor for task in tasks for view in (*task.reads, task.target)}
+        for name in sorted(names):
             layout = self.layouts[name]
             words = len(layout.lanes) // self.width
             _, rows, columns = layout.spec.shape

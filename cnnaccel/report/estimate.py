@@ -18,7 +18,7 @@ from cnnaccel.resources import resource
 
 _COLUMNS = (
     "layer", "MMAC", "cycles", "util %", "wait load", "wait store", "wait drain",
-    "KB read", "KB written", "KB program", "act KiB",
+    "KB read", "KB written", "KB program", "act KiB", "wgt KiB",
 )  # fmt: skip
 
 
@@ -149,6 +149,7 @@ def _row(name: str, usages: Sequence[Usage], cycles: int, of: Estimate) -> list[
     macs = sum(usage.macs for usage in usages)
     peak = cycles * hardware.peak_macs
     act = max(usage.act_words for usage in usages) * hardware.input_lanes / 1024
+    wgt = max(usage.wgt_words for usage in usages) * hardware.wgt_word_bytes / 1024
 
     def image(field: str, unit: float, form: str) -> str:
         return format(sum(getattr(usage, field) for usage in usages) / of.images / unit, form)
@@ -161,4 +162,5 @@ def _row(name: str, usages: Sequence[Usage], cycles: int, of: Estimate) -> list[
         *(image(f"{unit}_wait", 1, ",.0f") for unit in ("load", "store", "drain")),
         *(image(f"{kind}_bytes", 1e3, ",.2f") for kind in ("read", "written", "instruction")),
         f"{act:,.1f} of {hardware.act_kib}",
+        f"{wgt:,.1f} of {hardware.wgt_kib}",
     ]
