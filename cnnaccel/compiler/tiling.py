@@ -22,8 +22,8 @@ PIPELINE_CYCLES = 33
 """From the last step of an instruction to its last write."""
 SPREAD = 8
 """Loads that a piece of a source is cut into, at most, to lie between computes."""
-ISSUE_CYCLES = 8
-"""Between two instructions of a unit."""
+ISSUE_CYCLES = 1
+"""Between two instructions of a unit; what the RTL takes."""
 _BYTE_CYCLES = 1 / 24
 """What a byte of DRAM costs besides its time: a tie is won by the schedule that moves less."""
 
