@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// sum_o = sum of Terms products, exact; a register behind every adder.
+//
+// Latency: log2 of Terms.
+
+module adder_tree
+  import cnnaccel_pkg::*;
+#(
+  parameter int unsigned Terms = 8,  // a power of two from 2 up
+  localparam int unsigned Stages = $clog2(Terms),
+  localparam int unsigned Bits = $bits(product_t) + Stages
+) (
+  input  logic                   clk_i,
+  input  product_t               term_i [Terms],
+  output logic signed [Bits-1:0] sum_o
+);
+
+  for (genvar s = 0; s < Stages; s++) begin : gen_stage
+    localparam int unsigned Count = Terms >> (s + 1);
+    localparam int unsigned Width = $bits(product_t) + s + 1;
+    logic signed [Width-1:0] sum_q [Count];
+    for (genvar i = 0; i < Count; i++) begin : gen_adder
+      if (s == 0) begin : gen_first
+        always_ff @(posedge clk_i) begin
+          sum_q[i] <= Width'(term_i[2*i]) + Width'(term_i[2*i+1]);
+        end
+      end else begin : gen_next
+        always_ff @(posedge clk_i) begin
+          sum_q[i] <= Width'(gen_stage[s-1].sum_q[2*i]) + Width'(gen_stage[s-1].sum_q[2*i+1]);
+        end
+      end
+    end
+  end
+
+  assign sum_o = gen_stage[Stages-1].sum_q[0];
+
+endmodule

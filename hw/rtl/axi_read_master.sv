@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Reads ranges of bytes over AXI4: the words that hold bytes address to address + bytes - 1, in
+// order, for each command. Bursts are INCR, of whole words, as `burst_splitter` cuts them; up to
+// Outstanding of them are under way, with one ID, so that data come in the order of commands.
+//
+//   command  address 0x...5, 9 bytes, C = 4       beats   . . . . | 5 6 7 8 | 9 a b c | d . . .
+//                                                           offset_o = 1 ^              last_o ^
+//
+// Handshake: the stream contract on commands, beats and AXI channels. A command every cycle if it
+// is one burst; a beat every cycle. Latency: 2 cycles from command to AR, 1 from R to beat.
+// Errors: a beat with an error response has error_o; nothing else changes, so the stream never
+// hangs.
+// Flush: while flush_i, commands are forgotten, no burst is begun and beats are dropped. Hold it
+// until idle_o is high: then nothing is under way, and whoever waited for beats may be reset.
+// Relies on bytes > 0. Two clients share a master through `axi_read_arbiter`.
+
+module axi_read_master #(
+  parameter int unsigned WordBytes   = 8,   // C, a power of two up to 16
+  parameter int unsigned AddressBits = 32,
+  parameter int unsigned TagBits     = 1,   // returned with the beats of a command
+  parameter int unsigned Outstanding = 8,   // bursts, a power of two
+  localparam int unsigned OffsetBits = $clog2(WordBytes)
+) (
+  input  logic                   clk_i,
+  input  logic                   rst_ni,
+  input  logic                   flush_i,
+  output logic                   idle_o,
+
+  input  logic                   cmd_valid_i,
+  output logic                   cmd_ready_o,
+  input  logic [AddressBits-1:0] cmd_address_i,
+  input  logic [31:0]            cmd_bytes_i,
+  input  logic [TagBits-1:0]     cmd_tag_i,
+
+  output logic                   beat_valid_o,
+  input  logic                   beat_ready_i,
+  output logic [8*WordBytes-1:0] beat_data_o,
+  output logic [OffsetBits-1:0]  beat_offset_o,  // of the command's first byte in its first beat
+  output logic                   beat_last_o,    // of the command
+  output logic                   beat_error_o,
+  output logic [TagBits-1:0]     beat_tag_o,
+
+  output logic                   axi_arvalid_o,
+  input  logic                   axi_arready_i,
+  output logic [AddressBits-1:0] axi_araddr_o,
+  output logic [7:0]             axi_arlen_o,
+  input  logic                   axi_rvalid_i,
+  output logic                   axi_rready_o,
+  input  logic [8*WordBytes-1:0] axi_rdata_i,
+  input  logic [1:0]             axi_rresp_i,
+  input  logic                   axi_rlast_i
+);
+
+  typedef struct packed {
+    logic [OffsetBits-1:0] offset;
+    logic [TagBits-1:0]    tag;
+  } info_t;
+  typedef struct packed {
+    logic  last;
+    info_t info;
+  } burst_t;
+  typedef struct packed {
+    logic                   error;
+    logic                   last;
+    info_t                  info;
+    logic [8*WordBytes-1:0] data;
+  } beat_t;
+
+  logic                   burst_valid, burst_ready, burst_last;
+  logic [AddressBits-1:0] burst_address;
+  logic [7:0]             burst_len;
+  info_t                  cmd_info, burst_info;
+
+  assign cmd_info = '{offset: cmd_address_i[OffsetBits-1:0], tag: cmd_tag_i};
+  wire [31:0] cmd_beats =
+      (cmd_bytes_i + 32'(cmd_address_i[OffsetBits-1:0]) + 32'(WordBytes - 1)) >> OffsetBits;
+
+  burst_splitter #(
+    .WordBytes(WordBytes), .AddressBits(AddressBits), .InfoBits($bits(info_t))
+  ) u_splitter (
+    .clk_i, .rst_ni, .flush_i,
+    .range_valid_i(cmd_valid_i), .range_ready_o(cmd_ready_o), .range_address_i(cmd_address_i),
+    .range_beats_i(cmd_beats), .range_info_i(cmd_info),
+    .burst_valid_o(burst_valid), .burst_ready_i(burst_ready), .burst_address_o(burst_address),
+    .burst_len_o(burst_len), .burst_last_o(burst_last), .burst_info_o(burst_info)
+  );
+
+  // A burst enters AR and the queue of those under way in one cycle.
+  logic   ar_valid_q, queue_ready, queue_valid;
+  burst_t oldest;
+
+  assign burst_ready = queue_ready && (!ar_valid_q || axi_arready_i);
+  wire   issue       = burst_valid && burst_ready && !flush_i;
+
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni) begin
+      ar_valid_q <= 1'b0;
+    end else if (!ar_valid_q || axi_arready_i) begin
+      ar_valid_q <= issue;
+    end
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (issue) begin
+      axi_araddr_o <= burst_address;
+      axi_arlen_o  <= burst_len;
+    end
+  end
+  assign axi_arvalid_o = ar_valid_q;
+
+  wire r_taken = axi_rvalid_i && axi_rready_o;
+
+  fifo #(.Width($bits(burst_t)), .Depth(Outstanding)) u_under_way (
+    .clk_i, .rst_ni,
+    .valid_i(issue), .ready_o(queue_ready), .data_i({burst_last, burst_info}),
+    .valid_o(queue_valid), .ready_i(r_taken && axi_rlast_i), .data_o(oldest)
+  );
+
+  beat_t beat_in, beat_out;
+  logic  held_valid;
+
+  assign beat_in = '{
+    error: axi_rresp_i[1],
+    last:  oldest.last && axi_rlast_i,
+    info:  oldest.info,
+    data:  axi_rdata_i
+  };
+
+  skid_buffer #(.Width($bits(beat_t))) u_beats (
+    .clk_i, .rst_ni,
+    .valid_i(axi_rvalid_i), .ready_o(axi_rready_o), .data_i(beat_in),
+    .valid_o(held_valid), .ready_i(beat_ready_i || flush_i), .data_o(beat_out)
+  );
+
+  assign beat_valid_o  = held_valid && !flush_i;
+  assign beat_data_o   = beat_out.data;
+  assign beat_offset_o = beat_out.info.offset;
+  assign beat_last_o   = beat_out.last;
+  assign beat_error_o  = beat_out.error;
+  assign beat_tag_o    = beat_out.info.tag;
+
+  assign idle_o = !burst_valid && !ar_valid_q && !queue_valid && !held_valid;
+
+  // The low bit only tells OKAY from EXOKAY, SLVERR from DECERR.
+  logic unused_resp;
+  assign unused_resp = axi_rresp_i[0];
+
+`ifndef SYNTHESIS
+  no_stray_beat: assert property (@(posedge clk_i) disable iff (!rst_ni)
+      axi_rvalid_i |-> queue_valid)
+    else $error("axi_read_master: a beat that no burst asked for");
+`endif
+
+endmodule

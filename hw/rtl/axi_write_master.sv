@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Writes ranges of whole words over AXI4: for each command, the next `words` items of the data
+// stream. Bursts are INCR, as `burst_splitter` cuts them; up to Outstanding of them wait for their
+// response.
+//
+// Handshake: the stream contract on commands, data and AXI channels. A word every cycle; the first
+// of a burst goes out after its address was taken. Latency: 2 cycles from command to AW, 1 from
+// data to W.
+// done_o: one cycle, when the response to a command with cmd_last_i has come, and to all before it.
+// error_o: one cycle, when a response is an error; done_o comes all the same, so nothing hangs.
+// Flush: while flush_i, commands are forgotten, no burst is begun and those begun are ended by
+// beats that write nothing. Hold it until idle_o: then nothing is under way, and the source may be
+// reset.
+// Relies on words > 0.
+
+module axi_write_master #(
+  parameter int unsigned WordBytes   = 8,   // C, a power of two up to 16
+  parameter int unsigned AddressBits = 32,
+  parameter int unsigned Outstanding = 8    // bursts, a power of two
+) (
+  input  logic                   clk_i,
+  input  logic                   rst_ni,
+  input  logic                   flush_i,
+  output logic                   idle_o,
+
+  input  logic                   cmd_valid_i,
+  output logic                   cmd_ready_o,
+  input  logic [AddressBits-1:0] cmd_address_i,  // of a word
+  input  logic [31:0]            cmd_words_i,
+  input  logic                   cmd_last_i,
+
+  input  logic                   data_valid_i,
+  output logic                   data_ready_o,
+  input  logic [8*WordBytes-1:0] data_i,
+
+  output logic                   done_o,
+  output logic                   error_o,
+
+  output logic                   axi_awvalid_o,
+  input  logic                   axi_awready_i,
+  output logic [AddressBits-1:0] axi_awaddr_o,
+  output logic [7:0]             axi_awlen_o,
+  output logic                   axi_wvalid_o,
+  input  logic                   axi_wready_i,
+  output logic [8*WordBytes-1:0] axi_wdata_o,
+  output logic [WordBytes-1:0]   axi_wstrb_o,
+  output logic                   axi_wlast_o,
+  input  logic                   axi_bvalid_i,
+  output logic                   axi_bready_o,
+  input  logic [1:0]             axi_bresp_i
+);
+
+  typedef struct packed {
+    logic                   last;
+    logic [WordBytes-1:0]   strb;
+    logic [8*WordBytes-1:0] data;
+  } beat_t;
+
+  logic                   burst_valid, burst_ready, burst_last, burst_info;
+  logic [AddressBits-1:0] burst_address;
+  logic [7:0]             burst_len;
+
+  burst_splitter #(
+    .WordBytes(WordBytes), .AddressBits(AddressBits), .InfoBits(1)
+  ) u_splitter (
+    .clk_i, .rst_ni, .flush_i,
+    .range_valid_i(cmd_valid_i), .range_ready_o(cmd_ready_o), .range_address_i(cmd_address_i),
+    .range_beats_i(cmd_words_i), .range_info_i(cmd_last_i),
+    .burst_valid_o(burst_valid), .burst_ready_i(burst_ready), .burst_address_o(burst_address),
+    .burst_len_o(burst_len), .burst_last_o(burst_last), .burst_info_o(burst_info)
+  );
+
+  // A burst enters AW and the queue of those under way in one cycle.
+  logic aw_valid_q, queue_ready, queue_valid, oldest_last;
+
+  assign burst_ready = queue_ready && (!aw_valid_q || axi_awready_i);
+  wire   issue       = burst_valid && burst_ready && !flush_i;
+
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni) begin
+      aw_valid_q <= 1'b0;
+    end else if (!aw_valid_q || axi_awready_i) begin
+      aw_valid_q <= issue;
+    end
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (issue) begin
+      axi_awaddr_o <= burst_address;
+      axi_awlen_o  <= burst_len;
+    end
+  end
+  assign axi_awvalid_o = aw_valid_q;
+
+  fifo #(.Width(1), .Depth(Outstanding)) u_under_way (
+    .clk_i, .rst_ni,
+    .valid_i(issue), .ready_o(queue_ready), .data_i(burst_last && burst_info),
+    .valid_o(queue_valid), .ready_i(axi_bvalid_i), .data_o(oldest_last)
+  );
+
+  // Bursts whose address was taken wait for their data; never more than are under way.
+  logic       open_valid, open_ready, beat_valid, beat_ready;
+  logic [7:0] open_len, count_q;
+  beat_t      beat_in, beat_out;
+
+  fifo #(.Width(8), .Depth(Outstanding)) u_open (
+    .clk_i, .rst_ni,
+    .valid_i(axi_awvalid_o && axi_awready_i), .ready_o(open_ready), .data_i(axi_awlen_o),
+    .valid_o(open_valid), .ready_i(beat_valid && beat_ready && beat_in.last), .data_o(open_len)
+  );
+
+  assign beat_valid   = open_valid && (data_valid_i || flush_i);
+  assign data_ready_o = open_valid && beat_ready && !flush_i;
+  assign beat_in      = '{
+    last: count_q == open_len,
+    strb: {WordBytes{!flush_i}},
+    data: data_i
+  };
+
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni) begin
+      count_q <= '0;
+    end else if (beat_valid && beat_ready) begin
+      count_q <= beat_in.last ? '0 : count_q + 8'd1;
+    end
+  end
+
+  skid_buffer #(.Width($bits(beat_t))) u_beats (
+    .clk_i, .rst_ni,
+    .valid_i(beat_valid), .ready_o(beat_ready), .data_i(beat_in),
+    .valid_o(axi_wvalid_o), .ready_i(axi_wready_i), .data_o(beat_out)
+  );
+
+  assign axi_wdata_o = beat_out.data;
+  assign axi_wstrb_o = beat_out.strb;
+  assign axi_wlast_o = beat_out.last;
+
+  assign axi_bready_o = 1'b1;
+  assign done_o       = axi_bvalid_i && oldest_last && !flush_i;
+  assign error_o      = axi_bvalid_i && axi_bresp_i[1] && !flush_i;
+  assign idle_o       = !burst_valid && !queue_valid;
+
+  // The low bit only tells OKAY from EXOKAY, SLVERR from DECERR.
+  logic unused_resp;
+  assign unused_resp = axi_bresp_i[0];
+
+`ifndef SYNTHESIS
+  open_has_room: assert property (@(posedge clk_i) disable iff (!rst_ni)
+      axi_awvalid_o && axi_awready_i |-> open_ready)
+    else $error("axi_write_master: more bursts open than under way");
+  no_stray_response: assert property (@(posedge clk_i) disable iff (!rst_ni)
+      axi_bvalid_i |-> queue_valid)
+    else $error("axi_write_master: a response that no burst asked for");
+`else
+  logic unused_open;
+  assign unused_open = open_ready;
+`endif
+
+endmodule

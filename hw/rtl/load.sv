@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Executes LOAD_ACT, LOAD_WGT, LOAD_PAR and UNFOLD as docs/isa.md defines them.
+//
+//   instr --+--> run_commands --> read master ...
+//           +--> jobs --> word_walker -----------------> address --+--> act
+//            ... beats --+--> word_assembler --> word -------------+--> wgt
+//                        +--> unfold ----------> word -------------+--> par
+//
+// Handshake: the stream contract on instructions, commands, beats and write ports. An instruction
+// is taken once its tokens are; up to Jobs of them are under way, so that the reads of the next
+// follow those of the last without a gap. Write addresses wrap; act_log2_l_o says in which bank a
+// word of act lies. A written word is there for whoever reads in a later cycle than done_o.
+// done_o: one cycle for each instruction, in order, after its last write was taken; signal_to_o
+// with it. Latency: memory's + 6 cycles from instruction to the first write, 1 from the last to
+// done_o.
+// Errors: error_o stays other than ErrorNone until reset; error_index_o names the instruction. From
+// then on done_o stays low; instructions under way still take their beats, but nothing is read for
+// an instruction after one with ErrorAddress.
+// Relies on buffers, offsets and strides of whole AXI words, which is checked; UNFOLD's may be any.
+
+module load
+  import cnnaccel_pkg::*;
+#(
+  parameter int unsigned Jobs = 4,  // a power of two
+  localparam int unsigned OffsetBits = $clog2(InputLanes)
+) (
+  input  logic                    clk_i,
+  input  logic                    rst_ni,
+
+  input  logic                    instr_valid_i,
+  output logic                    instr_ready_o,
+  input  load_t                   instr_i,
+  input  logic [31:0]             instr_index_i,    // in the program, for error_index_o
+  input  logic [31:0]             instr_advance_i,  // the iteration adds so many bytes to
+                                                    // dram_offset; all ones if 32 bits hold no more
+  input  logic [AddressBits-1:0]  base_i [4],       // of the buffers, by base_e
+  input  logic [31:0]             size_i [4],       // bytes
+
+  output logic                    cmd_valid_o,
+  input  logic                    cmd_ready_i,
+  output logic [AddressBits-1:0]  cmd_address_o,
+  output logic [31:0]             cmd_bytes_o,
+  input  logic                    beat_valid_i,
+  output logic                    beat_ready_o,
+  input  logic [WordBits-1:0]     beat_data_i,
+  input  logic [OffsetBits-1:0]   beat_offset_i,
+  input  logic                    beat_last_i,
+  input  logic                    beat_error_i,
+
+  output logic                    act_valid_o,
+  input  logic                    act_ready_i,
+  output act_address_t            act_address_o,
+  output u2_t                     act_log2_l_o,
+  output logic [WordBits-1:0]     act_data_o,
+
+  output logic                                wgt_valid_o,
+  input  logic                                wgt_ready_i,
+  output wgt_address_t                        wgt_address_o,
+  output logic [WordBits*OutputLanes-1:0] wgt_data_o,  // byte k*C + c
+
+  output logic                    par_valid_o,
+  input  logic                    par_ready_i,
+  output par_address_t            par_address_o,
+  output par_t [OutputLanes-1:0]  par_data_o,
+
+  output logic                    done_o,
+  output u3_t                     signal_to_o,
+  output logic                    busy_o,
+  output error_e                  error_o,
+  output logic [31:0]             error_index_o
+);
+
+  localparam int unsigned WgtBeats  = OutputLanes;
+  localparam int unsigned ParWordBits = $bits(par_t) * OutputLanes;
+  localparam int unsigned ParBeats  = ParWordBits / WordBits;
+  localparam int unsigned MaxBeats  = WgtBeats > ParBeats ? WgtBeats : ParBeats;
+  localparam int unsigned CountBits = $clog2(MaxBeats + 1);
+  if (ParWordBits % WordBits != 0 || $bits(par_t) != 8 * 7) begin : gen_check
+    $error("load: a par word of %0d bits is no whole AXI words, or not 7*K bytes", ParWordBits);
+  end
+
+  typedef struct packed {
+    logic [31:0] index;
+    load_t       instr;
+  } job_t;
+
+  // -- Reads ------------------------------------------------------------------------------------
+
+  logic        commands_ready, jobs_ready, range_error, unused_last;
+  logic [31:0] run_bytes, issue_index_q;
+
+  assign instr_ready_o = commands_ready && jobs_ready;
+  wire   accept        = instr_valid_i && instr_ready_o;
+
+  // Sums and shifts: a product would take a DSP.
+  wire [31:0] run_words  = 32'(instr_i.run_words) + 32'd1;
+  wire [31:0] row_pixels = 32'(instr_i.row_pixels);
+  wire [31:0] row_bytes  = (instr_i.pixel_bytes[0] ? row_pixels : '0)
+                         + (instr_i.pixel_bytes[1] ? row_pixels << 1 : '0)
+                         + (instr_i.pixel_bytes[2] ? row_pixels << 2 : '0);
+
+  always_comb begin
+    unique case (instr_i.opcode)
+      OpcodeUnfold:  run_bytes = row_bytes;
+      OpcodeLoadWgt: run_bytes = run_words << $clog2(WgtBeats * InputLanes);
+      OpcodeLoadPar: run_bytes = ((run_words << 3) - run_words) << $clog2(OutputLanes);
+      default:       run_bytes = run_words << OffsetBits;
+    endcase
+  end
+
+  always_ff @(posedge clk_i) if (accept) issue_index_q <= instr_index_i;
+
+  run_commands #(.WordBytes(InputLanes), .AddressBits(AddressBits)) u_commands (
+    .clk_i, .rst_ni,
+    .valid_i(instr_valid_i && jobs_ready), .ready_o(commands_ready),
+    .offset_i(instr_i.dram_offset), .advance_i(instr_advance_i), .stride_i(instr_i.dram_stride),
+    .runs_i(instr_i.runs), .bytes_i(run_bytes), .whole_words_i(instr_i.opcode != OpcodeUnfold),
+    .base_i(base_i[instr_i.base]), .size_i(size_i[instr_i.base]),
+    .cmd_valid_o, .cmd_ready_i, .cmd_address_o, .cmd_bytes_o, .cmd_last_o(unused_last),
+    .error_o(range_error)
+  );
+
+  job_t  job;
+  load_t instr;
+  logic  job_valid, finish;
+
+  fifo #(.Width($bits(job_t)), .Depth(Jobs)) u_jobs (
+    .clk_i, .rst_ni,
+    .valid_i(instr_valid_i && commands_ready), .ready_o(jobs_ready),
+    .data_i({instr_index_i, instr_i}),
+    .valid_o(job_valid), .ready_i(finish), .data_o(job)
+  );
+
+  // -- Words ------------------------------------------------------------------------------------
+
+  logic                active_q, ended_q, unfold_idle, last;  // ended: the last word was written
+  logic                assembler_beat_ready, assembler_valid, unfold_beat_ready, unfold_valid;
+  logic                word_valid, word_ready;
+  logic [WordBits-1:0] unfold_word;
+  logic [MaxBeats*WordBits-1:0] word;
+  logic [CountBits-1:0] word_beats;
+  u20_t                address;
+
+  assign instr = job.instr;
+  wire is_unfold = instr.opcode == OpcodeUnfold;
+  wire is_wgt    = instr.opcode == OpcodeLoadWgt;
+  wire is_par    = instr.opcode == OpcodeLoadPar;
+  wire start     = job_valid && !active_q;
+  wire written   = word_valid && word_ready;
+
+  // Beats behind the last word are the next job's; those behind UNFOLD's last column are still its.
+  wire beats_over = assembler_valid && last;
+  wire feed       = active_q && !is_unfold && !beats_over;
+
+  assign finish       = active_q && ((written && last) || ended_q) && (unfold_idle || !is_unfold);
+  assign beat_ready_o = is_unfold ? active_q && unfold_beat_ready : feed && assembler_beat_ready;
+  assign word_valid   = is_unfold ? unfold_valid : assembler_valid;
+  assign word_beats   = is_wgt ? CountBits'(WgtBeats)
+                      : is_par ? CountBits'(ParBeats) : CountBits'(1);
+
+  word_walker u_walker (
+    .clk_i,
+    .start_i(start), .address_i(instr.address),
+    .inner_i(is_unfold ? instr.column_words : 5'd1),
+    .middle_i(is_unfold ? 16'(instr.columns) - 16'd1 : instr.run_words), .outer_i(instr.runs),
+    .inner_step_i(instr.plane), .middle_step_i(instr.distance), .outer_step_i(instr.stride),
+    .next_i(written), .address_o(address), .last_o(last)
+  );
+
+  word_assembler #(.BeatBits(WordBits), .MaxBeats(MaxBeats)) u_assembler (
+    .clk_i, .rst_ni, .beats_i(word_beats),
+    .beat_valid_i(beat_valid_i && feed), .beat_ready_o(assembler_beat_ready), .beat_data_i,
+    .word_valid_o(assembler_valid), .word_ready_i(word_ready && !is_unfold), .word_o(word)
+  );
+
+  unfold u_unfold (
+    .clk_i, .rst_ni,
+    .start_i(start && is_unfold), .idle_o(unfold_idle), .runs_i(instr.runs),
+    .pixel_bytes_i(instr.pixel_bytes), .row_pixels_i(instr.row_pixels), .columns_i(instr.columns),
+    .kernel_w_i(instr.kernel_w), .stride_x_i(instr.stride_x), .pad_left_i(instr.pad_left),
+    .column_words_i(instr.column_words),
+    .beat_valid_i(beat_valid_i && active_q && is_unfold), .beat_ready_o(unfold_beat_ready),
+    .beat_data_i, .beat_offset_i, .beat_last_i,
+    .word_valid_o(unfold_valid), .word_ready_i(word_ready && is_unfold), .word_o(unfold_word)
+  );
+
+  assign act_valid_o = word_valid && !is_wgt && !is_par;
+  assign wgt_valid_o = word_valid && is_wgt;
+  assign par_valid_o = word_valid && is_par;
+  assign word_ready  = is_wgt ? wgt_ready_i : is_par ? par_ready_i : act_ready_i;
+
+  assign act_address_o = act_address_t'(address);
+  assign act_log2_l_o  = instr.interleave;
+  assign act_data_o    = is_unfold ? unfold_word : word[MaxBeats*WordBits-1 -: WordBits];
+  assign wgt_address_o = wgt_address_t'(address);
+  assign wgt_data_o    = word[MaxBeats*WordBits-1 -: WgtBeats*WordBits];
+  assign par_address_o = par_address_t'(address);
+  assign par_data_o    = word[MaxBeats*WordBits-1 -: ParWordBits];
+
+  // -- Done and errors --------------------------------------------------------------------------
+
+  wire read_error = beat_valid_i && beat_ready_o && beat_error_i;
+
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni) begin
+      active_q <= 1'b0;
+      ended_q  <= 1'b0;
+      done_o   <= 1'b0;
+      error_o  <= ErrorNone;
+    end else begin
+      active_q <= start || (active_q && !finish);
+      ended_q  <= !finish && (ended_q || (written && last));
+      done_o   <= finish && error_o == ErrorNone && !read_error;
+      if (error_o == ErrorNone) begin
+        if (read_error) error_o <= ErrorRead;
+        else if (range_error) error_o <= ErrorAddress;
+      end
+    end
+  end
+
+  always_ff @(posedge clk_i) begin
+    signal_to_o <= instr.signal_to;
+    if (error_o == ErrorNone) error_index_o <= read_error ? job.index : issue_index_q;
+  end
+
+  assign busy_o = job_valid;
+
+  // Addresses wrap.
+  logic unused_bits;
+  assign unused_bits = ^{instr, address};
+
+endmodule

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The running maximum of the words of a slot: over its lanes, which follow one another, and over
+// the tiles of a pooling window.
+//
+//   maximum[slot][group] = pool_first ? result : max(maximum[slot][group], result)      per channel
+//
+// Handshake: a word with valid in every cycle, if there is one. Latency: 1.
+
+module pooling
+  import cnnaccel_pkg::*;
+(
+  input  logic    clk_i,
+
+  input  logic    valid_i,
+  input  logic    first_i,
+  input  bank_t   slot_i,
+  input  group_t  group_i,
+  input  result_t result_i [InputLanes],
+
+  output word_t   word_o
+);
+
+  localparam int unsigned Slots = (1 << BankBits) * (1 << GroupBits);
+
+  for (genvar c = 0; c < InputLanes; c++) begin : gen_channel
+    result_t maximum_q [Slots];
+    result_t held, now;
+
+    assign held = maximum_q[{slot_i, group_i}];
+    assign now    = first_i || result_i[c] > held ? result_i[c] : held;
+
+    always_ff @(posedge clk_i) begin
+      if (valid_i) maximum_q[{slot_i, group_i}] <= now;
+      word_o[8*c+:8] <= now[7:0];
+    end
+  end
+
+endmodule

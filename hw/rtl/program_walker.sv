@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Counts through a program in pieces of 64 bytes, by which all its parts are divisible: section
+// once, then section body `count` times. Each of these is a pass.
+//
+// Handshake: start_i takes the lengths; while valid_o there is a piece, and next_i goes on to the
+// one behind it. Empty passes have no pieces. Latency: 1 cycle from start_i to the first piece.
+
+module program_walker (
+  input  logic        clk_i,
+  input  logic        rst_ni,
+
+  input  logic        start_i,
+  input  logic [25:0] once_pieces_i,
+  input  logic [25:0] body_pieces_i,
+  input  logic [31:0] count_i,
+
+  output logic        valid_o,
+  input  logic        next_i,
+  output logic        body_o,  // the piece is of section body
+  output logic        last_o   // of its pass
+);
+
+  logic [25:0] left_q, body_pieces_q;  // left: in this pass
+  logic [31:0] passes_q;               // of body, that are still to begin
+
+  wire has_once = once_pieces_i != '0;
+  wire has_body = body_pieces_i != '0 && count_i != '0;
+  wire ends     = valid_o && next_i && last_o;
+
+  assign last_o = left_q == 26'd1;
+
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni) begin
+      valid_o <= 1'b0;
+    end else if (start_i) begin
+      valid_o <= has_once || has_body;
+    end else if (ends) begin
+      valid_o <= passes_q != '0;
+    end
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (start_i) begin
+      body_pieces_q <= body_pieces_i;
+      body_o        <= !has_once;
+      left_q        <= has_once ? once_pieces_i : body_pieces_i;
+      passes_q      <= has_body ? count_i - 32'(!has_once) : '0;
+    end else if (ends) begin
+      body_o   <= 1'b1;
+      left_q   <= body_pieces_q;
+      passes_q <= passes_q - 32'd1;
+    end else if (next_i) begin
+      left_q <= left_q - 26'd1;
+    end
+  end
+
+endmodule

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A memory with a read port A, a port B that reads or writes, and output registers: true dual-port
+// block RAM.
+//
+// Latency: data of the address of cycle t in cycle t + 2. A read of the word that is written in the
+// same cycle gives the word before on port A, nothing of use on port B.
+
+module ram_tdp #(
+  parameter int unsigned Width = 8,
+  parameter int unsigned Depth = 256,  // a power of two
+  localparam int unsigned AddressBits = $clog2(Depth)
+) (
+  input  logic                   clk_i,
+
+  input  logic [AddressBits-1:0] a_address_i,
+  output logic [Width-1:0]       a_data_o,
+
+  input  logic                   b_write_i,
+  input  logic [AddressBits-1:0] b_address_i,
+  input  logic [Width-1:0]       b_data_i,
+  output logic [Width-1:0]       b_data_o
+);
+
+  (* ram_style = "block" *) logic [Width-1:0] words [Depth];
+  logic [Width-1:0] a_q, b_q;
+
+  always_ff @(posedge clk_i) begin
+    a_q      <= words[a_address_i];
+    a_data_o <= a_q;
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (b_write_i) words[b_address_i] <= b_data_i;
+    else b_q <= words[b_address_i];
+    b_data_o <= b_q;
+  end
+
+endmodule

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The scratchpad side of load and store: the addresses of an instruction's words,
+//
+//   address_i + outer*outer_step + middle*middle_step + inner*inner_step     modulo 2**20
+//
+// the inner index fastest. A run of words has one word in the inner level.
+//
+// Handshake: start_i takes address and counts; next_i moves on to the next address, in any cycle
+// after that. address_o and last_o are registers. The steps hold from start to last.
+
+module word_walker (
+  input  logic               clk_i,
+
+  input  logic               start_i,
+  input  logic [19:0]        address_i,
+  input  logic [4:0]         inner_i,         // words, from 1 up
+  input  logic [15:0]        middle_i,        // value - 1
+  input  logic [15:0]        outer_i,         // value - 1
+  input  logic [19:0]        inner_step_i,
+  input  logic [15:0]        middle_step_i,
+  input  logic [19:0]        outer_step_i,    // two's complement
+
+  input  logic               next_i,
+  output logic [19:0]        address_o,
+  output logic               last_o
+);
+
+  // What is left of each level, and where the words of the present middle and outer index begin.
+  logic [4:0]  inner_q;
+  logic [15:0] middle_q, outer_q;
+  logic [19:0] address_q, column_q, run_q;
+
+  wire inner_ends  = inner_q == 5'd1;
+  wire middle_ends = inner_ends && middle_q == '0;
+
+  wire [19:0] next_word   = address_q + inner_step_i;
+  wire [19:0] next_column = column_q + 20'(middle_step_i);
+  wire [19:0] next_run    = run_q + outer_step_i;
+
+  assign address_o = address_q;
+  assign last_o    = middle_ends && outer_q == '0;
+
+  always_ff @(posedge clk_i) begin
+    if (start_i) begin
+      inner_q   <= inner_i;
+      middle_q  <= middle_i;
+      outer_q   <= outer_i;
+      address_q <= address_i;
+      column_q  <= address_i;
+      run_q     <= address_i;
+    end else if (next_i) begin
+      inner_q <= inner_ends ? inner_i : inner_q - 5'd1;
+      if (middle_ends) begin
+        middle_q  <= middle_i;
+        outer_q   <= outer_q - 16'd1;
+        address_q <= next_run;
+        column_q  <= next_run;
+        run_q     <= next_run;
+      end else if (inner_ends) begin
+        middle_q  <= middle_q - 16'd1;
+        address_q <= next_column;
+        column_q  <= next_column;
+      end else begin
+        address_q <= next_word;
+      end
+    end
+  end
+
+endmodule

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Words of sums on their way from `drain` to act: requantized, pooled, written.
+//
+//   rank  1 word_i, sum_i     2 aligned with bias    12 results    13 pooled    14 act write port
+//
+// Handshake: none, a word in every cycle; act never refuses a drain. Latency: 13 cycles to the
+// write port; done_o comes the cycle after the last write of an instruction, retiring_o 8 cycles
+// before that.
+
+module write_back
+  import cnnaccel_pkg::*;
+(
+  input  logic                   clk_i,
+  input  logic                   rst_ni,
+
+  input  par_address_t           par_i,  // of the word of the next cycle
+  input  drained_t               word_i,
+  input  sum_t                   sum_i [InputLanes],
+
+  output par_address_t           bias_address_o,
+  input  s32_t [OutputLanes-1:0] bias_i,
+  output par_address_t           multiplier_address_o,
+  input  u16_t [OutputLanes-1:0] multiplier_i,
+  output par_address_t           shift_address_o,
+  input  u8_t  [OutputLanes-1:0] shift_i,
+
+  output logic                   act_valid_o,
+  output bank_t                  act_bank_o,
+  output row_t                   act_row_o,
+  output word_t                  act_data_o,
+
+  output logic                   retiring_o,
+  output logic                   done_o
+);
+
+  localparam int unsigned Last = 13;  // rank of pooled words
+
+  // word_q[r] is at rank r.
+  drained_t word_q [1:Last];
+  assign word_q[1] = word_i;
+
+  always_ff @(posedge clk_i) begin
+    for (int unsigned r = 2; r <= Last; r++) begin
+      word_q[r] <= word_q[r-1];
+      if (!rst_ni) word_q[r].valid <= 1'b0;
+    end
+  end
+
+  // They come ReadLatency after their addresses: bias at rank 2, multiplier at 3, shift at 7.
+  assign bias_address_o       = par_i;
+  assign multiplier_address_o = word_q[3-ReadLatency].par;
+  assign shift_address_o      = word_q[7-ReadLatency].par;
+
+  sum_t    sum_q [InputLanes];
+  result_t result [InputLanes];
+
+  always_ff @(posedge clk_i) sum_q <= sum_i;
+
+  for (genvar c = 0; c < InputLanes; c++) begin : gen_channel
+    s32_t bias [GroupWords];
+    u16_t multiplier [GroupWords];
+    u8_t  shift [GroupWords];
+    for (genvar g = 0; g < GroupWords; g++) begin : gen_group
+      assign bias[g]       = bias_i[g*InputLanes+c];
+      assign multiplier[g] = multiplier_i[g*InputLanes+c];
+      assign shift[g]      = shift_i[g*InputLanes+c];
+    end
+
+    requantize u_requantize (
+      .clk_i,
+      .sum_i       (sum_q[c]),
+      .bias_i      (bias[word_q[2].group]),
+      .multiplier_i(multiplier[word_q[3].group]),
+      .shift_i     (shift[word_q[7].group][5:0]),
+      .low_i       (word_q[11].low),
+      .high_i      (word_q[11].high),
+      .result_o    (result[c])
+    );
+  end
+
+  word_t pooled;
+
+  pooling u_pooling (
+    .clk_i,
+    .valid_i (word_q[12].valid),
+    .first_i (word_q[12].pool_first),
+    .slot_i  (word_q[12].slot),
+    .group_i (word_q[12].group),
+    .result_i(result),
+    .word_o  (pooled)
+  );
+
+  logic done_q;
+
+  always_ff @(posedge clk_i) begin
+    act_valid_o <= word_q[Last].valid && word_q[Last].write;
+    done_q      <= word_q[Last].valid && word_q[Last].done;
+    done_o      <= done_q;
+    if (!rst_ni) begin
+      act_valid_o <= 1'b0;
+      done_q      <= 1'b0;
+      done_o      <= 1'b0;
+    end
+  end
+
+  always_ff @(posedge clk_i) begin
+    act_bank_o <= bank_of(word_q[Last].address, word_q[Last].log2_l);
+    act_row_o  <= row_of(word_q[Last].address, word_q[Last].log2_l);
+    act_data_o <= pooled;
+  end
+
+  // This word is written in 7 cycles. An instruction that is taken in the next cycle is at rank 0
+  // two cycles later, and after five more its rows are: it reads in 8 cycles.
+  assign retiring_o = word_q[7].valid && word_q[7].done;
+
+endmodule
