@@ -1,0 +1,346 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The engine: registers, fetch, three units that run side by side, scratchpads, AXI masters.
+//
+//   AXI4-Lite --> axi_lite_regs --> control
+//                                     |
+//   fetch --+--> tokens --> load ------------------------> act, wgt, par
+//     |     +--> tokens --> compute <--> act, wgt, par       ^     |
+//     |     '--> tokens --> store <--------------------------|- act|
+//     '--> axi_read_arbiter <-- load     store --> axi_write_master
+//                 '--> axi_read_master
+//
+// Handshake: AXI4 with words of C bytes, INCR bursts of at most 16 beats that stay within 4 KiB, one
+// ID; AXI4-Lite of 32 bits. interrupt_o as `axi_lite_regs` says. One clock.
+
+module engine
+  import cnnaccel_pkg::*;
+(
+  input  logic                   clk_i,
+  input  logic                   rst_ni,
+
+  input  logic                   ctl_awvalid_i,
+  output logic                   ctl_awready_o,
+  input  logic [7:0]             ctl_awaddr_i,
+  input  logic                   ctl_wvalid_i,
+  output logic                   ctl_wready_o,
+  input  logic [31:0]            ctl_wdata_i,
+  input  logic [3:0]             ctl_wstrb_i,
+  output logic                   ctl_bvalid_o,
+  input  logic                   ctl_bready_i,
+  output logic [1:0]             ctl_bresp_o,
+  input  logic                   ctl_arvalid_i,
+  output logic                   ctl_arready_o,
+  input  logic [7:0]             ctl_araddr_i,
+  output logic                   ctl_rvalid_o,
+  input  logic                   ctl_rready_i,
+  output logic [31:0]            ctl_rdata_o,
+  output logic [1:0]             ctl_rresp_o,
+  output logic                   interrupt_o,
+
+  output logic                   mem_arvalid_o,
+  input  logic                   mem_arready_i,
+  output logic [AddressBits-1:0] mem_araddr_o,
+  output logic [7:0]             mem_arlen_o,
+  input  logic                   mem_rvalid_i,
+  output logic                   mem_rready_o,
+  input  logic [WordBits-1:0]    mem_rdata_i,
+  input  logic [1:0]             mem_rresp_i,
+  input  logic                   mem_rlast_i,
+  output logic                   mem_awvalid_o,
+  input  logic                   mem_awready_i,
+  output logic [AddressBits-1:0] mem_awaddr_o,
+  output logic [7:0]             mem_awlen_o,
+  output logic                   mem_wvalid_o,
+  input  logic                   mem_wready_i,
+  output logic [WordBits-1:0]    mem_wdata_o,
+  output logic [InputLanes-1:0]  mem_wstrb_o,
+  output logic                   mem_wlast_o,
+  input  logic                   mem_bvalid_i,
+  output logic                   mem_bready_o,
+  input  logic [1:0]             mem_bresp_i
+);
+
+  localparam int unsigned OffsetBits = $clog2(InputLanes);
+  localparam int unsigned InFlight   = 4;  // instructions of compute, at most
+
+  // -- registers and control --------------------------------------------------------------------
+
+  logic                   start, reset, busy, done, failed, core_rst_n, flush, clear, fetch_start;
+  logic                   running, quiet, read_idle, write_idle;
+  error_e                 error, error_seen;
+  logic [31:0]            failing, error_index, iteration;
+  logic [AddressBits-1:0] program_address, base [4];
+  logic [31:0]            once_bytes, body_bytes, count, size [4], input_stride, output_stride;
+  logic [63:0]            counters [8];
+
+  axi_lite_regs u_regs (
+    .clk_i, .rst_ni,
+    .axi_awvalid_i(ctl_awvalid_i), .axi_awready_o(ctl_awready_o), .axi_awaddr_i(ctl_awaddr_i),
+    .axi_wvalid_i(ctl_wvalid_i), .axi_wready_o(ctl_wready_o), .axi_wdata_i(ctl_wdata_i),
+    .axi_wstrb_i(ctl_wstrb_i), .axi_bvalid_o(ctl_bvalid_o), .axi_bready_i(ctl_bready_i),
+    .axi_bresp_o(ctl_bresp_o), .axi_arvalid_i(ctl_arvalid_i), .axi_arready_o(ctl_arready_o),
+    .axi_araddr_i(ctl_araddr_i), .axi_rvalid_o(ctl_rvalid_o), .axi_rready_i(ctl_rready_i),
+    .axi_rdata_o(ctl_rdata_o), .axi_rresp_o(ctl_rresp_o),
+    .start_o(start), .reset_o(reset), .interrupt_o, .program_address_o(program_address),
+    .once_bytes_o(once_bytes), .body_bytes_o(body_bytes), .count_o(count), .base_o(base),
+    .size_o(size), .input_stride_o(input_stride), .output_stride_o(output_stride),
+    .busy_i(busy), .done_i(done), .failed_i(failed), .error_i(error),
+    .failing_instruction_i(failing), .iteration_i(iteration), .counters_i(counters)
+  );
+
+  control u_control (
+    .clk_i, .rst_ni, .start_i(start), .reset_i(reset), .quiet_i(quiet), .error_i(error_seen),
+    .error_index_i(error_index), .masters_idle_i(read_idle && write_idle),
+    .core_rst_no(core_rst_n), .flush_o(flush), .clear_o(clear), .fetch_start_o(fetch_start),
+    .running_o(running), .busy_o(busy), .done_o(done), .failed_o(failed), .error_o(error),
+    .failing_o(failing)
+  );
+
+  // -- fetch and tokens -------------------------------------------------------------------------
+
+  logic [2:0]             valid, ready, grant, take, give, unit_busy, unit_ready;
+  logic [31:0]            index [3], load_advance, store_advance, fetch_error_index;
+  load_t                  load_instr;
+  compute_t               compute_instr;
+  store_t                 store_instr;
+  logic                   fetch_finished, fetch_still, token_error;
+  u3_t                    missing [3], signal_to [3], wait_for [3];
+  error_e                 fetch_error;
+  logic [1:0]             cmd_valid, cmd_ready, beat_valid, beat_ready;
+  logic [AddressBits-1:0] cmd_address [2];
+  logic [31:0]            cmd_bytes [2];
+  logic [WordBits-1:0]    beat_data;
+  logic [OffsetBits-1:0]  beat_offset;
+  logic                   beat_last, beat_error;
+
+  fetch u_fetch (
+    .clk_i, .rst_ni(core_rst_n), .start_i(fetch_start), .program_address_i(program_address),
+    .once_bytes_i(once_bytes), .body_bytes_i(body_bytes), .count_i(count),
+    .input_stride_i(input_stride), .output_stride_i(output_stride),
+    .cmd_valid_o(cmd_valid[0]), .cmd_ready_i(cmd_ready[0]), .cmd_address_o(cmd_address[0]),
+    .cmd_bytes_o(cmd_bytes[0]), .beat_valid_i(beat_valid[0]), .beat_ready_o(beat_ready[0]),
+    .beat_data_i(beat_data), .beat_error_i(beat_error),
+    .valid_o(valid), .ready_i(ready), .index_o(index), .load_o(load_instr),
+    .load_advance_o(load_advance), .compute_o(compute_instr), .store_o(store_instr),
+    .store_advance_o(store_advance), .iteration_o(iteration), .finished_o(fetch_finished),
+    .still_o(fetch_still), .error_o(fetch_error), .error_index_o(fetch_error_index)
+  );
+
+  assign wait_for[UnitLoad]    = load_instr.wait_for;
+  assign wait_for[UnitCompute] = compute_instr.wait_for;
+  assign wait_for[UnitStore]   = store_instr.wait_for;
+
+  tokens u_tokens (
+    .clk_i, .rst_ni(core_rst_n), .valid_i(valid), .wait_for_i(wait_for), .grant_o(grant),
+    .missing_o(missing), .take_i(take), .give_i(give), .signal_to_i(signal_to),
+    .busy_i(unit_busy), .fetch_still_i(fetch_still), .error_o(token_error)
+  );
+
+  assign take  = valid & grant & unit_ready;
+  assign ready = grant & unit_ready;
+
+  // -- load -------------------------------------------------------------------------------------
+
+  logic                            act_load_valid, act_load_ready, wgt_valid, par_valid;
+  act_address_t                    act_load_address;
+  u2_t                             act_load_log2_l;
+  word_t                           act_load_data;
+  wgt_address_t                    wgt_load_address;
+  logic [OutputLanes*WordBits-1:0] wgt_load_data;
+  par_address_t                    par_load_address;
+  par_t [OutputLanes-1:0]          par_load_data;
+  error_e                          load_error, store_error;
+  logic [31:0]                     load_error_index, store_error_index;
+
+  load u_load (
+    .clk_i, .rst_ni(core_rst_n), .instr_valid_i(valid[UnitLoad] && grant[UnitLoad]),
+    .instr_ready_o(unit_ready[UnitLoad]), .instr_i(load_instr), .instr_index_i(index[UnitLoad]),
+    .instr_advance_i(load_advance), .base_i(base), .size_i(size),
+    .cmd_valid_o(cmd_valid[1]), .cmd_ready_i(cmd_ready[1]), .cmd_address_o(cmd_address[1]),
+    .cmd_bytes_o(cmd_bytes[1]), .beat_valid_i(beat_valid[1]), .beat_ready_o(beat_ready[1]),
+    .beat_data_i(beat_data), .beat_offset_i(beat_offset), .beat_last_i(beat_last),
+    .beat_error_i(beat_error),
+    .act_valid_o(act_load_valid), .act_ready_i(act_load_ready), .act_address_o(act_load_address),
+    .act_log2_l_o(act_load_log2_l), .act_data_o(act_load_data),
+    .wgt_valid_o(wgt_valid), .wgt_ready_i(1'b1), .wgt_address_o(wgt_load_address),
+    .wgt_data_o(wgt_load_data),
+    .par_valid_o(par_valid), .par_ready_i(1'b1), .par_address_o(par_load_address),
+    .par_data_o(par_load_data),
+    .done_o(give[UnitLoad]), .signal_to_o(signal_to[UnitLoad]), .busy_o(unit_busy[UnitLoad]),
+    .error_o(load_error), .error_index_o(load_error_index)
+  );
+
+  // -- compute ----------------------------------------------------------------------------------
+
+  row_t                            act_row [PixelLanes];
+  word_t                           act_data [PixelLanes];
+  wgt_address_t                    wgt_address;
+  logic [OutputLanes*WordBits-1:0] wgt_data;
+  par_address_t                    bias_address, multiplier_address, shift_address;
+  s32_t [OutputLanes-1:0]          bias;
+  u16_t [OutputLanes-1:0]          multiplier;
+  u8_t  [OutputLanes-1:0]          shift;
+  logic                            drain_valid, step, compute_ready, told_ready, told_valid;
+  bank_t                           drain_bank;
+  row_t                            drain_row;
+  word_t                           drain_data;
+
+  compute u_compute (
+    .clk_i, .rst_ni(core_rst_n),
+    .instr_valid_i(valid[UnitCompute] && grant[UnitCompute] && told_ready),
+    .instr_ready_o(compute_ready), .instr_i(compute_instr), .done_o(give[UnitCompute]),
+    .busy_o(unit_busy[UnitCompute]), .step_o(step),
+    .act_row_o(act_row), .act_data_i(act_data), .wgt_address_o(wgt_address),
+    .wgt_data_i(wgt_data), .bias_address_o(bias_address), .bias_i(bias),
+    .multiplier_address_o(multiplier_address), .multiplier_i(multiplier),
+    .shift_address_o(shift_address), .shift_i(shift),
+    .drain_valid_o(drain_valid), .drain_bank_o(drain_bank), .drain_row_o(drain_row),
+    .drain_data_o(drain_data)
+  );
+
+  assign unit_ready[UnitCompute] = compute_ready && told_ready;
+
+  // Whom to tell when an instruction of compute is done.
+  fifo #(.Width(3), .Depth(InFlight)) u_told (
+    .clk_i, .rst_ni(core_rst_n), .valid_i(take[UnitCompute]), .ready_o(told_ready),
+    .data_i(compute_instr.signal_to), .valid_o(told_valid), .ready_i(give[UnitCompute]),
+    .data_o(signal_to[UnitCompute])
+  );
+
+  // -- store ------------------------------------------------------------------------------------
+
+  logic                   act_store_valid, act_store_ready, act_store_data_valid;
+  act_address_t           act_store_address;
+  u2_t                    act_store_log2_l;
+  word_t                  act_store_data;
+  logic                   write_valid, write_ready, write_last, data_valid, data_ready;
+  logic                   write_done, write_error;
+  logic [AddressBits-1:0] write_address;
+  logic [31:0]            write_words;
+  logic [WordBits-1:0]    write_data;
+
+  store u_store (
+    .clk_i, .rst_ni(core_rst_n), .instr_valid_i(valid[UnitStore] && grant[UnitStore]),
+    .instr_ready_o(unit_ready[UnitStore]), .instr_i(store_instr),
+    .instr_index_i(index[UnitStore]), .instr_advance_i(store_advance), .base_i(base),
+    .size_i(size),
+    .act_read_valid_o(act_store_valid), .act_read_ready_i(act_store_ready),
+    .act_address_o(act_store_address), .act_log2_l_o(act_store_log2_l),
+    .act_valid_i(act_store_data_valid), .act_data_i(act_store_data),
+    .cmd_valid_o(write_valid), .cmd_ready_i(write_ready), .cmd_address_o(write_address),
+    .cmd_words_o(write_words), .cmd_last_o(write_last), .data_valid_o(data_valid),
+    .data_ready_i(data_ready), .data_o(write_data), .write_done_i(write_done),
+    .write_error_i(write_error),
+    .done_o(give[UnitStore]), .signal_to_o(signal_to[UnitStore]), .busy_o(unit_busy[UnitStore]),
+    .error_o(store_error), .error_index_o(store_error_index)
+  );
+
+  // -- scratchpads ------------------------------------------------------------------------------
+
+  act_scratchpad u_act (
+    .clk_i, .rst_ni(core_rst_n), .compute_row_i(act_row), .compute_data_o(act_data),
+    .drain_valid_i(drain_valid), .drain_bank_i(drain_bank), .drain_row_i(drain_row),
+    .drain_data_i(drain_data),
+    .load_valid_i(act_load_valid), .load_ready_o(act_load_ready),
+    .load_address_i(act_load_address), .load_log2_l_i(act_load_log2_l),
+    .load_data_i(act_load_data),
+    .store_valid_i(act_store_valid), .store_ready_o(act_store_ready),
+    .store_address_i(act_store_address), .store_log2_l_i(act_store_log2_l),
+    .store_data_valid_o(act_store_data_valid), .store_data_o(act_store_data)
+  );
+
+  wgt_scratchpad u_wgt (
+    .clk_i, .load_valid_i(wgt_valid), .load_address_i(wgt_load_address),
+    .load_data_i(wgt_load_data), .compute_address_i(wgt_address), .compute_data_o(wgt_data)
+  );
+
+  par_scratchpad u_par (
+    .clk_i, .load_valid_i(par_valid), .load_address_i(par_load_address),
+    .load_data_i(par_load_data), .bias_address_i(bias_address), .bias_o(bias),
+    .multiplier_address_i(multiplier_address), .multiplier_o(multiplier),
+    .shift_address_i(shift_address), .shift_o(shift)
+  );
+
+  // -- AXI masters ------------------------------------------------------------------------------
+
+  logic                   read_valid, read_ready, read_tag, got_valid, got_ready, got_tag;
+  logic [AddressBits-1:0] read_address;
+  logic [31:0]            read_bytes;
+
+  axi_read_arbiter #(.AddressBits(AddressBits)) u_arbiter (
+    .clk_i, .rst_ni(core_rst_n), .cmd_valid_i(cmd_valid), .cmd_ready_o(cmd_ready),
+    .cmd_address_i(cmd_address), .cmd_bytes_i(cmd_bytes), .cmd_valid_o(read_valid),
+    .cmd_ready_i(read_ready), .cmd_address_o(read_address), .cmd_bytes_o(read_bytes),
+    .cmd_tag_o(read_tag), .beat_valid_i(got_valid), .beat_ready_o(got_ready),
+    .beat_tag_i(got_tag), .beat_valid_o(beat_valid), .beat_ready_i(beat_ready)
+  );
+
+  axi_read_master #(.WordBytes(InputLanes), .AddressBits(AddressBits)) u_read (
+    .clk_i, .rst_ni, .flush_i(flush), .idle_o(read_idle),
+    .cmd_valid_i(read_valid && core_rst_n), .cmd_ready_o(read_ready),
+    .cmd_address_i(read_address), .cmd_bytes_i(read_bytes), .cmd_tag_i(read_tag),
+    .beat_valid_o(got_valid), .beat_ready_i(got_ready), .beat_data_o(beat_data),
+    .beat_offset_o(beat_offset), .beat_last_o(beat_last), .beat_error_o(beat_error),
+    .beat_tag_o(got_tag),
+    .axi_arvalid_o(mem_arvalid_o), .axi_arready_i(mem_arready_i), .axi_araddr_o(mem_araddr_o),
+    .axi_arlen_o(mem_arlen_o), .axi_rvalid_i(mem_rvalid_i), .axi_rready_o(mem_rready_o),
+    .axi_rdata_i(mem_rdata_i), .axi_rresp_i(mem_rresp_i), .axi_rlast_i(mem_rlast_i)
+  );
+
+  axi_write_master #(.WordBytes(InputLanes), .AddressBits(AddressBits)) u_write (
+    .clk_i, .rst_ni, .flush_i(flush), .idle_o(write_idle),
+    .cmd_valid_i(write_valid && core_rst_n), .cmd_ready_o(write_ready),
+    .cmd_address_i(write_address), .cmd_words_i(write_words), .cmd_last_i(write_last),
+    .data_valid_i(data_valid && core_rst_n), .data_ready_o(data_ready), .data_i(write_data),
+    .done_o(write_done), .error_o(write_error),
+    .axi_awvalid_o(mem_awvalid_o), .axi_awready_i(mem_awready_i), .axi_awaddr_o(mem_awaddr_o),
+    .axi_awlen_o(mem_awlen_o), .axi_wvalid_o(mem_wvalid_o), .axi_wready_i(mem_wready_i),
+    .axi_wdata_o(mem_wdata_o), .axi_wstrb_o(mem_wstrb_o), .axi_wlast_o(mem_wlast_o),
+    .axi_bvalid_i(mem_bvalid_i), .axi_bready_o(mem_bready_o), .axi_bresp_i(mem_bresp_i)
+  );
+
+  // -- what control and registers want to know --------------------------------------------------
+
+  logic [2:0] waiting;
+  assign waiting = valid & ~grant;
+  assign quiet = fetch_finished && valid == '0 && unit_busy == '0 && !told_valid
+                 && read_idle && write_idle;
+
+  always_comb begin
+    error_seen  = ErrorNone;
+    error_index = fetch_error_index;
+    if (fetch_error != ErrorNone) begin
+      error_seen = fetch_error;
+    end else if (load_error != ErrorNone) begin
+      error_seen  = load_error;
+      error_index = load_error_index;
+    end else if (store_error != ErrorNone) begin
+      error_seen  = store_error;
+      error_index = store_error_index;
+    end else if (token_error) begin
+      error_seen  = ErrorToken;
+      error_index = index[waiting[UnitCompute] ? UnitCompute : waiting[UnitLoad] ? UnitLoad
+                                                             : UnitStore];
+    end
+  end
+
+  logic [7:0] events;
+  logic [4:0] amounts [8];
+  wire compute_waits = compute_ready && waiting[UnitCompute];
+
+  assign events = {
+    mem_wvalid_o && mem_wready_i, mem_rvalid_i && mem_rready_o,
+    unit_busy[UnitStore], unit_busy[UnitLoad],
+    compute_waits && missing[UnitCompute][UnitStore],
+    compute_waits && missing[UnitCompute][UnitLoad], step, running
+  };
+  for (genvar i = 0; i < 8; i++) begin : gen_amount
+    assign amounts[i] = i < 6 ? 5'd1 : 5'(InputLanes);
+  end
+
+  event_counters u_counters (
+    .clk_i, .rst_ni, .clear_i(clear), .event_i(events), .amount_i(amounts), .counter_o(counters)
+  );
+
+endmodule

@@ -1,0 +1,206 @@
+"""The whole engine on whole programs: every byte it writes is the interpreter's.
+
+Stalls on every AXI channel, soft reset in the middle, errors that stop it; the same cycles in every
+run.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from cnnaccel.backend.verilate import lint
+from cnnaccel.compiler.compile import Compiled, compile_graph
+from cnnaccel.compiler.estimate import estimate
+from cnnaccel.compiler.interpreter import run_program
+from cnnaccel.compiler.isa import Base, Compute, Error, Instruction, Load, Unit
+from cnnaccel.compiler.program import Program
+from cnnaccel.config import QuantizeConfig
+from cnnaccel.hardware import HardwareConfig, load_hardware
+from cnnaccel.ir import golden
+from cnnaccel.ir.graph import Graph
+from cnnaccel.quant.ptq import quantize
+from tests.rtl.engine import SOURCES, Engine, Timing
+from tests.unit import graphs
+from tests.unit.networks import network, pixels
+from tests.unit.test_mutations import small_network
+
+TINY = HardwareConfig(pixel_lanes=2, input_lanes=4, output_lanes=8, act_kib=8, wgt_kib=4,
+                      par_groups=16)  # fmt: skip
+
+
+def quantized(name: str) -> Graph:
+    model, shape = network(name)
+    return quantize(model, name, pixels(shape, 4, seed=1), QuantizeConfig()).graph
+
+
+def images_for(graph: Graph, count: int) -> np.ndarray:
+    return np.random.default_rng(3).integers(0, 256, (count, *graph.input.shape), np.uint8)
+
+
+def run(engine: Engine, compiled: Compiled, images: np.ndarray) -> np.ndarray:
+    """The engine's results; OUTPUT and SCRATCH are the interpreter's, byte for byte."""
+    program, ports = compiled.program, compiled.ports
+    count = -(-len(images) // ports.images)
+    packed = ports.pack(images)
+    places = engine.put(program, packed, count)
+    engine.start()
+    assert engine.done, (engine.read("status"), engine.error, engine.read("failing_instruction"))
+    assert engine.read("iteration") == count
+    expected = run_program(engine.hardware, program, packed, count)
+    for base in (Base.OUTPUT, Base.SCRATCH):
+        found = engine.memory[places[base].start : places[base].stop]
+        written = expected[base] if base is Base.OUTPUT else found
+        assert np.array_equal(found, written), base
+    output = engine.memory[places[Base.OUTPUT].start : places[Base.OUTPUT].stop]
+    return ports.unpack(output, len(images))
+
+
+@pytest.mark.parametrize("board", ["tiny", "pynq_z1", "pynq_z1_512", "zcu104"])
+def test_lint(board: str) -> None:
+    lint("engine", SOURCES, load_hardware(board))
+
+
+@pytest.mark.parametrize("stall", [0, 300, 900])
+@pytest.mark.parametrize("make", [small_network, graphs.every_kind])
+def test_programs_with_stalls(make: object, stall: int) -> None:
+    graph = make()  # type: ignore[operator]
+    images = images_for(graph, 5)
+    for at_a_time in (1, None):
+        compiled = compile_graph(graph, TINY, at_a_time)
+        engine = Engine(TINY, timing=Timing(stall_permille=stall, seed=stall))
+        assert np.array_equal(run(engine, compiled, images), golden.run(graph, images))
+
+
+def test_a_network_larger_than_the_chip_and_the_prediction() -> None:
+    """LeNet's 81 KB of weights through 4 KiB; the prediction is good to 10 % even there."""
+    graph = quantized("lenet")
+    images = images_for(graph, 2)
+    compiled = compile_graph(graph, TINY, 1)
+    engine = Engine(TINY)
+    assert np.array_equal(run(engine, compiled, images), golden.run(graph, images))
+    predicted = estimate(compiled, 1)
+    total = predicted.start_cycles + predicted.first_cycles + predicted.cycles
+    measured = engine.read("cycles")
+    print(f"predicted {total}, measured {measured}")
+    assert abs(total / measured - 1) < 0.1
+
+
+def test_the_same_bytes_and_cycles_every_time() -> None:
+    """Again, and after a reset in the middle of a run."""
+    graph = small_network()
+    compiled = compile_graph(graph, TINY, 1)
+    images = images_for(graph, 3)
+    engine = Engine(TINY)
+    names = ("cycles", "steps", "read_bytes", "written_bytes", "load_busy", "store_busy")
+    seen = set()
+    for cycles in (0, 0, 100, 1000, 3000):
+        if cycles:
+            engine.write("control", 1)
+            engine.step(cycles)
+            assert engine.read("status") == 1
+            engine.reset()
+        out = run(engine, compiled, images)
+        seen.add((out.tobytes(), *(engine.read(name) for name in names)))
+    assert len(seen) == 1
+
+
+def test_counters() -> None:
+    graph = small_network()
+    compiled = compile_graph(graph, TINY, 1)
+    engine = Engine(TINY)
+    run(engine, compiled, images_for(graph, 1))
+    computes = [one for one in compiled.program.body if isinstance(one, Compute)]
+    once = [one for one in compiled.program.once if isinstance(one, Compute)]
+    steps = sum(int(np.prod(one.bounds)) for one in (*once, *computes))
+    assert engine.read("steps") == steps
+    assert engine.read("written_bytes") == compiled.program.output_stride
+    assert engine.read("cycles") > steps
+
+
+# -- what goes wrong -------------------------------------------------------------------------------
+
+
+def broken(program: Program, at: int, instruction: Instruction) -> Program:
+    body = list(program.body)
+    body[at] = instruction
+    return dataclasses.replace(program, body=tuple(body))
+
+
+def fails(engine: Engine, program: Program, images: np.ndarray) -> tuple[Error, int]:
+    """Why it stops, and at which instruction of once and body; after a reset it works again."""
+    before = engine.memory.copy()
+    places = engine.put(program, images, 1)
+    put = engine.memory.copy()
+    engine.start(200_000)
+    assert engine.read("status") == 4
+    found = engine.error, engine.read("failing_instruction")
+    outside = np.ones(engine.memory_bytes, bool)
+    for base in (Base.OUTPUT, Base.SCRATCH):
+        outside[places[base].start : places[base].stop] = False
+    assert np.array_equal(engine.memory[outside], put[outside]), "wrote outside its buffers"
+    assert before.size == put.size
+    engine.write("control", 1)  # ignored until reset
+    engine.step(50)
+    assert engine.read("status") == 4
+    engine.reset()
+    assert engine.error is Error.NONE
+    return found
+
+
+def test_errors_stop_it_and_reset_mends_it() -> None:
+    graph = small_network()
+    compiled = compile_graph(graph, TINY, 1)
+    images = images_for(graph, 1)
+    packed = compiled.ports.pack(images)
+    program, once = compiled.program, len(compiled.program.once)
+    engine = Engine(TINY)
+    loads = [at for at, one in enumerate(program.body) if isinstance(one, Load)]
+    load = program.body[loads[2]]
+    far = dataclasses.replace(load, dram_offset=1 << 20)
+    assert fails(engine, broken(program, loads[2], far), packed) == (
+        Error.ADDRESS, once + loads[2],
+    )  # fmt: skip
+    waiting = [at for at, one in enumerate(program.body) if Unit.LOAD in one.wait_for]
+    first = program.body[waiting[0]]
+    greedy = dataclasses.replace(first, wait_for=first.wait_for | Unit.STORE)
+    assert fails(engine, broken(program, waiting[0], greedy), packed)[0] is Error.TOKEN
+    assert np.array_equal(run(engine, compiled, images), golden.run(graph, images))
+
+
+def test_an_unknown_opcode_and_an_address_that_does_not_answer() -> None:
+    graph = small_network()
+    compiled = compile_graph(graph, TINY, 1)
+    images = images_for(graph, 1)
+    engine = Engine(TINY)
+    places = engine.put(compiled.program, compiled.ports.pack(images), 1)
+    once = sum(one.BYTES for one in compiled.program.once)
+    first = engine.read("program_address") - 0x1000_0000
+    engine.memory[first + once] = 0x1F  # the first instruction of body
+    engine.start(200_000)
+    assert (engine.read("status"), engine.error) == (4, Error.OPCODE)
+    assert engine.read("failing_instruction") == len(compiled.program.once)
+    engine.reset()
+    engine.put(compiled.program, compiled.ports.pack(images), 1)
+    engine.write("weights_address", 0x7000_0000)
+    engine.start(200_000)
+    assert (engine.read("status"), engine.error) == (4, Error.READ)
+    engine.reset()
+    engine.put(compiled.program, compiled.ports.pack(images), 1)
+    engine.write("output_address", 0x7000_0000)
+    engine.start(200_000)
+    assert (engine.read("status"), engine.error) == (4, Error.WRITE)
+    engine.reset()
+    assert np.array_equal(run(engine, compiled, images), golden.run(graph, images))
+    assert places
+
+
+def test_no_iterations() -> None:
+    """Section once alone."""
+    compiled = compile_graph(small_network(), TINY, 1)
+    engine = Engine(TINY)
+    engine.put(compiled.program, compiled.ports.pack(images_for(small_network(), 1)), 0)
+    engine.start(10_000)
+    assert engine.done and engine.read("iteration") == 0
