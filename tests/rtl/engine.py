@@ -96,8 +96,8 @@ class Engine:
             None: packed,
             Base.WEIGHTS: np.frombuffer(program.weights, np.uint8),
             Base.INPUT: images,
-            Base.OUTPUT: np.full(count * program.output_stride, 0xA5, np.uint8),
-            Base.SCRATCH: np.full(program.scratch_bytes, 0xA5, np.uint8),
+            Base.OUTPUT: np.zeros(count * program.output_stride, np.uint8),
+            Base.SCRATCH: np.zeros(program.scratch_bytes, np.uint8),
         }
         at, places = _PAGE, {}
         for base, content in contents.items():
