@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Reads ranges of bytes over AXI4: the words that hold bytes address to address + bytes - 1, in
-// order, for each command. Bursts are INCR, of whole words, as `burst_splitter` cuts them; up to
+// order, for each command. Bursts are INCR, of whole words, as `burst_issue` sends them; up to
 // Outstanding of them are under way, with one ID, so that data come in the order of commands.
 //
 //   command  address 0x...5, 9 bytes, C = 4       beats   . . . . | 5 6 7 8 | 9 a b c | d . . .
@@ -67,53 +67,31 @@ module axi_read_master #(
     logic [8*WordBytes-1:0] data;
   } beat_t;
 
-  logic                   burst_valid, burst_ready, burst_last;
-  logic [AddressBits-1:0] burst_address;
-  logic [7:0]             burst_len;
-  info_t                  cmd_info, burst_info;
+  logic   issue, issue_last, issue_idle, queue_ready, queue_valid;
+  info_t  cmd_info, issue_info;
+  burst_t oldest;
 
   assign cmd_info = '{offset: cmd_address_i[OffsetBits-1:0], tag: cmd_tag_i};
   wire [31:0] cmd_beats =
       (cmd_bytes_i + 32'(cmd_address_i[OffsetBits-1:0]) + 32'(WordBytes - 1)) >> OffsetBits;
 
-  burst_splitter #(
+  burst_issue #(
     .WordBytes(WordBytes), .AddressBits(AddressBits), .InfoBits($bits(info_t))
-  ) u_splitter (
-    .clk_i, .rst_ni, .flush_i,
+  ) u_issue (
+    .clk_i, .rst_ni, .flush_i, .idle_o(issue_idle),
     .range_valid_i(cmd_valid_i), .range_ready_o(cmd_ready_o), .range_address_i(cmd_address_i),
     .range_beats_i(cmd_beats), .range_info_i(cmd_info),
-    .burst_valid_o(burst_valid), .burst_ready_i(burst_ready), .burst_address_o(burst_address),
-    .burst_len_o(burst_len), .burst_last_o(burst_last), .burst_info_o(burst_info)
+    .queue_ready_i(queue_ready), .issue_o(issue), .issue_last_o(issue_last),
+    .issue_info_o(issue_info),
+    .axi_valid_o(axi_arvalid_o), .axi_ready_i(axi_arready_i), .axi_addr_o(axi_araddr_o),
+    .axi_len_o(axi_arlen_o)
   );
-
-  // A burst enters AR and the queue of those under way in one cycle.
-  logic   ar_valid_q, queue_ready, queue_valid;
-  burst_t oldest;
-
-  assign burst_ready = queue_ready && (!ar_valid_q || axi_arready_i);
-  wire   issue       = burst_valid && burst_ready && !flush_i;
-
-  always_ff @(posedge clk_i) begin
-    if (!rst_ni) begin
-      ar_valid_q <= 1'b0;
-    end else if (!ar_valid_q || axi_arready_i) begin
-      ar_valid_q <= issue;
-    end
-  end
-
-  always_ff @(posedge clk_i) begin
-    if (issue) begin
-      axi_araddr_o <= burst_address;
-      axi_arlen_o  <= burst_len;
-    end
-  end
-  assign axi_arvalid_o = ar_valid_q;
 
   wire r_taken = axi_rvalid_i && axi_rready_o;
 
   fifo #(.Width($bits(burst_t)), .Depth(Outstanding)) u_under_way (
     .clk_i, .rst_ni,
-    .valid_i(issue), .ready_o(queue_ready), .data_i({burst_last, burst_info}),
+    .valid_i(issue), .ready_o(queue_ready), .data_i({issue_last, issue_info}),
     .valid_o(queue_valid), .ready_i(r_taken && axi_rlast_i), .data_o(oldest)
   );
 
@@ -140,7 +118,7 @@ module axi_read_master #(
   assign beat_error_o  = beat_out.error;
   assign beat_tag_o    = beat_out.info.tag;
 
-  assign idle_o = !burst_valid && !ar_valid_q && !queue_valid && !held_valid;
+  assign idle_o = issue_idle && !queue_valid && !held_valid;
 
   // The low bit only tells OKAY from EXOKAY, SLVERR from DECERR.
   logic unused_resp;

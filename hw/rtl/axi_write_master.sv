@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Writes ranges of whole words over AXI4: for each command, the next `words` items of the data
-// stream. Bursts are INCR, as `burst_splitter` cuts them; up to Outstanding of them wait for their
+// stream. Bursts are INCR, as `burst_issue` sends them; up to Outstanding of them wait for their
 // response.
 //
 // Handshake: the stream contract on commands, data and AXI channels. A word every cycle; the first
@@ -57,45 +57,23 @@ module axi_write_master #(
     logic [8*WordBytes-1:0] data;
   } beat_t;
 
-  logic                   burst_valid, burst_ready, burst_last, burst_info;
-  logic [AddressBits-1:0] burst_address;
-  logic [7:0]             burst_len;
+  logic issue, issue_last, issue_info, issue_idle, queue_ready, queue_valid, oldest_last;
 
-  burst_splitter #(
+  burst_issue #(
     .WordBytes(WordBytes), .AddressBits(AddressBits), .InfoBits(1)
-  ) u_splitter (
-    .clk_i, .rst_ni, .flush_i,
+  ) u_issue (
+    .clk_i, .rst_ni, .flush_i, .idle_o(issue_idle),
     .range_valid_i(cmd_valid_i), .range_ready_o(cmd_ready_o), .range_address_i(cmd_address_i),
     .range_beats_i(cmd_words_i), .range_info_i(cmd_last_i),
-    .burst_valid_o(burst_valid), .burst_ready_i(burst_ready), .burst_address_o(burst_address),
-    .burst_len_o(burst_len), .burst_last_o(burst_last), .burst_info_o(burst_info)
+    .queue_ready_i(queue_ready), .issue_o(issue), .issue_last_o(issue_last),
+    .issue_info_o(issue_info),
+    .axi_valid_o(axi_awvalid_o), .axi_ready_i(axi_awready_i), .axi_addr_o(axi_awaddr_o),
+    .axi_len_o(axi_awlen_o)
   );
-
-  // A burst enters AW and the queue of those under way in one cycle.
-  logic aw_valid_q, queue_ready, queue_valid, oldest_last;
-
-  assign burst_ready = queue_ready && (!aw_valid_q || axi_awready_i);
-  wire   issue       = burst_valid && burst_ready && !flush_i;
-
-  always_ff @(posedge clk_i) begin
-    if (!rst_ni) begin
-      aw_valid_q <= 1'b0;
-    end else if (!aw_valid_q || axi_awready_i) begin
-      aw_valid_q <= issue;
-    end
-  end
-
-  always_ff @(posedge clk_i) begin
-    if (issue) begin
-      axi_awaddr_o <= burst_address;
-      axi_awlen_o  <= burst_len;
-    end
-  end
-  assign axi_awvalid_o = aw_valid_q;
 
   fifo #(.Width(1), .Depth(Outstanding)) u_under_way (
     .clk_i, .rst_ni,
-    .valid_i(issue), .ready_o(queue_ready), .data_i(burst_last && burst_info),
+    .valid_i(issue), .ready_o(queue_ready), .data_i(issue_last && issue_info),
     .valid_o(queue_valid), .ready_i(axi_bvalid_i), .data_o(oldest_last)
   );
 
@@ -139,7 +117,7 @@ module axi_write_master #(
   assign axi_bready_o = 1'b1;
   assign done_o       = axi_bvalid_i && oldest_last && !flush_i;
   assign error_o      = axi_bvalid_i && axi_bresp_i[1] && !flush_i;
-  assign idle_o       = !burst_valid && !queue_valid;
+  assign idle_o       = issue_idle && !queue_valid;
 
   // The low bit only tells OKAY from EXOKAY, SLVERR from DECERR.
   logic unused_resp;

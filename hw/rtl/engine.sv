@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The engine: registers, fetch, three units that run side by side, scratchpads, AXI masters.
+// The engine: registers, fetch, three units that run side by side, AXI masters.
 //
 //   AXI4-Lite --> axi_lite_regs --> control
-//                                     |
-//   fetch --+--> tokens --> load ------------------------> act, wgt, par
-//     |     +--> tokens --> compute <--> act, wgt, par       ^     |
-//     |     '--> tokens --> store <--------------------------|- act|
-//     '--> axi_read_arbiter <-- load     store --> axi_write_master
+//
+//   fetch --> tokens --> datapath: load, compute, store --> axi_write_master
+//     '--> axi_read_arbiter <-- load
 //                 '--> axi_read_master
 //
 // Handshake: AXI4 with words of C bytes, INCR bursts of at most 16 beats that stay within 4 KiB, one
@@ -62,7 +60,6 @@ module engine
 );
 
   localparam int unsigned OffsetBits = $clog2(InputLanes);
-  localparam int unsigned InFlight   = 4;  // instructions of compute, at most
 
   // -- registers and control --------------------------------------------------------------------
 
@@ -140,126 +137,31 @@ module engine
   assign take  = valid & grant & unit_ready;
   assign ready = grant & unit_ready;
 
-  // -- load -------------------------------------------------------------------------------------
+  // -- load, compute, store ---------------------------------------------------------------------
 
-  logic                            act_load_valid, act_load_ready, wgt_valid, par_valid;
-  act_address_t                    act_load_address;
-  u2_t                             act_load_log2_l;
-  word_t                           act_load_data;
-  wgt_address_t                    wgt_load_address;
-  logic [OutputLanes*WordBits-1:0] wgt_load_data;
-  par_address_t                    par_load_address;
-  par_t [OutputLanes-1:0]          par_load_data;
-  error_e                          load_error, store_error;
-  logic [31:0]                     load_error_index, store_error_index;
-
-  load u_load (
-    .clk_i, .rst_ni(core_rst_n), .instr_valid_i(valid[UnitLoad] && grant[UnitLoad]),
-    .instr_ready_o(unit_ready[UnitLoad]), .instr_i(load_instr), .instr_index_i(index[UnitLoad]),
-    .instr_advance_i(load_advance), .base_i(base), .size_i(size),
-    .cmd_valid_o(cmd_valid[1]), .cmd_ready_i(cmd_ready[1]), .cmd_address_o(cmd_address[1]),
-    .cmd_bytes_o(cmd_bytes[1]), .beat_valid_i(beat_valid[1]), .beat_ready_o(beat_ready[1]),
-    .beat_data_i(beat_data), .beat_offset_i(beat_offset), .beat_last_i(beat_last),
-    .beat_error_i(beat_error),
-    .act_valid_o(act_load_valid), .act_ready_i(act_load_ready), .act_address_o(act_load_address),
-    .act_log2_l_o(act_load_log2_l), .act_data_o(act_load_data),
-    .wgt_valid_o(wgt_valid), .wgt_ready_i(1'b1), .wgt_address_o(wgt_load_address),
-    .wgt_data_o(wgt_load_data),
-    .par_valid_o(par_valid), .par_ready_i(1'b1), .par_address_o(par_load_address),
-    .par_data_o(par_load_data),
-    .done_o(give[UnitLoad]), .signal_to_o(signal_to[UnitLoad]), .busy_o(unit_busy[UnitLoad]),
-    .error_o(load_error), .error_index_o(load_error_index)
-  );
-
-  // -- compute ----------------------------------------------------------------------------------
-
-  row_t                            act_row [PixelLanes];
-  word_t                           act_data [PixelLanes];
-  wgt_address_t                    wgt_address;
-  logic [OutputLanes*WordBits-1:0] wgt_data;
-  par_address_t                    bias_address, multiplier_address, shift_address;
-  s32_t [OutputLanes-1:0]          bias;
-  u16_t [OutputLanes-1:0]          multiplier;
-  u8_t  [OutputLanes-1:0]          shift;
-  logic                            drain_valid, step, compute_ready, told_ready, told_valid;
-  bank_t                           drain_bank;
-  row_t                            drain_row;
-  word_t                           drain_data;
-
-  compute u_compute (
-    .clk_i, .rst_ni(core_rst_n),
-    .instr_valid_i(valid[UnitCompute] && grant[UnitCompute] && told_ready),
-    .instr_ready_o(compute_ready), .instr_i(compute_instr), .done_o(give[UnitCompute]),
-    .busy_o(unit_busy[UnitCompute]), .step_o(step),
-    .act_row_o(act_row), .act_data_i(act_data), .wgt_address_o(wgt_address),
-    .wgt_data_i(wgt_data), .bias_address_o(bias_address), .bias_i(bias),
-    .multiplier_address_o(multiplier_address), .multiplier_i(multiplier),
-    .shift_address_o(shift_address), .shift_i(shift),
-    .drain_valid_o(drain_valid), .drain_bank_o(drain_bank), .drain_row_o(drain_row),
-    .drain_data_o(drain_data)
-  );
-
-  assign unit_ready[UnitCompute] = compute_ready && told_ready;
-
-  // Whom to tell when an instruction of compute is done.
-  fifo #(.Width(3), .Depth(InFlight)) u_told (
-    .clk_i, .rst_ni(core_rst_n), .valid_i(take[UnitCompute]), .ready_o(told_ready),
-    .data_i(compute_instr.signal_to), .valid_o(told_valid), .ready_i(give[UnitCompute]),
-    .data_o(signal_to[UnitCompute])
-  );
-
-  // -- store ------------------------------------------------------------------------------------
-
-  logic                   act_store_valid, act_store_ready, act_store_data_valid;
-  act_address_t           act_store_address;
-  u2_t                    act_store_log2_l;
-  word_t                  act_store_data;
-  logic                   write_valid, write_ready, write_last, data_valid, data_ready;
+  logic                   step, write_valid, write_ready, write_last, data_valid, data_ready;
   logic                   write_done, write_error;
   logic [AddressBits-1:0] write_address;
-  logic [31:0]            write_words;
+  logic [31:0]            write_words, load_error_index, store_error_index;
   logic [WordBits-1:0]    write_data;
+  error_e                 load_error, store_error;
 
-  store u_store (
-    .clk_i, .rst_ni(core_rst_n), .instr_valid_i(valid[UnitStore] && grant[UnitStore]),
-    .instr_ready_o(unit_ready[UnitStore]), .instr_i(store_instr),
-    .instr_index_i(index[UnitStore]), .instr_advance_i(store_advance), .base_i(base),
-    .size_i(size),
-    .act_read_valid_o(act_store_valid), .act_read_ready_i(act_store_ready),
-    .act_address_o(act_store_address), .act_log2_l_o(act_store_log2_l),
-    .act_valid_i(act_store_data_valid), .act_data_i(act_store_data),
-    .cmd_valid_o(write_valid), .cmd_ready_i(write_ready), .cmd_address_o(write_address),
-    .cmd_words_o(write_words), .cmd_last_o(write_last), .data_valid_o(data_valid),
+  datapath u_datapath (
+    .clk_i, .rst_ni(core_rst_n), .valid_i(valid & grant), .ready_o(unit_ready), .done_o(give),
+    .signal_to_o(signal_to), .busy_o(unit_busy), .step_o(step),
+    .load_i(load_instr), .load_index_i(index[UnitLoad]), .load_advance_i(load_advance),
+    .compute_i(compute_instr), .store_i(store_instr), .store_index_i(index[UnitStore]),
+    .store_advance_i(store_advance), .base_i(base), .size_i(size),
+    .read_valid_o(cmd_valid[1]), .read_ready_i(cmd_ready[1]), .read_address_o(cmd_address[1]),
+    .read_bytes_o(cmd_bytes[1]), .beat_valid_i(beat_valid[1]), .beat_ready_o(beat_ready[1]),
+    .beat_data_i(beat_data), .beat_offset_i(beat_offset), .beat_last_i(beat_last),
+    .beat_error_i(beat_error),
+    .write_valid_o(write_valid), .write_ready_i(write_ready), .write_address_o(write_address),
+    .write_words_o(write_words), .write_last_o(write_last), .data_valid_o(data_valid),
     .data_ready_i(data_ready), .data_o(write_data), .write_done_i(write_done),
     .write_error_i(write_error),
-    .done_o(give[UnitStore]), .signal_to_o(signal_to[UnitStore]), .busy_o(unit_busy[UnitStore]),
-    .error_o(store_error), .error_index_o(store_error_index)
-  );
-
-  // -- scratchpads ------------------------------------------------------------------------------
-
-  act_scratchpad u_act (
-    .clk_i, .rst_ni(core_rst_n), .compute_row_i(act_row), .compute_data_o(act_data),
-    .drain_valid_i(drain_valid), .drain_bank_i(drain_bank), .drain_row_i(drain_row),
-    .drain_data_i(drain_data),
-    .load_valid_i(act_load_valid), .load_ready_o(act_load_ready),
-    .load_address_i(act_load_address), .load_log2_l_i(act_load_log2_l),
-    .load_data_i(act_load_data),
-    .store_valid_i(act_store_valid), .store_ready_o(act_store_ready),
-    .store_address_i(act_store_address), .store_log2_l_i(act_store_log2_l),
-    .store_data_valid_o(act_store_data_valid), .store_data_o(act_store_data)
-  );
-
-  wgt_scratchpad u_wgt (
-    .clk_i, .load_valid_i(wgt_valid), .load_address_i(wgt_load_address),
-    .load_data_i(wgt_load_data), .compute_address_i(wgt_address), .compute_data_o(wgt_data)
-  );
-
-  par_scratchpad u_par (
-    .clk_i, .load_valid_i(par_valid), .load_address_i(par_load_address),
-    .load_data_i(par_load_data), .bias_address_i(bias_address), .bias_o(bias),
-    .multiplier_address_i(multiplier_address), .multiplier_o(multiplier),
-    .shift_address_i(shift_address), .shift_o(shift)
+    .load_error_o(load_error), .load_error_index_o(load_error_index),
+    .store_error_o(store_error), .store_error_index_o(store_error_index)
   );
 
   // -- AXI masters ------------------------------------------------------------------------------
@@ -304,8 +206,8 @@ module engine
 
   logic [2:0] waiting;
   assign waiting = valid & ~grant;
-  assign quiet = fetch_finished && valid == '0 && unit_busy == '0 && !told_valid
-                 && read_idle && write_idle;
+  assign quiet = fetch_finished && valid == '0 && unit_busy == '0 && read_idle
+                  && write_idle;
 
   always_comb begin
     error_seen  = ErrorNone;
@@ -327,7 +229,7 @@ module engine
 
   logic [7:0] events;
   logic [4:0] amounts [8];
-  wire compute_waits = compute_ready && waiting[UnitCompute];
+  wire compute_waits = unit_ready[UnitCompute] && waiting[UnitCompute];
 
   assign events = {
     mem_wvalid_o && mem_wready_i, mem_rvalid_i && mem_rready_o,

@@ -65,7 +65,7 @@ class Engine:
         library.sim_run.restype = ctypes.c_uint64
         library.sim_read.restype = ctypes.c_uint32
         library.sim_complaint.restype = ctypes.c_char_p
-        self.library = library
+        self.calls = library
         self.memory = np.zeros(self.memory_bytes, np.uint8)
         memory = _Memory(
             self.memory.ctypes.data, ORIGIN, self.memory_bytes, self.hardware.input_lanes,
@@ -74,20 +74,20 @@ class Engine:
         self.sim = ctypes.c_void_p(library.sim_new(ctypes.byref(memory)))
 
     def __del__(self) -> None:
-        self.library.sim_free(self.sim)
+        self.calls.sim_free(self.sim)
 
     def read(self, name: str) -> int:
         register = _AT[name]
-        value = int(self.library.sim_read(self.sim, register.at))
+        value = int(self.calls.sim_read(self.sim, register.at))
         if register.bits == 64:
-            value |= int(self.library.sim_read(self.sim, register.at + 4)) << 32
+            value |= int(self.calls.sim_read(self.sim, register.at + 4)) << 32
         return value
 
     def write(self, name: str, value: int) -> None:
         register = _AT[name]
         for word in range(register.bits // 32):
             part = ctypes.c_uint32(value >> 32 * word & 0xFFFFFFFF)
-            self.library.sim_write(self.sim, register.at + 4 * word, part)
+            self.calls.sim_write(self.sim, register.at + 4 * word, part)
 
     def put(self, program: Program, images: Bytes, count: int) -> dict[Base, range]:
         """Everything into memory and registers; where the buffers lie in memory."""
@@ -125,7 +125,7 @@ class Engine:
 
     def wait(self, most_cycles: int) -> None:
         """For the interrupt."""
-        self.library.sim_run(self.sim, ctypes.c_uint64(most_cycles))
+        self.calls.sim_run(self.sim, ctypes.c_uint64(most_cycles))
         self.write("interrupt_status", 3)
         assert self.complaint == ""
 
@@ -137,12 +137,12 @@ class Engine:
 
     def step(self, cycles: int) -> None:
         """So many cycles, or to an interrupt."""
-        self.library.sim_run(self.sim, ctypes.c_uint64(cycles))
+        self.calls.sim_run(self.sim, ctypes.c_uint64(cycles))
 
     @property
     def complaint(self) -> str:
         """What the memory did not like."""
-        return bytes(self.library.sim_complaint(self.sim)).decode()
+        return bytes(self.calls.sim_complaint(self.sim)).decode()
 
     @property
     def done(self) -> bool:

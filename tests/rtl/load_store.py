@@ -20,7 +20,7 @@ from cnnaccel.resources import resource
 
 HW = resource("hw")
 MODULES = (
-    "skid_buffer", "fifo", "burst_splitter", "axi_read_master", "axi_read_arbiter",
+    "skid_buffer", "fifo", "burst_splitter", "burst_issue", "axi_read_master", "axi_read_arbiter",
     "axi_write_master", "run_commands", "word_walker", "word_assembler", "byte_window", "unfold",
     "load", "store",
 )  # fmt: skip

@@ -22,7 +22,7 @@ from cnnaccel.hardware import HardwareConfig, load_hardware
 from cnnaccel.ir import golden
 from cnnaccel.ir.graph import Conv2d, Graph
 from cnnaccel.quant.ptq import quantize
-from tests.rtl.engine import SOURCES, Engine, Timing
+from tests.rtl.engine import ORIGIN, SOURCES, Engine, Timing
 from tests.unit import graphs
 from tests.unit.networks import network, pixels
 from tests.unit.test_mutations import small_network
@@ -196,7 +196,7 @@ def test_an_unknown_opcode_and_an_address_that_does_not_answer() -> None:
     engine = Engine(TINY)
     engine.put(compiled.program, compiled.ports.pack(images), 1)
     once = sum(one.BYTES for one in compiled.program.once)
-    first = engine.read("program_address") - 0x1000_0000
+    first = engine.read("program_address") - ORIGIN
     engine.memory[first + once] = 0x1F  # the first instruction of body
     engine.start(200_000)
     assert (engine.read("status"), engine.error) == (4, Error.OPCODE)
