@@ -13,7 +13,7 @@ from cnnaccel.compiler.emit import emit
 from cnnaccel.compiler.ops import synchronise
 from cnnaccel.compiler.ports import Description, Ports
 from cnnaccel.compiler.program import Program
-from cnnaccel.compiler.schedule import Fronts, Schedule, TooSmallError, schedule
+from cnnaccel.compiler.schedule import ADDRESSES, Fronts, Schedule, TooSmallError, schedule
 from cnnaccel.compiler.tasks import Network, batchable, build, raw_image
 from cnnaccel.errors import ProgramError
 from cnnaccel.hardware import HardwareConfig
@@ -23,8 +23,6 @@ _WORTH = 0.95
 """Several images at a time are taken if an image then costs less than this share of one alone."""
 _WORTH_MORE = 0.995
 """And more of them if an image then costs less than this share."""
-_ADDRESSES = 1 << 32
-"""Bytes of a DRAM buffer."""
 _MOST_INSTRUCTIONS = 1 << 20
 """Of a body; more than that is no network on an engine that suits it."""
 _MOST_BATCHED = 1 << 13
@@ -74,9 +72,9 @@ def compile_schedule(graph: Graph, chosen: Schedule) -> Compiled:
             "are far too small for this network"
         )
     emitted = emit(chosen)
-    if len(emitted.weights) > _ADDRESSES:
+    if len(emitted.weights) > ADDRESSES:
         raise ProgramError(
-            f"{len(emitted.weights):,} bytes of weights; an instruction addresses {_ADDRESSES:,}"
+            f"{len(emitted.weights):,} bytes of weights; an instruction addresses {ADDRESSES:,}"
         )
     once, body, notes = synchronise(emitted.once, emitted.body, emitted.memories)
     network = chosen.network

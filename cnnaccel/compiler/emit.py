@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cnnaccel.compiler.image import WeightImage
 from cnnaccel.compiler.isa import Base
 from cnnaccel.compiler.moves import in_dram
 from cnnaccel.compiler.ops import NOTHING, Op
@@ -15,6 +14,7 @@ from cnnaccel.compiler.pieces import TaskEmitter
 from cnnaccel.compiler.program import Note
 from cnnaccel.compiler.schedule import Schedule
 from cnnaccel.compiler.tiling import region_unit
+from cnnaccel.compiler.weights import WeightImage
 
 
 @dataclass(frozen=True)

@@ -116,48 +116,44 @@ class Work:
 def work_of(hardware: HardwareConfig, layer: AnyLayer, lanes: Sequence[pack.Lanes]) -> Work:
     """A layer as work. lanes: the channel in each lane of each source, then of the target."""
     target_lanes, width = lanes[-1], hardware.input_lanes
-    words = len(target_lanes) // width
+    channels = Channels.each(len(target_lanes) // width)
+    if isinstance(layer, MaxPool2d):
+        none = np.zeros((0, 1, 1, 1, hardware.output_lanes, width), np.int8)
+        parameters = _unbiased(hardware, ONE, target_lanes)
+        limits = layer.output.range
+        return Work(Opcode.MAX, _window(layer), channels, limits, none, parameters, one_weight=True)
     match layer:
         case Conv2d():
             channels, weights = _grouped(hardware, layer, lanes[0], target_lanes)
+            axes = (channels.groups, *layer.kernel)
             parameters = pack.parameter_words(
                 hardware, layer.bias, layer.requant, target_lanes, hardware.output_lanes
             )
         case Depthwise():
-            channels = Channels.each(words)
             weights = pack.depthwise_words(hardware, layer.weight, target_lanes)
+            axes = (channels.groups, *layer.kernel)
             parameters = pack.parameter_words(
                 hardware, layer.bias, layer.requant, target_lanes, width
             )
         case AvgPool2d():
-            channels = Channels.each(words)
             weights = pack.diagonal_words(hardware, np.ones((1, width), np.int8))
+            axes = (1, 1, 1)
             parameters = _unbiased(hardware, layer.requant, target_lanes)
-        case MaxPool2d():
-            channels = Channels.each(words)
-            weights = np.zeros((0, hardware.output_lanes, width), np.int8)
-            parameters = _unbiased(hardware, ONE, target_lanes)
-            return Work(
-                Opcode.MAX, _window(layer), channels, layer.output.range, _axes(weights, 0, (1, 1)),
-                parameters, one_weight=True,
-            )  # fmt: skip
         case Add():
-            channels = Channels.each(words)
             taps = np.array(layer.weights, np.int8)[:, None].repeat(width, axis=1)
             weights = pack.diagonal_words(hardware, taps)
+            axes = (1, 2, 1)
             parameters = _unbiased(hardware, layer.requant, target_lanes)
         case Concat():
             raise AssertionError("a concatenation is no instruction")
-    limits = (layer.requant.low, layer.requant.high)
-    match layer:
-        case Add():
-            return Work(Opcode.MAC, None, channels, limits, _axes(weights, 1, (2, 1)), parameters)
-        case AvgPool2d():
-            shape, one_weight = _axes(weights, 1, (1, 1)), True
-        case _:
-            shape, one_weight = _axes(weights, channels.groups, layer.kernel), False
     return Work(
-        Opcode.MAC, _window(layer), channels, limits, shape, parameters, one_weight=one_weight
+        Opcode.MAC,
+        None if isinstance(layer, Add) else _window(layer),
+        channels,
+        (layer.requant.low, layer.requant.high),
+        weights.reshape(*axes, -1, *weights.shape[1:]),
+        parameters,
+        one_weight=isinstance(layer, AvgPool2d),
     )
 
 
@@ -208,15 +204,6 @@ def nest(
         pool=pool, rows=rows, columns=columns, one_weight=work.one_weight,
         one_parameter=work.one_parameter, **rest,
     )  # fmt: skip
-
-
-def _axes(
-    words: npt.NDArray[np.int8], groups: int, kernel: tuple[int, int]
-) -> npt.NDArray[np.int8]:
-    """int8[groups, ky, kx, ci, K, C] of int8[words, K, C] in that order."""
-    if groups == 0:
-        return words.reshape(0, *kernel, 1, *words.shape[1:])
-    return words.reshape(groups, *kernel, -1, *words.shape[1:])
 
 
 def _window(layer: Conv2d | Depthwise | AvgPool2d | MaxPool2d) -> Window:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from cnnaccel.compiler.image import WeightImage
 from cnnaccel.compiler.isa import Load, Store
 from cnnaccel.compiler.loopnest import Place
 from cnnaccel.compiler.mapping import Part, nest
@@ -20,6 +19,7 @@ from cnnaccel.compiler.program import Note
 from cnnaccel.compiler.schedule import Schedule
 from cnnaccel.compiler.tasks import Addition, View
 from cnnaccel.compiler.tiling import SPREAD, extent, lanes_for, split, wanted_interleave
+from cnnaccel.compiler.weights import WeightImage
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class _Words:
 
     at: int
     cells: tuple[Cells, ...]
-    """None where nothing ever changes them."""
+    """Empty where nothing ever changes them."""
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,7 @@ class Program:
         return self.notes[at] if at < len(self.notes) else None
 
     def name_of(self, section: Section, index: int) -> str:
-        """How messages call an instruction: `body 3 LOAD_ACT (conv1: rows 0..27 of image)`."""
+        """How messages call an instruction: `body 3 LOAD_ACT (conv1: image words 0 rows 0..27)`."""
         instruction = (self.once if section == "once" else self.body)[index]
         name = f"{section} {index} {instruction.opcode.name}"
         note = self.note(section, index)

@@ -26,7 +26,7 @@ from cnnaccel.errors import ProgramError
 from cnnaccel.hardware import HardwareConfig
 
 _PASSES = 4
-_ADDRESSES = 1 << 32
+ADDRESSES = 1 << 32
 """Bytes of a DRAM buffer."""
 _SHARES = (0.0, 0.5)
 """Of wgt that resident weights may take, where not all are resident."""
@@ -195,10 +195,10 @@ class _Search:
         words = allocate(regions, sum(region.words for region in regions), 1)
         ends = {name: (words.get(name, 0) + t.size) * width for name, t in away.items()}
         for name, end in ends.items():
-            if end > _ADDRESSES:
+            if end > ADDRESSES:
                 raise ProgramError(
                     f"tensor '{name}' ends at byte {end:,} of {away[name].base.name}; "
-                    f"an instruction addresses {_ADDRESSES:,}"
+                    f"an instruction addresses {ADDRESSES:,}"
                 )
         scratch = [ends[name] for name in words]
         return {name: at * width for name, at in words.items()}, max(scratch, default=0)

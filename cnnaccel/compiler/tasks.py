@@ -11,19 +11,18 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
 from cnnaccel.compiler import pack
 from cnnaccel.compiler.fuse import Fused, Layout, Step, fuse
-from cnnaccel.compiler.isa import UNFOLD_BYTES, Base
+from cnnaccel.compiler.isa import UNFOLD_BYTES, Base, Load
 from cnnaccel.compiler.loopnest import Pair
 from cnnaccel.compiler.mapping import Part, Work, work_of
+from cnnaccel.compiler.record import layout
 from cnnaccel.hardware import HardwareConfig
-from cnnaccel.ir.graph import Add, AnyLayer, Conv2d, Graph
-
-_PIXEL_BYTES, _ROW_PIXELS, _KERNEL_W, _STRIDE_X, _PAD_LEFT = 4, 4095, 31, 15, 15
-"""What an UNFOLD can do; see `isa.Load`."""
+from cnnaccel.ir.graph import Add, AnyLayer, Conv2d, Graph, macs
 
 
 @dataclass(frozen=True)
@@ -149,7 +148,7 @@ class Network:
 def raw_image(graph: Graph) -> bool:
     """Whether the host gives pixels as a camera does, rows of pixels of channels; else words."""
     channels, _, columns = graph.input.shape
-    return channels <= _PIXEL_BYTES and columns <= _ROW_PIXELS
+    return channels <= _most("pixel_bytes") and columns <= _most("row_pixels")
 
 
 def image_lanes(graph: Graph, width: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
@@ -384,10 +383,10 @@ class _Building:
         fits = (
             layer.groups == 1
             and layer.dilation[1] == 1
-            and kernel_w <= _KERNEL_W
+            and kernel_w <= _most("kernel_w")
             and kernel_w * channels <= UNFOLD_BYTES
-            and stride_x <= _STRIDE_X
-            and left <= _PAD_LEFT
+            and stride_x <= _most("stride_x")
+            and left <= _most("pad_left")
             and max(left, right) < kernel_w
         )
         return Unfold(channels, columns, kernel_w, stride_x, left) if fits else None
@@ -407,6 +406,10 @@ class _Building:
 
 def _useful_macs(layer: AnyLayer) -> int:
     """Of a convolution; those of depthwise layers fill no array and are not counted."""
-    if not isinstance(layer, Conv2d):
-        return 0
-    return int(layer.weight[0].size) * layer.output.elements
+    return macs(layer) if isinstance(layer, Conv2d) else 0
+
+
+@cache
+def _most(field: str) -> int:
+    """What a field of an UNFOLD can name at most."""
+    return next(found.high for found in layout(Load) if found.name == field)
