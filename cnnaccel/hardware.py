@@ -15,7 +15,7 @@ from cnnaccel.config import FieldError, load_dataclass
 from cnnaccel.errors import ConfigError
 from cnnaccel.resources import resource
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """Of instructions, program header and registers; raised when `compiler/isa.py` changes them."""
 ACT_ADDRESS_BITS = 20
 """Of a signed word address, so that a walker may start left of its tensor: 2**19 words."""

@@ -346,6 +346,22 @@ _RESET = Flag("reset", "stop, forget program and tokens, keep the registers")
 _BUSY = Flag("busy", "between start and done or failed")
 _DONE = Flag("done", "the program ended and all it wrote is in DRAM")
 _FAILED = Flag("failed", "`error` says why; the engine waits for reset")
+_WAITING = (
+    Flag("fetch_dram", "fetch waits for instructions from DRAM"),
+    Flag("fetch_queue", "fetch waits for room in the queue of a unit"),
+    Flag("load_busy", "load has instructions under way"),
+    Flag("load_dram", "load waits for data from DRAM"),
+    Flag("load_compute", "the next load waits for a token of compute"),
+    Flag("load_store", "the next load waits for a token of store"),
+    Flag("compute_busy", "compute has instructions under way"),
+    Flag("compute_load", "the next MAC or MAX waits for a token of load"),
+    Flag("compute_store", "the next MAC or MAX waits for a token of store"),
+    Flag("store_busy", "store has instructions under way"),
+    Flag("store_dram", "store waits for DRAM to take or acknowledge data"),
+    Flag("store_load", "the next store waits for a token of load"),
+    Flag("store_compute", "the next store waits for a token of compute"),
+    Flag("end_dram", "reset, or a failure, waits for DRAM to end what it was asked for"),
+)
 
 
 @cache
@@ -383,6 +399,7 @@ def registers() -> tuple[Register, ...]:
         Register("store_busy", "read", "cycles", 64),
         Register("read_bytes", "read", "from DRAM, instructions too", 64),
         Register("written_bytes", "read", "to DRAM", 64),
+        Register("waiting", "read", "for what, in this cycle; 0 at rest", flags=_WAITING),
     ):
         placed.append(dataclasses.replace(register, at=at))
         at += register.bits // 8

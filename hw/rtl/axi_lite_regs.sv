@@ -54,6 +54,7 @@ module axi_lite_regs
   input  error_e                 error_i,
   input  logic [31:0]            failing_instruction_i,
   input  logic [31:0]            iteration_i,
+  input  logic [31:0]            waiting_i,
   input  logic [63:0]            counters_i [8]    // cycles to written_bytes, in the table's order
 );
 
@@ -144,6 +145,8 @@ module axi_lite_regs
       if (from_cycle < 6'd16) begin
         data = from_cycle[0] ? counters_i[from_cycle[3:1]][63:32]
                              : counters_i[from_cycle[3:1]][31:0];
+      end else if (read_word == RegWaiting[7:2]) begin
+        data = waiting_i;
       end
     end else begin
       unique case (read_word)

@@ -69,6 +69,7 @@ module engine
   logic [31:0]            failing, error_index, iteration;
   logic [AddressBits-1:0] program_address, base [4];
   logic [31:0]            once_bytes, body_bytes, count, size [4], input_stride, output_stride;
+  logic [31:0]            waiting;
   logic [63:0]            counters [8];
 
   axi_lite_regs u_regs (
@@ -83,7 +84,8 @@ module engine
     .once_bytes_o(once_bytes), .body_bytes_o(body_bytes), .count_o(count), .base_o(base),
     .size_o(size), .input_stride_o(input_stride), .output_stride_o(output_stride),
     .busy_i(busy), .done_i(done), .failed_i(failed), .error_i(error),
-    .failing_instruction_i(failing), .iteration_i(iteration), .counters_i(counters)
+    .failing_instruction_i(failing), .iteration_i(iteration), .waiting_i(waiting),
+    .counters_i(counters)
   );
 
   control u_control (
@@ -204,10 +206,7 @@ module engine
 
   // -- what control and registers want to know --------------------------------------------------
 
-  logic [2:0] waiting;
-  assign waiting = valid & ~grant;
-  assign quiet = fetch_finished && valid == '0 && unit_busy == '0 && read_idle
-                  && write_idle;
+  assign quiet = fetch_finished && valid == '0 && unit_busy == '0 && read_idle && write_idle;
 
   always_comb begin
     error_seen  = ErrorNone;
@@ -222,27 +221,17 @@ module engine
       error_index = store_error_index;
     end else if (token_error) begin
       error_seen  = ErrorToken;
-      error_index = index[waiting[UnitCompute] ? UnitCompute : waiting[UnitLoad] ? UnitLoad
-                                                             : UnitStore];
+      error_index = index[valid[UnitCompute] && !grant[UnitCompute] ? UnitCompute
+                          : valid[UnitLoad] && !grant[UnitLoad] ? UnitLoad : UnitStore];
     end
   end
 
-  logic [7:0] events;
-  logic [4:0] amounts [8];
-  wire compute_waits = unit_ready[UnitCompute] && waiting[UnitCompute];
-
-  assign events = {
-    mem_wvalid_o && mem_wready_i, mem_rvalid_i && mem_rready_o,
-    unit_busy[UnitStore], unit_busy[UnitLoad],
-    compute_waits && missing[UnitCompute][UnitStore],
-    compute_waits && missing[UnitCompute][UnitLoad], step, running
-  };
-  for (genvar i = 0; i < 8; i++) begin : gen_amount
-    assign amounts[i] = i < 6 ? 5'd1 : 5'(InputLanes);
-  end
-
-  event_counters u_counters (
-    .clk_i, .rst_ni, .clear_i(clear), .event_i(events), .amount_i(amounts), .counter_o(counters)
+  monitor u_monitor (
+    .clk_i, .rst_ni, .clear_i(clear), .running_i(running), .flush_i(flush), .step_i(step),
+    .valid_i(valid), .missing_i(missing), .ready_i(unit_ready), .busy_i(unit_busy),
+    .fetch_still_i(fetch_still), .fetch_finished_i(fetch_finished),
+    .load_beat_i(beat_valid[1]), .read_i(mem_rvalid_i && mem_rready_o),
+    .write_i(mem_wvalid_o && mem_wready_i), .counters_o(counters), .waiting_o(waiting)
   );
 
 endmodule

@@ -220,6 +220,15 @@ uint64_t sim_run(void *sim, uint64_t most_cycles) {
   return count;
 }
 
+// From now on memory is as slow as this one says.
+void sim_slow(void *sim, const Memory *memory) {
+  Memory &m = static_cast<Sim *>(sim)->memory;
+  m.latency = memory->latency;
+  m.bus_permille = memory->bus_permille;
+  m.outstanding = memory->outstanding;
+  m.stall_permille = memory->stall_permille;
+}
+
 const char *sim_complaint(void *sim) { return static_cast<Sim *>(sim)->complaint; }
 
 }  // extern "C"

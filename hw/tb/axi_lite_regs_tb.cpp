@@ -48,7 +48,7 @@ constexpr int Watchdog = 100000;
 extern "C" {
 
 struct State {
-  uint32_t busy, done, failed, error, failing_instruction, iteration;
+  uint32_t busy, done, failed, error, failing_instruction, iteration, waiting;
   uint64_t counters[8];
 };
 
@@ -161,6 +161,7 @@ void bench_set(Bench *bench, const State *state) {
   top.error_i = state->error;
   top.failing_instruction_i = state->failing_instruction;
   top.iteration_i = state->iteration;
+  top.waiting_i = state->waiting;
   for (int i = 0; i < 8; ++i) top.counters_i[i] = state->counters[i];
   bench->cycle();
   bench->cycle();

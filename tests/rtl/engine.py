@@ -67,14 +67,25 @@ class Engine:
         library.sim_complaint.restype = ctypes.c_char_p
         self.calls = library
         self.memory = np.zeros(self.memory_bytes, np.uint8)
-        memory = _Memory(
-            self.memory.ctypes.data, ORIGIN, self.memory_bytes, self.hardware.input_lanes,
-            *vars(self.timing).values(),
-        )  # fmt: skip
-        self.sim = ctypes.c_void_p(library.sim_new(ctypes.byref(memory)))
+        self.sim = ctypes.c_void_p(library.sim_new(ctypes.byref(self._as_struct(self.timing))))
 
     def __del__(self) -> None:
         self.calls.sim_free(self.sim)
+
+    def _as_struct(self, timing: Timing) -> _Memory:
+        return _Memory(
+            self.memory.ctypes.data, ORIGIN, self.memory_bytes, self.hardware.input_lanes,
+            *vars(timing).values(),
+        )  # fmt: skip
+
+    def slow(self, timing: Timing) -> None:
+        """Let memory be like this from now on; bus_permille 0 answers nothing at all."""
+        self.calls.sim_slow(self.sim, ctypes.byref(self._as_struct(timing)))
+
+    def waiting(self) -> set[str]:
+        """The flags of register `waiting`."""
+        value = self.read("waiting")
+        return {flag.name for bit, flag in enumerate(_AT["waiting"].flags) if value >> bit & 1}
 
     def read(self, name: str) -> int:
         register = _AT[name]

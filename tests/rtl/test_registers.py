@@ -16,7 +16,9 @@ from cnnaccel.hardware import FORMAT_VERSION, HardwareConfig
 from tests.rtl.load_store import HW, tiny
 
 SOURCES = (HW / "rtl" / "cnnaccel_pkg.sv", HW / "rtl" / "axi_lite_regs.sv")
-COUNTERS = registers()[-8:]
+COUNTERS = tuple(
+    r for r in registers() if r.access == "read" and r.bits == 64 and r.name != "digest"
+)
 BY_NAME = {register.name: register for register in registers()}
 STORED = tuple(r for r in registers() if r.access == "read, write" and not r.flags)
 
@@ -25,10 +27,12 @@ class _State(ctypes.Structure):
     _fields_ = (
         *(
             (name, ctypes.c_uint32)
-            for name in ("busy", "done", "failed", "error", "failing_instruction", "iteration")
+            for name in (
+                "busy", "done", "failed", "error", "failing_instruction", "iteration", "waiting",
+            )
         ),
         ("counters", ctypes.c_uint64 * 8),
-    )
+    )  # fmt: skip
 
 
 class _Outputs(ctypes.Structure):
@@ -106,7 +110,7 @@ def test_identity(host: Host, hardware: HardwareConfig) -> None:
     assert host.value(BY_NAME["version"]) == FORMAT_VERSION
     assert host.value(BY_NAME["digest"]) == hardware.digest
     assert host.read(BY_NAME["control"].at) == 0
-    for at in range(COUNTERS[-1].at + 8, 256, 4):
+    for at in range(registers()[-1].at + 4, 256, 4):
         assert host.read(at) == 0
 
 
@@ -169,11 +173,12 @@ def test_what_cannot_be_written(host: Host, rng: np.random.Generator) -> None:
 
 def test_what_the_engine_says(host: Host, rng: np.random.Generator) -> None:
     counters = [int.from_bytes(rng.bytes(8), "little") for _ in COUNTERS]
-    host.engine(error=4, failing_instruction=0xDEADBEEF, iteration=0x87654321,
+    host.engine(error=4, failing_instruction=0xDEADBEEF, iteration=0x87654321, waiting=0x2A5,
                 counters=(ctypes.c_uint64 * 8)(*counters))  # fmt: skip
     assert host.value(BY_NAME["error"]) == 4
     assert host.value(BY_NAME["failing_instruction"]) == 0xDEADBEEF
     assert host.value(BY_NAME["iteration"]) == 0x87654321
+    assert host.value(BY_NAME["waiting"]) == 0x2A5
     for register, value in zip(COUNTERS, counters, strict=True):
         assert host.value(register) == value, register.name
         host.put(register, 0)

@@ -3,8 +3,8 @@
 // One package includes this file. docs/isa.md says what the fields mean.
 
 localparam logic [31:0] Magic = 32'h414e4e43;
-localparam logic [31:0] FormatVersion = 32'd1;
-localparam logic [63:0] Digest = 64'hf224a32f820a5de4;
+localparam logic [31:0] FormatVersion = 32'd2;
+localparam logic [63:0] Digest = 64'h131c0b95f91bf7f2;
 
 localparam int unsigned PixelLanes = 4;  // P
 localparam int unsigned InputLanes = 8;  // C, bytes of a word and of the AXI data bus
@@ -196,6 +196,7 @@ localparam logic [7:0] RegLoadBusy = 8'h98;
 localparam logic [7:0] RegStoreBusy = 8'ha0;
 localparam logic [7:0] RegReadBytes = 8'ha8;
 localparam logic [7:0] RegWrittenBytes = 8'hb0;
+localparam logic [7:0] RegWaiting = 8'hb8;
 
 // Bits of the registers.
 localparam int unsigned ControlStart = 0;
@@ -207,3 +208,17 @@ localparam int unsigned InterruptEnableDone = 0;
 localparam int unsigned InterruptEnableFailed = 1;
 localparam int unsigned InterruptStatusDone = 0;
 localparam int unsigned InterruptStatusFailed = 1;
+localparam int unsigned WaitingFetchDram = 0;
+localparam int unsigned WaitingFetchQueue = 1;
+localparam int unsigned WaitingLoadBusy = 2;
+localparam int unsigned WaitingLoadDram = 3;
+localparam int unsigned WaitingLoadCompute = 4;
+localparam int unsigned WaitingLoadStore = 5;
+localparam int unsigned WaitingComputeBusy = 6;
+localparam int unsigned WaitingComputeLoad = 7;
+localparam int unsigned WaitingComputeStore = 8;
+localparam int unsigned WaitingStoreBusy = 9;
+localparam int unsigned WaitingStoreDram = 10;
+localparam int unsigned WaitingStoreLoad = 11;
+localparam int unsigned WaitingStoreCompute = 12;
+localparam int unsigned WaitingEndDram = 13;
