@@ -17,7 +17,7 @@ from cnnaccel.errors import CnnaccelError, ConfigError
 if TYPE_CHECKING:
     from cnnaccel.config import Config
     from cnnaccel.hardware import HardwareConfig
-    from cnnaccel.pipeline import Job
+    from cnnaccel.pipeline.job import Job
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 _INTERRUPTED = 130
@@ -90,7 +90,7 @@ def _job(config: str, data_dir: Path | None, build_dir: Path, overrides: tuple[s
     from rich.console import Console
 
     from cnnaccel.config import load_config
-    from cnnaccel.pipeline import Job
+    from cnnaccel.pipeline.job import Job
     from cnnaccel.resources import find_config
     from cnnaccel.workspace import Workspace
 
@@ -111,11 +111,11 @@ def train(resume: bool, **where: Any) -> None:
     Example:
       cnnaccel train configs/lenet_fashionmnist.yaml --set train.epochs=5
     """
-    from cnnaccel import pipeline
+    from cnnaccel.pipeline import train as stage
 
     job = _job(**where)
     with job.lock():
-        pipeline.train(job, resume)
+        stage.train(job, resume)
 
 
 @cli.command()
@@ -132,11 +132,11 @@ def quantize(checkpoint: Path | None, **where: Any) -> None:
     Example:
       cnnaccel quantize configs/lenet_fashionmnist.yaml --set quantize.requantize=shift
     """
-    from cnnaccel import pipeline
+    from cnnaccel.pipeline import quantize as stage
 
     job = _job(**where)
     with job.lock():
-        pipeline.quantize(job, checkpoint)
+        stage.quantize(job, checkpoint)
 
 
 @cli.command()
@@ -148,11 +148,11 @@ def evaluate(**where: Any) -> None:
     Example:
       cnnaccel evaluate configs/lenet_fashionmnist.yaml
     """
-    from cnnaccel import pipeline
+    from cnnaccel.pipeline import quantize as stage
 
     job = _job(**where)
     with job.lock():
-        pipeline.evaluate(job)
+        stage.evaluate(job)
 
 
 @cli.command("compile")
@@ -164,14 +164,81 @@ def compile_program(**where: Any) -> None:
     Example:
       cnnaccel compile configs/lenet_fashionmnist.yaml --set hardware.board=zcu104
     """
-    from cnnaccel import pipeline
+    from cnnaccel.pipeline import compile as stage
 
     job = _job(**where)
     with job.lock():
-        pipeline.compile_program(job)
+        stage.compile_program(job)
 
 
-_STAGE = click.Choice(["train", "quantize", "evaluate", "compile"])
+class _Cycles(click.ParamType):  # type: ignore[type-arg]
+    """`A:B`, cycles A to B - 1."""
+
+    name = "A:B"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> range:
+        first, colon, last = str(value).partition(":")
+        if not (colon and first.isdigit() and last.isdigit() and int(first) < int(last)):
+            self.fail(f"'{value}' is no A:B, two numbers of cycles, the first smaller", param, ctx)
+        return range(int(first), int(last))
+
+
+@cli.command()
+@_configured
+@click.option(
+    "--images",
+    type=click.IntRange(1),
+    default=16,
+    show_default=True,
+    help="So many of the test images.",
+)
+@click.option("--layers", is_flag=True, help="Also compare every layer, each by its own program.")
+@click.option("--trace", type=_Cycles(), help="Write the waves of these cycles since the start.")
+@click.option(
+    "--stalls",
+    type=click.FloatRange(0, 0.99),
+    default=0.0,
+    metavar="P",
+    help="Hold up each handshake with DRAM with this probability.",
+)
+def simulate(images: int, layers: bool, trace: range | None, stalls: float, **where: Any) -> None:
+    """Hold the simulated engine, the interpreter and golden against one another.
+
+    \b
+    Example:
+      cnnaccel simulate configs/lenet_fashionmnist.yaml --images 64 --layers
+    """
+    from cnnaccel.pipeline import simulate as stage
+
+    job = _job(**where)
+    with job.lock():
+        stage.simulate(job, images, layers, trace, stalls)
+
+
+@cli.command()
+@_configured
+@click.option(
+    "--target",
+    default="sim",
+    show_default=True,
+    help="sim: the engine in Verilator, behind the calls that reach a board.",
+)
+@click.option("--images", type=click.IntRange(1), help="Only the first of the test images.")
+def deploy(target: str, images: int | None, **where: Any) -> None:
+    """Run the test images of CONFIG on a board, by default a simulated one.
+
+    \b
+    Example:
+      cnnaccel deploy configs/lenet_fashionmnist.yaml
+    """
+    from cnnaccel.pipeline import deploy as stage
+
+    job = _job(**where)
+    with job.lock():
+        stage.deploy(job, target, images)
+
+
+_STAGE = click.Choice(["train", "quantize", "evaluate", "compile", "deploy"])
 
 
 @cli.command()
@@ -185,11 +252,11 @@ def run(first: str | None, last: str | None, **where: Any) -> None:
     Example:
       cnnaccel run configs/lenet_fashionmnist.yaml --until quantize
     """
-    from cnnaccel import pipeline
+    from cnnaccel.pipeline import run as stage
 
     job = _job(**where)
     with job.lock():
-        pipeline.run(job, first, last)
+        stage.run(job, first, last)
 
 
 @cli.command()
@@ -201,11 +268,11 @@ def inspect(**where: Any) -> None:
     Example:
       cnnaccel inspect configs/lenet_fashionmnist.yaml
     """
-    from cnnaccel import pipeline
+    from cnnaccel.pipeline.job import stored_graph
     from cnnaccel.report.tables import graph_table
 
     job = _job(**where)
-    job.console.print(graph_table(pipeline.stored_graph(job)))
+    job.console.print(graph_table(stored_graph(job)))
 
 
 @cli.command()
@@ -244,11 +311,11 @@ def explore(**where: Any) -> None:
     Example:
       cnnaccel explore configs/lenet_fashionmnist.yaml --set hardware.board=zcu104
     """
-    from cnnaccel import pipeline
+    from cnnaccel.pipeline import compile as stage
 
     job = _job(**where)
     with job.lock():
-        pipeline.explore_engines(job)
+        stage.explore_engines(job)
 
 
 @cli.command()

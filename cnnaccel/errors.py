@@ -44,6 +44,10 @@ class MismatchError(CnnaccelError):
     """Two levels that must compute the same integers, and do not."""
 
 
+class EngineError(CnnaccelError):
+    """An engine that is not there, is another than expected, failed, or does not go on."""
+
+
 class WorkspaceError(CnnaccelError):
     """A build folder that cannot be read or written, or whose artifacts do not fit together."""
 

@@ -1,4 +1,4 @@
-"""The instruction set and an engine's parameters as SystemVerilog, C and a page of the docs.
+"""The instruction set and an engine's parameters in SystemVerilog, C, Python, XML and the docs.
 
 Turns the tables of `compiler/isa.py` into texts and numbers that the templates only place. The same
 hardware gives the same bytes.
@@ -103,6 +103,76 @@ def render_isa_page() -> str:
             for register, bit, flag in _flags()
         ],
     )
+
+
+def render_layout() -> str:
+    """`cnnaccel/runtime/layout.py`: registers and header for a host without this package."""
+    registers = isa.registers()
+    counters = registers[[r.name for r in registers].index("cycles") :]
+    return _render(
+        "layout.py.j2",
+        magic=f"{isa.MAGIC:08X}",
+        version=FORMAT_VERSION,
+        header_bytes=isa.Header.BYTES,
+        header=[(f.name, f.at // 8, f.bits // 8) for f in layout(isa.Header)],
+        registers=[(r.name, f"{r.at:02X}", r.bits // 32) for r in registers],
+        counters=[r.name for r in counters if not r.flags],
+        flags=[
+            (f"{r.name}_{flag.name}".upper(), hex(1 << bit))
+            for r, bit, flag in _flags()
+            if r.name in ("control", "status", "interrupt_enable")
+        ],
+        waiting=[
+            (f"0x{1 << bit:04x}", flag.meaning) for r, bit, flag in _flags() if r.name == "waiting"
+        ],
+        errors=[(code.value, code.meaning) for code in isa.Error],
+    )
+
+
+def render_hwh(hardware: HardwareConfig) -> str:
+    """`cnnaccel.hwh`: what pynq reads of a simulated design, as Vivado writes it of a real one."""
+    ultrascale = hardware.part.startswith("xczu")
+    pll_mhz = 1500 if ultrascale else 1000
+    product = max(1, round(pll_mhz / hardware.clock_mhz))
+    divisor = next((d for d in range(1, 64) if product % d == 0 and product // d < 64), 63)
+    divisors = product // divisor, divisor
+    if ultrascale:
+        ps, version, irq, master = "zynq_ultra_ps_e", "3.3", "pl_ps_irq0", "M_AXI_HPM0_FPD"
+        enable, ratio = "PSU__FPGA_PL{}_ENABLE", "PSU__CRL_APB__PL{}_REF_CTRL__DIVISOR{}"
+        first = 0xA000_0000
+    else:
+        ps, version, irq, master = "processing_system7", "5.5", "IRQ_F2P", "M_AXI_GP0"
+        enable, ratio = "PCW_FPGA_FCLK{}_ENABLE", "PCW_FCLK{}_PERIPHERAL_DIVISOR{}"
+        first = 0x43C0_0000
+    parameters: list[tuple[str, int]] = []
+    for clock in range(4):
+        parameters.append((enable.format(clock), int(clock == 0)))
+        parameters += [(ratio.format(clock, i), divisors[i]) for i in range(2)]
+    return _render(
+        "cnnaccel.hwh.j2",
+        board=hardware.name or hardware.part,
+        part=hardware.part,
+        family="zynquplus" if ultrascale else "zynq",
+        ps=ps, ps_version=version, irq=irq, master=master, parameters=parameters,
+        engine_first=f"{first:08X}", engine_last=f"{first + 0xFFFF:08X}",
+        intc_first=f"{first + 0x10000:08X}", intc_last=f"{first + 0x1FFFF:08X}",
+        registers=[
+            {"name": name, "at": f"0x{at:02x}", "meaning": meaning, "access": access,
+             "flags": flags}
+            for name, at, meaning, access, flags in _words()
+        ],
+    )  # fmt: skip
+
+
+def _words() -> Iterable[tuple[str, int, str, str, list[Row]]]:
+    """The registers as words of 32 bits: name, offset, meaning, access, flags."""
+    access = {"read": "read-only", "write": "write-only"}
+    for register in isa.registers():
+        flags = [{"bit": bit, **vars(flag)} for bit, flag in enumerate(register.flags)]
+        for word in range(register.bits // 32):
+            name = register.name + ("_high" if word else "")
+            how = access.get(register.access, "read-write")
+            yield name, register.at + 4 * word, register.meaning, how, flags
 
 
 def _render(template: str, **values: Any) -> str:

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Literal
 
 from cnnaccel.backend.render import render_params_svh
 from cnnaccel.backend.tool import run_tool
@@ -28,7 +29,9 @@ _SLOW = ("__Slow", "__Syms")
 """In the names of generated files that run once, and need not be fast."""
 _RUNTIME = ("verilated.cpp", "verilated_threads.cpp")
 _COVERAGE = "verilated_cov.cpp"
-_TRACE = "verilated_vcd_c.cpp"
+Trace = Literal["fst", "vcd"]
+_TRACE_OPTIONS = {"vcd": ["-DVM_TRACE=1"], "fst": ["-DVM_TRACE=1", "-DVM_TRACE_FST=1"]}
+_TRACE_LIBRARIES = {"vcd": [], "fst": ["-llz4", "-lz"]}
 
 
 def lint(top: str, sources: Sequence[Path], hardware: HardwareConfig) -> None:
@@ -49,19 +52,28 @@ def build(
     cache: Path | None = None,
     *,
     coverage: bool = False,
-    trace: bool = False,
+    trace: Trace | None = None,
 ) -> Path:
     """The shared library of module `top`, for an engine, with a harness that includes `V<top>.h`.
 
     sources: packages first. It is made once for the same texts, engine, flags and tools, and kept
     in `cache`, else $CNNACCEL_CACHE, else ~/.cache/cnnaccel. coverage: of lines; the harness writes
-    it out. trace: the harness may write a VCD; both cost speed.
+    it out. trace: the harness may write waves in this form; both cost speed.
 
     Raises:
         ToolError: verilator or g++ is missing, a warning, or C++ that does not compile.
     """
     folder = cache or cache_folder()
-    flags = ("--cc", *(["--coverage-line"] if coverage else []), *(["--trace"] if trace else []))
+    flags = ("--cc", *(["--coverage-line"] if coverage else []))
+    options, extra, libraries = [], [], ["-lpthread"]
+    if coverage:
+        options += ["-DVM_COVERAGE=1"]
+        extra += [_COVERAGE]
+    if trace is not None:
+        flags += (f"--trace-{trace}",)
+        options += _TRACE_OPTIONS[trace]
+        extra += [f"verilated_{trace}_c.cpp"]
+        libraries += _TRACE_LIBRARIES[trace]
     library = folder / "verilated" / f"{top}-{_key(top, sources, hardware, harness, flags)}.so"
     if library.is_file():
         return library
@@ -70,13 +82,20 @@ def build(
         made = Path(name)
         _verilate(top, sources, hardware, made, flags)
         shutil.copy(harness, made / "harness.cpp")
-        extra = [*([_COVERAGE] if coverage else []), *([_TRACE] if trace else [])]
-        options = [*(["-DVM_COVERAGE=1"] if coverage else []), *(["-DVM_TRACE=1"] if trace else [])]
         objects = _compile(sorted(made.glob("*.cpp")), made, [f"-I{made}", *options])
         linked = made / "linked.so"
-        _run(["g++", "-shared", "-o", linked, *objects, *_runtime(folder, extra), "-lpthread"])
+        _run(["g++", "-shared", "-o", linked, *objects, *_runtime(folder, extra), *libraries])
         os.replace(linked, library)
     return library
+
+
+def best_trace() -> Trace:
+    """FST where the headers it needs are there (Debian's liblz4-dev and zlib1g-dev), else VCD."""
+    try:
+        _run(["g++", "-E", "-x", "c++", "-include", "lz4.h", "-include", "zlib.h", os.devnull])
+    except ToolError:
+        return "vcd"
+    return "fst"
 
 
 def cache_folder() -> Path:

@@ -11,13 +11,14 @@ from pathlib import Path
 from cnnaccel.compiler.allocate import DoesNotFitError
 from cnnaccel.compiler.emit import emit
 from cnnaccel.compiler.ops import synchronise
-from cnnaccel.compiler.ports import Description, Ports
+from cnnaccel.compiler.ports import Description
 from cnnaccel.compiler.program import Program
 from cnnaccel.compiler.schedule import ADDRESSES, Fronts, Schedule, TooSmallError, schedule
 from cnnaccel.compiler.tasks import Network, batchable, build, raw_image
 from cnnaccel.errors import ProgramError
 from cnnaccel.hardware import HardwareConfig
 from cnnaccel.ir.graph import Graph
+from cnnaccel.runtime.ports import Ports
 
 _WORTH = 0.95
 """Several images at a time are taken if an image then costs less than this share of one alone."""

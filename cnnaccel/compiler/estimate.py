@@ -80,6 +80,10 @@ class Estimate:
     """Of section once."""
     layers: tuple[Usage, ...]
 
+    def run_cycles(self, iterations: int) -> int:
+        """From start to done, section once and all."""
+        return self.start_cycles + self.first_cycles + (iterations - 1) * self.cycles
+
     @property
     def cycles_per_image(self) -> float:
         """At the pace of a batch."""

@@ -41,17 +41,25 @@ def verify_program(graph: Graph, folder: Path, images: Array, wanted: int) -> in
     return len(images)
 
 
+def difference(got: Array, expected: Array) -> str:
+    """Where [N, K, P, Q] differs first from what golden computes, and in how many values; or ``."""
+    wrong = np.argwhere(got != expected)
+    if not len(wrong):
+        return ""
+    image, channel, y, x = at = tuple(wrong[0].tolist())
+    return (
+        f"image {image}, channel {channel}, y {y}, x {x}: got {got[at]}, expected {expected[at]}, "
+        f"which golden computes; {len(wrong):,} of {got.size:,} values differ"
+    )
+
+
 def require_equal(who: str, got: Array, expected: Array) -> None:
     """What a level below golden computed, and golden: [N, K, P, Q] each.
 
     Raises:
         MismatchError: where they differ first, and in how many values.
     """
-    wrong = np.argwhere(got != expected)
-    if len(wrong):
-        image, channel, y, x = at = tuple(wrong[0].tolist())
+    if found := difference(got, expected):
         raise MismatchError(
-            f"{who}: image {image}, channel {channel}, y {y}, x {x}: got {got[at]}, expected "
-            f"{expected[at]}, which golden computes; {len(wrong):,} of {got.size:,} values differ. "
-            "This is a bug of cnnaccel; what was compiled before is as it was"
+            f"{who}: {found}. This is a bug of cnnaccel; what was made before is as it was"
         )

@@ -7,6 +7,7 @@ arithmetic here reads it. What a layer computes is said in its docstring, in ter
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeAlias
@@ -162,6 +163,16 @@ class Graph:
         return {self.input.name: self.input} | {
             layer.output.name: layer.output for layer in self.layers
         }
+
+
+def up_to(graph: Graph, layer: AnyLayer) -> Graph:
+    """The graph whose result is that of a layer; what it does not need is left out."""
+    wanted, kept = {layer.output.name}, []
+    for one in reversed(graph.layers):
+        if one.output.name in wanted:
+            kept.append(one)
+            wanted.update(one.inputs)
+    return dataclasses.replace(graph, layers=tuple(reversed(kept)))
 
 
 def window_shape(

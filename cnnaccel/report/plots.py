@@ -13,6 +13,8 @@ import numpy.typing as npt
 
 from cnnaccel.compiler.estimate import Estimate, Usage
 from cnnaccel.compiler.explore import Exploration
+from cnnaccel.compiler.program import Program
+from cnnaccel.runtime.simulator import EVENTS, Activity
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
@@ -122,6 +124,85 @@ def pareto(name: str, exploration: Exploration, path: Path) -> None:
     axis.grid(alpha=0.3, which="both")
     axis.legend(loc="lower right")
     _save(figure, path)
+
+
+def predictions(
+    images: npt.NDArray[np.uint8],
+    labels: npt.NDArray[Any],
+    predicted: npt.NDArray[np.int64],
+    classes: Sequence[str],
+    path: Path,
+) -> None:
+    """Some test images [N, C, H, W] with what each was taken for; red where that is wrong."""
+    columns = 10
+    rows = -(-len(images) // columns)
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(1.25 * columns, 1.45 * rows), squeeze=False, layout="constrained"
+    )
+    for axis in axes.flat:
+        axis.axis("off")
+    for axis, image, label, guess in zip(axes.flat, images, labels, predicted, strict=False):
+        grey = len(image) == 1
+        axis.imshow(image[0] if grey else image[:3].transpose(1, 2, 0), cmap="gray")
+        name, truth = classes[guess], classes[label]
+        right = guess == label
+        axis.set_title(
+            name if right else f"{name}\n({truth})", fontsize=7,
+            color="tab:green" if right else "tab:red",
+        )  # fmt: skip
+    _save(figure, path)
+
+
+_UNITS = (
+    # row, event of the counters, label, colour
+    (3, "load_busy", "load busy", "tab:green"),
+    (2, "compute_waits_load", "compute waits for load", "tab:red"),
+    (2, "compute_waits_store", "compute waits for store", "tab:orange"),
+    (2, "steps", "array steps", "tab:blue"),
+    (1, "store_busy", "store busy", "tab:purple"),
+    (0, "read_beats", "DRAM reads", "tab:olive"),
+    (0, "written_beats", "DRAM writes", "tab:brown"),
+)
+
+
+def activity(name: str, recorded: Activity, program: Program, path: Path) -> None:
+    """What the units do over time: height is the share of the cycles; on top, compute's layer."""
+    counts = recorded.counts
+    columns = {event: counts[:, at] / recorded.cycles for at, event in enumerate(EVENTS)}
+    last = int(np.flatnonzero(columns["cycles"])[-1]) + 1 if columns["cycles"].any() else 1
+    edges = np.arange(last + 1) * recorded.cycles
+    figure, axis = plt.subplots(figsize=(14, 5.5), layout="constrained")
+    bottoms = {row: np.full(last, float(row)) for row, *_ in _UNITS}
+    for row, event, label, colour in _UNITS:
+        height = 0.85 * columns[event][:last]
+        top = bottoms[row] + (height / 2 if row == 0 else height)  # reads and writes share a row
+        axis.stairs(top, edges, baseline=bottoms[row], fill=True, color=colour, label=label)
+        bottoms[row] = top
+    shown = figure.legend(loc="outside lower left", ncols=len(_UNITS), fontsize=8)
+    layers = _layer_strip(axis, recorded, program, int(edges[-1]))
+    figure.add_artist(shown)
+    figure.legend(handles=layers[:_LAYERS_NAMED], loc="outside right upper", fontsize=7)
+    axis.set_yticks([0.4, 1.4, 2.4, 3.4, 4.2], ["DRAM", "store", "compute", "load", "layer"])
+    axis.set(xlabel="cycles since the start", xlim=(0, edges[-1]), ylim=(0, 4.4), title=name)
+    _save(figure, path)
+
+
+_LAYERS_NAMED = 28
+
+
+def _layer_strip(axis: Any, recorded: Activity, program: Program, end: int) -> list[Any]:
+    """A bar for each stretch of one layer's instructions of compute; a handle for each layer."""
+    begun = recorded.instructions
+    spans: dict[str, list[tuple[int, int]]] = {}
+    compute = begun[begun[:, 1] == 1][:, (0, 2)].tolist()
+    for (cycle, index), (until, _) in zip(compute, [*compute[1:], (end, 0)], strict=True):
+        layer = program.notes[index].layer if index < len(program.notes) else ""
+        spans.setdefault(layer, []).append((cycle, until - cycle))
+    colours = plt.get_cmap("tab20").colors  # type: ignore[attr-defined]
+    return [
+        axis.broken_barh(bars, (4.05, 0.3), color=colours[number % 20], label=layer)
+        for number, (layer, bars) in enumerate(spans.items())
+    ]
 
 
 def _busier(usages: Sequence[Usage]) -> int:

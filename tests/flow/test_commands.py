@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from cnnaccel import pipeline
 from cnnaccel.compiler.explore import Sweep, explore
 from cnnaccel.compiler.ports import load_description
 from cnnaccel.compiler.program import load_program
@@ -19,6 +18,7 @@ from cnnaccel.hardware import load_hardware
 from cnnaccel.ir import golden
 from cnnaccel.ir.graph import Add, Conv2d, Depthwise
 from cnnaccel.ir.storage import load_graph
+from cnnaccel.pipeline import compile as compiling
 from cnnaccel.workspace import Stage
 from tests.flow.conftest import ROOT, Cnnaccel
 
@@ -329,7 +329,7 @@ def test_disasm_into_head(tiny_build: Path) -> None:
 def test_explore(tiny: Path, cnnaccel: Cnnaccel, monkeypatch: pytest.MonkeyPatch) -> None:
     """The YAML line of the best engine, in a configuration, gives what was predicted."""
     few = Sweep((1, 2), (4,), (1, 2), (8, 16), (4, 16))
-    monkeypatch.setattr(pipeline, "explore", partial(explore, sweep=few))
+    monkeypatch.setattr(compiling, "explore", partial(explore, sweep=few))
     result = cnnaccel("explore", "tiny", "--build-dir", tiny)
     assert result.code == 0, result.err
     assert "predicted" in result.out and "engines compiled" in result.out

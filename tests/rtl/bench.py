@@ -70,7 +70,8 @@ class _Run(Structure):
 @cache
 def library(hardware: HardwareConfig, trace: bool = False) -> ctypes.CDLL:
     """The simulation of an engine; built if it has not been."""
-    path = build("compute_tb", [*COMPUTE, TESTBENCH], hardware, HARNESS, trace=trace)
+    waves = "vcd" if trace else None
+    path = build("compute_tb", [*COMPUTE, TESTBENCH], hardware, HARNESS, trace=waves)
     found = ctypes.CDLL(str(path))
     found.bench_open.restype = ctypes.c_void_p
     found.bench_run.restype = c_uint64

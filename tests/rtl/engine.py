@@ -2,53 +2,22 @@
 
 from __future__ import annotations
 
-import ctypes
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from cnnaccel.backend.verilate import build
+from cnnaccel.backend.engine import simulated_bitstream
 from cnnaccel.compiler.isa import Base, Error, Header, Register, registers
 from cnnaccel.compiler.program import Program
 from cnnaccel.hardware import HardwareConfig
-from cnnaccel.resources import resource
+from cnnaccel.runtime.simulator import Simulator, Timing
 
 Bytes = npt.NDArray[np.uint8]
-RTL = Path(str(resource("hw"))) / "rtl"
-PACKAGE = RTL / "cnnaccel_pkg.sv"
-SOURCES = (PACKAGE, *sorted(path for path in RTL.glob("*.sv") if path != PACKAGE))
-HARNESS = RTL.parent / "sim" / "engine_sim.cpp"
 ORIGIN = 0x1000_0000
 """Physical address of the memory."""
 _PAGE = 4096
 _AT: dict[str, Register] = {register.name: register for register in registers()}
-
-
-class _Memory(ctypes.Structure):
-    _fields_ = [
-        ("data", ctypes.c_void_p),
-        ("base", ctypes.c_uint64),
-        ("bytes", ctypes.c_uint64),
-        *(
-            (name, ctypes.c_uint32)
-            for name in (
-                "word_bytes", "latency", "bus_permille", "outstanding", "stall_permille", "seed",
-            )
-        ),
-    ]  # fmt: skip
-
-
-@dataclass
-class Timing:
-    """Of the memory model."""
-
-    latency: int = 40
-    bus_permille: int = 800
-    outstanding: int = 8
-    stall_permille: int = 0
-    seed: int = 0
 
 
 @dataclass
@@ -60,27 +29,13 @@ class Engine:
     timing: Timing = field(default_factory=Timing)
 
     def __post_init__(self) -> None:
-        library = ctypes.CDLL(str(build("engine", SOURCES, self.hardware, HARNESS)))
-        library.sim_new.restype = ctypes.c_void_p
-        library.sim_run.restype = ctypes.c_uint64
-        library.sim_read.restype = ctypes.c_uint32
-        library.sim_complaint.restype = ctypes.c_char_p
-        self.calls = library
         self.memory = np.zeros(self.memory_bytes, np.uint8)
-        self.sim = ctypes.c_void_p(library.sim_new(ctypes.byref(self._as_struct(self.timing))))
-
-    def __del__(self) -> None:
-        self.calls.sim_free(self.sim)
-
-    def _as_struct(self, timing: Timing) -> _Memory:
-        return _Memory(
-            self.memory.ctypes.data, ORIGIN, self.memory_bytes, self.hardware.input_lanes,
-            *vars(timing).values(),
-        )  # fmt: skip
+        library = simulated_bitstream(self.hardware)
+        self.simulator = Simulator(library, self.memory, ORIGIN, self.timing)
 
     def slow(self, timing: Timing) -> None:
         """Let memory be like this from now on; bus_permille 0 answers nothing at all."""
-        self.calls.sim_slow(self.sim, ctypes.byref(self._as_struct(timing)))
+        self.simulator.slow(timing)
 
     def waiting(self) -> set[str]:
         """The flags of register `waiting`."""
@@ -89,16 +44,13 @@ class Engine:
 
     def read(self, name: str) -> int:
         register = _AT[name]
-        value = int(self.calls.sim_read(self.sim, register.at))
-        if register.bits == 64:
-            value |= int(self.calls.sim_read(self.sim, register.at + 4)) << 32
-        return value
+        words = range(register.bits // 32)
+        return sum(self.simulator.read(register.at + 4 * i) << 32 * i for i in words)
 
     def write(self, name: str, value: int) -> None:
         register = _AT[name]
-        for word in range(register.bits // 32):
-            part = ctypes.c_uint32(value >> 32 * word & 0xFFFFFFFF)
-            self.calls.sim_write(self.sim, register.at + 4 * word, part)
+        for i in range(register.bits // 32):
+            self.simulator.write(register.at + 4 * i, value >> 32 * i & 0xFFFFFFFF)
 
     def put(self, program: Program, images: Bytes, count: int) -> dict[Base, range]:
         """Everything into memory and registers; where the buffers lie in memory."""
@@ -136,9 +88,8 @@ class Engine:
 
     def wait(self, most_cycles: int) -> None:
         """For the interrupt."""
-        self.calls.sim_run(self.sim, ctypes.c_uint64(most_cycles))
+        self.simulator.run(most_cycles)
         self.write("interrupt_status", 3)
-        assert self.complaint == ""
 
     def reset(self) -> None:
         """Soft reset; the engine is at rest after it."""
@@ -148,12 +99,7 @@ class Engine:
 
     def step(self, cycles: int) -> None:
         """So many cycles, or to an interrupt."""
-        self.calls.sim_run(self.sim, ctypes.c_uint64(cycles))
-
-    @property
-    def complaint(self) -> str:
-        """What the memory did not like."""
-        return bytes(self.calls.sim_complaint(self.sim)).decode()
+        self.simulator.run(cycles)
 
     @property
     def done(self) -> bool:

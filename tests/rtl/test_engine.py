@@ -11,6 +11,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from cnnaccel.backend.engine import TOP, engine_sources
 from cnnaccel.backend.verilate import lint
 from cnnaccel.compiler.compile import Compiled, compile_graph
 from cnnaccel.compiler.estimate import estimate
@@ -22,7 +23,8 @@ from cnnaccel.hardware import HardwareConfig, load_hardware
 from cnnaccel.ir import golden
 from cnnaccel.ir.graph import Conv2d, Graph
 from cnnaccel.quant.ptq import quantize
-from tests.rtl.engine import ORIGIN, SOURCES, Engine, Timing
+from cnnaccel.runtime.simulator import Timing
+from tests.rtl.engine import ORIGIN, Engine
 from tests.unit import graphs
 from tests.unit.networks import network, pixels
 from tests.unit.test_mutations import small_network
@@ -80,7 +82,7 @@ def run(engine: Engine, compiled: Compiled, images: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("board", ["tiny", "pynq_z1", "pynq_z1_512", "zcu104"])
 def test_lint(board: str) -> None:
-    lint("engine", SOURCES, load_hardware(board))
+    lint(TOP, engine_sources(), load_hardware(board))
 
 
 @pytest.mark.parametrize("stall", [0, 300, 900])

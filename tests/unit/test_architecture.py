@@ -21,6 +21,7 @@ FLOORS = (
     ("hardware",),
     ("workspace",),
     ("config", "resources"),
+    ("runtime",),
     ("errors",),
     ("",),  # the package's own __init__
 )
@@ -32,6 +33,7 @@ ONLY_IN = {
     "subprocess": ("backend/tool.py",),
     "jinja2": ("backend", "report"),
     "matplotlib": ("report",),
+    "pynq": ("runtime",),
 }
 MOST_LINES = 420
 

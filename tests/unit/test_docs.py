@@ -13,7 +13,7 @@ import yaml
 
 from cnnaccel.cli import cli
 from cnnaccel.config import Config, load_config
-from cnnaccel.pipeline import STAGE_NAMES
+from cnnaccel.pipeline.run import STAGE_NAMES
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from functools import cache
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from cnnaccel.compiler.isa import Base
 from cnnaccel.config import DataConfig, QuantizeConfig
 from cnnaccel.hardware import HardwareConfig
 from cnnaccel.ir import golden
-from cnnaccel.ir.graph import Graph
+from cnnaccel.ir.graph import Graph, up_to
 from cnnaccel.nn.data import load_dataset
 from cnnaccel.quant.ptq import quantize
 from tests.unit.networks import network, pixels
@@ -30,16 +29,6 @@ def quantized(name: str) -> Graph:
     """One of the networks with random weights."""
     model, shape = network(name)
     return quantize(model, name, pixels(shape, 4, seed=1), QuantizeConfig()).graph
-
-
-def until(graph: Graph, layer: int) -> Graph:
-    """The graph up to a layer, whose output is then the result; what it does not need left out."""
-    wanted, kept = {graph.layers[layer].output.name}, []
-    for one in reversed(graph.layers[: layer + 1]):
-        if one.output.name in wanted:
-            kept.append(one)
-            wanted.update(one.inputs)
-    return dataclasses.replace(graph, layers=tuple(reversed(kept)))
 
 
 def compare(
@@ -76,7 +65,7 @@ def test_every_layer(name: str, layers: int, hw: HardwareConfig) -> None:
     assert len(graph.layers) == layers
     images = pixels(graph.input.shape, 3, seed=7)
     for layer in range(layers):
-        compare(hw, until(graph, layer), images)
+        compare(hw, up_to(graph, graph.layers[layer]), images)
 
 
 @pytest.mark.parametrize("name", ["mobilenet_v2", "resnet18"])
@@ -85,7 +74,7 @@ def test_larger_than_the_chip(name: str) -> None:
     graph = quantized(name)
     images = pixels(graph.input.shape, 1, seed=7)
     for layer in range(0, len(graph.layers) - 1, 5):
-        compare(PYNQ, until(graph, layer), images, 1)
+        compare(PYNQ, up_to(graph, graph.layers[layer]), images, 1)
     compiled = compare(PYNQ, graph, images, 1)
     assert len(compiled.program.weights) > 2e6 > 10 * PYNQ.wgt_kib * 1024
 
@@ -97,7 +86,7 @@ def test_every_layer_larger_than_the_chip(name: str, hw: HardwareConfig) -> None
     graph = quantized(name)
     images = pixels(graph.input.shape, 2, seed=8)
     for layer in range(len(graph.layers)):
-        compare(hw, until(graph, layer), images, 1)
+        compare(hw, up_to(graph, graph.layers[layer]), images, 1)
 
 
 @pytest.mark.slow

@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 
 from cnnaccel.compiler.isa import Compute, Opcode
-from cnnaccel.compiler.ports import Description, Ports, load_compiled, load_description
+from cnnaccel.compiler.ports import Description, load_compiled, load_description
 from cnnaccel.compiler.program import Note, Program, folder_of
 from cnnaccel.errors import ProgramError
 from cnnaccel.hardware import HardwareConfig
+from cnnaccel.runtime.ports import Ports
 
 HARDWARE = HardwareConfig(pixel_lanes=2, input_lanes=4, output_lanes=4, clock_mhz=62.5)
 PORTS = Ports((3, 2, 5), True, (3, 2, 1), "int8", (0, 1, -1, -1, 2, -1, -1, -1), 2, 4)

@@ -11,7 +11,12 @@ from typing import NamedTuple
 
 import pytest
 
-from cnnaccel.backend.render import render_isa_page, render_params_h, render_params_svh
+from cnnaccel.backend.render import (
+    render_isa_page,
+    render_layout,
+    render_params_h,
+    render_params_svh,
+)
 from cnnaccel.compiler import isa
 from cnnaccel.compiler.isa import Compute, Header, Load, Par, Store
 from cnnaccel.compiler.record import Record, layout
@@ -20,6 +25,7 @@ from cnnaccel.hardware import load_hardware
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests/golden"
 PAGE = ROOT / "docs/isa.md"
+LAYOUT = ROOT / "cnnaccel/runtime/layout.py"
 Golden = Callable[[Path, str], None]
 
 
@@ -45,6 +51,10 @@ def test_golden_params(board: str, golden: Golden) -> None:
 
 def test_golden_page(golden: Golden) -> None:
     golden(PAGE, render_isa_page())
+
+
+def test_golden_layout(golden: Golden) -> None:
+    golden(LAYOUT, render_layout())
 
 
 @pytest.mark.parametrize("render", [render_params_svh, render_params_h])

@@ -1,0 +1,85 @@
+"""The stage compile, and the search over engines."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from rich.progress import Progress
+
+from cnnaccel.compiler.compile import compile_graph
+from cnnaccel.compiler.estimate import estimate
+from cnnaccel.compiler.explore import explore
+from cnnaccel.compiler.program import PROGRAM_FILE
+from cnnaccel.compiler.verify import verify_program
+from cnnaccel.hardware import load_hardware
+from cnnaccel.ir.graph import macs
+from cnnaccel.pipeline.job import (
+    Job,
+    data_inputs,
+    draw,
+    graph_inputs,
+    hardware_digest,
+    stored_graph,
+    write_results,
+)
+from cnnaccel.workspace import sha256_of_value
+
+
+def compile_inputs(job: Job) -> dict[str, str]:
+    """Digests that a program depends on; of the data only where it is verified."""
+    settings = job.config.compile
+    return {
+        **graph_inputs(job),
+        **(data_inputs(job) if settings.verify_images else {}),
+        "hardware": hardware_digest(job),
+        "compile settings": sha256_of_value(dataclasses.asdict(settings)),
+    }
+
+
+def compile_program(job: Job) -> None:
+    """Make the program, predict its speed, and show that it computes what golden does."""
+    from cnnaccel.report import estimate as report
+
+    inputs = compile_inputs(job)
+    graph, settings = stored_graph(job), job.config.compile
+    with job.console.status("compiling"):
+        compiled = compile_graph(graph, job.hardware, settings.images)
+        predicted = estimate(compiled, 2 * sum(map(macs, graph.layers)))
+    program, verified = compiled.program, 0
+    stage = job.workspace.stage("compile")
+    with stage.write(inputs) as folder:
+        compiled.to_files(folder)
+        if wanted := settings.verify_images:
+            with job.console.status("interpreting the program"):
+                verified = verify_program(graph, folder, job.dataset.test.images, wanted)
+        report.write(graph.name, predicted, folder)
+        draw("roofline", graph.name, predicted, folder / "roofline.png")
+        write_results(folder, report.headline(predicted), verified_images=verified)
+        size = (folder / PROGRAM_FILE).stat().st_size
+    job.console.print(report.estimate_table(graph.name, predicted))
+    job.say(report.summary(predicted))
+    if verified:
+        job.say(f"interpreter: equal to golden on {verified:,} test images")
+    job.say(
+        f"program: {len(program.once) + len(program.body):,} instructions, {size:,} bytes, "
+        f"{program.images_per_iteration} images at a time; {stage.folder / PROGRAM_FILE}"
+    )
+
+
+def explore_engines(job: Job) -> None:
+    """Predict the network's speed on many engines for the board's device, and show the best."""
+    from cnnaccel.report import estimate as report
+
+    graph, stage = stored_graph(job), job.workspace.stage("explore")
+    with Progress(console=job.console, transient=True) as bar:
+        task = bar.add_task("predicting", total=None)
+        found = explore(
+            graph, job.hardware, lambda done, total: bar.update(task, completed=done, total=total)
+        )
+    inputs = graph_inputs(job) | {"hardware": hardware_digest(job)}
+    with stage.write(inputs) as folder:
+        draw("pareto", graph.name, found, folder / "explore.png")
+    job.console.print(report.exploration_table(graph.name, found))
+    job.say("for `hardware:` in a configuration, by the numbers in the table:")
+    job.say(report.exploration_lines(found, load_hardware(job.config.hardware.board)))
+    job.say(f"predicted: {report.exploration_summary(found)}; {stage.folder / 'explore.png'}")

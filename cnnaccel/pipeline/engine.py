@@ -1,0 +1,63 @@
+"""The engine of a configuration, ready to run programs, and what it measures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cnnaccel.backend.engine import simulated_bitstream
+from cnnaccel.backend.verilate import Trace
+from cnnaccel.compiler.tiling import BUS_SHARE, LATENCY_CYCLES
+from cnnaccel.ir.graph import Conv2d, Graph, macs
+from cnnaccel.pipeline.job import Job
+from cnnaccel.report.measured import Measured
+
+
+class SimulatedEngine:
+    """A simulated board with the engine of a configuration loaded.
+
+    stalls: share of the handshakes with DRAM that chance holds up.
+
+    Raises:
+        ToolError: verilator or g++ is missing.
+    """
+
+    def __init__(self, job: Job, stalls: float = 0.0, trace: Trace | None = None) -> None:
+        from cnnaccel.runtime.device import SimDevice  # pynq takes its time to import
+        from cnnaccel.runtime.driver import Accelerator
+        from cnnaccel.runtime.simulator import Timing
+
+        self.hardware = hardware = job.hardware
+        with job.console.status("building the simulated engine, once for each configuration"):
+            bitstream = simulated_bitstream(hardware, trace)
+        share = BUS_SHARE * hardware.bus_bytes / hardware.input_lanes
+        timing = Timing(LATENCY_CYCLES, round(1000 * share), stall_permille=round(1000 * stalls))
+        self.memory = f"{timing.latency} cycles of latency, {share:.0%} of the bus"
+        if stalls:
+            self.memory += f", {stalls:.0%} of all handshakes held up"
+        arch = "aarch64" if hardware.part.startswith("xczu") else "armv7l"
+        self.device = SimDevice(timing, memory_bytes=1 << 30, arch=arch)
+        self.accelerator = Accelerator(bitstream, self.device)
+
+    def run(
+        self, program: Path, images: npt.NDArray[np.uint8], progress: Callable[[int], None]
+    ) -> npt.NDArray[Any]:
+        """[N, K, P, Q] of the program in a folder."""
+        self.accelerator.load(program)
+        return self.accelerator.run(images, progress)
+
+    def measured(self, graph: Graph, images: int) -> Measured:
+        """Of the last run."""
+        useful = sum(macs(layer) for layer in graph.layers if isinstance(layer, Conv2d))
+        return Measured(
+            self.hardware,
+            images,
+            useful,
+            2 * sum(map(macs, graph.layers)),
+            dict(self.accelerator.counters),
+            self.accelerator.host_seconds,
+        )

@@ -1,0 +1,125 @@
+"""The stages quantize and evaluate: the integer graph, and its score by the golden executor."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cnnaccel.ir import golden
+from cnnaccel.ir.graph import Graph, parameter_bytes
+from cnnaccel.ir.storage import save_graph
+from cnnaccel.pipeline.job import (
+    Job,
+    artifact,
+    data_inputs,
+    draw,
+    graph_inputs,
+    stored_graph,
+    write_results,
+)
+from cnnaccel.report.progress import counter
+from cnnaccel.report.tables import table
+from cnnaccel.workspace import sha256_of, sha256_of_value
+
+_SQNR_IMAGES = 64
+
+
+def quantize_inputs(job: Job) -> dict[str, str]:
+    """Digests that a graph depends on."""
+    return {
+        "train/model.pt": artifact(job, "train", "model.pt"),
+        **data_inputs(job),
+        "quantize settings": sha256_of_value(dataclasses.asdict(job.config.quantize)),
+    }
+
+
+def quantize(job: Job, checkpoint: Path | None = None) -> None:
+    """Quantize the trained network, or the weights in `checkpoint`, and measure the result."""
+    from cnnaccel.nn.checkpoint import load_weights
+    from cnnaccel.nn.evaluate import predict_logits
+    from cnnaccel.quant import ptq
+    from cnnaccel.report.quantization import QuantizationReport, layer_rows
+
+    inputs = quantize_inputs(job) if checkpoint is None else {}
+    model = job.model()
+    load_weights(model, checkpoint or job.workspace.stage("train").folder / "model.pt")
+    if checkpoint is not None:
+        inputs["checkpoint"] = sha256_of(checkpoint)
+    config, data = job.config.quantize, job.dataset
+    order = np.random.default_rng(config.seed).permutation(len(data.train))
+    calibration = data.train.images[np.sort(order[: config.calibration_images])]
+    with counter(job.console, "calibrating", len(calibration)) as progress:
+        quantized = ptq.quantize(model, job.config.name, calibration, config, progress)
+    float_predictions = golden.predictions(predict_logits(model, data.test.images))
+    int8_predictions = golden_predictions(job, quantized.graph)
+    sqnr = ptq.layer_sqnr(quantized, calibration[:_SQNR_IMAGES])
+    graph = quantized.graph
+    report = QuantizationReport(
+        network=job.config.name,
+        options=f"weights {config.weights}, requantize {config.requantize}, {config.observer} "
+        f"observer, {len(calibration)} calibration images",
+        layers=layer_rows(graph, quantized.weight_scales, sqnr),
+        test_images=len(data.test),
+        float_accuracy=float((float_predictions == data.test.labels).mean()),
+        int8_accuracy=float((int8_predictions == data.test.labels).mean()),
+        agreement=float((float_predictions == int8_predictions).mean()),
+        float_bytes=4 * sum(p.numel() for p in model.parameters()),
+        int8_bytes=sum(map(parameter_bytes, graph.layers)),
+        host_normalizes=graph.input_table is not None,
+    )
+    stage = job.workspace.stage("quantize")
+    with stage.write(inputs) as folder:
+        save_graph(graph, folder)
+        report.write(folder)
+        draw("sqnr", sqnr, folder / "sqnr.png")
+        write_results(folder, report.headline())
+    job.console.print(report.table())
+    if report.host_normalizes:
+        job.say("the host normalises pixels through a table: a padded layer reads them")
+    job.say(report.headline())
+    job.say(f"{report.size()}; {stage.folder / 'report.md'}")
+
+
+def evaluate_inputs(job: Job) -> dict[str, str]:
+    """Digests that a score depends on."""
+    return graph_inputs(job) | data_inputs(job)
+
+
+def evaluate(job: Job) -> None:
+    """Run the golden executor on the test images."""
+    inputs = evaluate_inputs(job)
+    graph = stored_graph(job)
+    test, classes = job.dataset.test, job.dataset.classes
+    started = time.perf_counter()
+    predictions = golden_predictions(job, graph)
+    seconds = time.perf_counter() - started
+    accuracy = float((predictions == test.labels).mean())
+    matrix = np.zeros((len(classes), len(classes)), np.int64)
+    np.add.at(matrix, (test.labels, predictions), 1)
+    rate = len(test) / seconds
+    headline = f"int8 {accuracy:.2%} of {len(test):,} test images, {rate:,.0f} images/s"
+    with job.workspace.stage("evaluate").write(inputs) as folder:
+        draw("confusion", matrix, classes, folder / "confusion.png")
+        write_results(folder, headline, accuracy=accuracy, images=len(test), images_per_second=rate)
+    recalls = matrix.diagonal() / np.maximum(matrix.sum(axis=1), 1)
+    rows = [
+        [name, f"{total:,}", f"{recall:.2%}"]
+        for name, total, recall in zip(classes, matrix.sum(axis=1), recalls, strict=True)
+    ]
+    if len(classes) <= 20:
+        job.console.print(table(f"{graph.name}, golden", ["class", "images", "recognised"], rows))
+    job.say(f"golden: {headline}")
+
+
+def golden_predictions(job: Job, graph: Graph) -> np.ndarray[Any, np.dtype[np.int64]]:
+    images = job.dataset.test.images
+    parts = []
+    with counter(job.console, "golden", len(images)) as progress:
+        for chunk, values in golden.run_chunks(graph, images):
+            parts.append(golden.predictions(values))
+            progress(chunk.stop)
+    return np.concatenate(parts)

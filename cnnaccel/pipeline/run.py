@@ -1,0 +1,58 @@
+"""All stages in their order."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from rich.markup import escape
+
+from cnnaccel.errors import ConfigError
+from cnnaccel.pipeline.compile import compile_inputs, compile_program
+from cnnaccel.pipeline.deploy import deploy, deploy_inputs
+from cnnaccel.pipeline.job import Job, headline_of
+from cnnaccel.pipeline.quantize import evaluate, evaluate_inputs, quantize, quantize_inputs
+from cnnaccel.pipeline.train import train_inputs, train_or_resume
+from cnnaccel.report.tables import table
+
+
+@dataclass(frozen=True)
+class StageSpec:
+    """A stage: what it depends on, and what makes it."""
+
+    name: str
+    inputs: Callable[[Job], dict[str, str]]
+    build: Callable[[Job], None]
+
+
+STAGES = (
+    StageSpec("train", train_inputs, train_or_resume),
+    StageSpec("quantize", quantize_inputs, quantize),
+    StageSpec("evaluate", evaluate_inputs, evaluate),
+    StageSpec("compile", compile_inputs, compile_program),
+    StageSpec("deploy", deploy_inputs, deploy),
+)
+STAGE_NAMES = tuple(stage.name for stage in STAGES)
+
+
+def run(job: Job, first: str | None = None, last: str | None = None) -> None:
+    """Every stage that is stale, up to `last`; those from `first` on whether stale or not."""
+    begin = STAGE_NAMES.index(first) if first else len(STAGES)
+    end = STAGE_NAMES.index(last) + 1 if last else len(STAGES)
+    if first and begin >= end:
+        order = " -> ".join(STAGE_NAMES)
+        raise ConfigError(f"--from {first} comes after --until {last}; stages: {order}")
+    rows = []
+    for number, spec in enumerate(STAGES[:end]):
+        stage = job.workspace.stage(spec.name)
+        stage.finish_swap()
+        reason = "asked for" if number >= begin else stage.why_stale(spec.inputs(job))
+        started = time.perf_counter()
+        if reason:
+            job.console.rule(f"{spec.name} ({escape(reason)})", align="left")
+            spec.build(job)
+        seconds = f"{time.perf_counter() - started:.1f} s" if reason else ""
+        rows.append([spec.name, reason or "up to date", seconds, headline_of(stage.folder)])
+    title = f"{job.config.name} in {job.workspace.folder}"
+    job.console.print(table(title, ["stage", "why it ran", "time", "result"], rows))

@@ -1,0 +1,243 @@
+"""An engine on an overlay: loads networks, runs images, tells what it is doing.
+
+The same on a board and on the simulated device, which differ in `pynq`'s device alone.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pynq
+
+from cnnaccel.errors import EngineError, ProgramError
+from cnnaccel.runtime import layout
+from cnnaccel.runtime.network import Network, load_network
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+ENGINE = ":cnnaccel_engine:"
+"""In the type of the engine's IP, as vendor:library:name:version."""
+_CHUNK_BYTES = 32 << 20
+"""Of images or results in one run of the engine, at most; a board's contiguous memory is scarce."""
+_SPIN_SECONDS = 0.002
+_SLEEP_SECONDS = 0.0005
+_INTERRUPTS = layout.INTERRUPT_ENABLE_DONE | layout.INTERRUPT_ENABLE_FAILED
+_MOVING = ("iteration", "steps", "read_bytes", "written_bytes")
+"""Registers of which one changes while an engine works."""
+
+
+class Accelerator:
+    """The engine of a bitstream, and the network that is loaded.
+
+    bitstream: a `.bit` with its `.hwh` beside. device: of pynq, else its active one. download: off
+    where the bitstream is loaded already. timeout_seconds: how long an engine may do nothing.
+
+    Raises:
+        EngineError: no such file, no engine in it, or one of another format.
+    """
+
+    def __init__(
+        self,
+        bitstream: Path,
+        device: Any = None,
+        download: bool = True,
+        timeout_seconds: float = 10.0,
+    ) -> None:
+        if not bitstream.with_suffix(".hwh").is_file() or not bitstream.is_file():
+            raise EngineError(f"{bitstream}: needs this file and its .hwh beside it")
+        self.device = device
+        self.timeout_seconds = timeout_seconds
+        self.overlay = pynq.Overlay(str(bitstream), download=download, device=device)
+        found = [ip for ip in self.overlay.ip_dict.values() if ENGINE in ip["type"]]
+        if len(found) != 1:
+            kinds = ", ".join(sorted(ip["type"] for ip in self.overlay.ip_dict.values()))
+            raise EngineError(f"{bitstream}: has {len(found)} engines of cnnaccel among {kinds}")
+        address, size = found[0]["phys_addr"], found[0]["addr_range"]
+        self.registers = pynq.MMIO(address, size, device=device)
+        self.network: Network | None = None
+        self.counters: dict[str, int] = {}
+        """Of the last `run`: sums over its starts."""
+        self.host_seconds = 0.0
+        """Of the last `run`: in which the engine had nothing to do."""
+        self.buffers: dict[str, Any] = {}
+        if self.read("id") != layout.MAGIC:
+            raise EngineError(
+                f"{bitstream}: at 0x{address:08x} answers 0x{self.read('id'):08x}, no engine; is "
+                "the bitstream that of this .hwh, and is it loaded?"
+            )
+        if self.read("version") != layout.FORMAT_VERSION:
+            raise EngineError(
+                f"{bitstream}: engine of format version {self.read('version')}, this runtime "
+                f"speaks {layout.FORMAT_VERSION}; build the bitstream again"
+            )
+        self.digest = self.read("digest")
+        self.reset()
+
+    def read(self, name: str) -> int:
+        """The value of a register; of 64 bits one word after the other."""
+        at, words = layout.REGISTERS[name]
+        return sum(int(self.registers.read(at + 4 * i)) << 32 * i for i in range(words))
+
+    def write(self, name: str, value: int) -> None:
+        """Set a register."""
+        at, words = layout.REGISTERS[name]
+        for i in range(words):
+            self.registers.write(at + 4 * i, value >> 32 * i & 0xFFFFFFFF)
+
+    def reset(self) -> None:
+        """Stop what runs and forget it; registers and memory stay.
+
+        Raises:
+            EngineError: memory does not answer what is under way.
+        """
+        self.write("control", layout.CONTROL_RESET)
+        until = time.monotonic() + self.timeout_seconds
+        while self.read("status"):
+            if time.monotonic() > until:
+                raise EngineError(f"the engine does not end its reset: {self.activity()}")
+
+    def load(self, folder: Path) -> Network:
+        """Take over the program in a folder: into memory, not yet to the engine.
+
+        Raises:
+            ProgramError: its files are damaged, or made for another engine.
+            EngineError: there is not enough memory.
+        """
+        network = load_network(folder)
+        if network.header["digest"] != self.digest:
+            raise ProgramError(
+                f"{folder}: made for hardware {network.header['digest']:016x}, this engine is "
+                f"{self.digest:016x}; compile for this board, or load its own bitstream"
+            )
+        self.network = None
+        self.buffers.clear()
+        self._put("program", network.sections)
+        self._put("weights", network.weights)
+        self._allocate("scratch", network.header["scratch_bytes"])
+        for name in ("once_bytes", "body_bytes", "input_stride", "output_stride"):
+            self.write(name, network.header[name])
+        self.network = network
+        return network
+
+    def run(
+        self, images: npt.NDArray[Any], progress: Callable[[int], None] | None = None
+    ) -> npt.NDArray[Any]:
+        """Results [N, K, P, Q] of images uint8[N, C, H, W]; progress: is told how many are done.
+
+        Raises:
+            EngineError: nothing is loaded, the engine stopped with an error, or does not go on.
+            ProgramError: images of another shape or type than the network's.
+        """
+        if self.network is None:
+            raise EngineError("no network is loaded; call load first")
+        header, ports = self.network.header, self.network.ports
+        largest = max(header["input_stride"], header["output_stride"])
+        chunk = max(1, _CHUNK_BYTES // largest) * ports.images
+        self.counters = dict.fromkeys(layout.COUNTERS, 0)
+        self.host_seconds = -time.perf_counter()
+        parts = []
+        for at in range(0, len(images), chunk):
+            some = images[at : at + chunk]
+
+            def tell(iterations: int, first: int = at) -> None:
+                if progress is not None:
+                    progress(min(first + iterations * ports.images, len(images)))
+
+            parts.append(ports.unpack(self._run(ports.pack(some), tell), len(some)))
+        results: npt.NDArray[Any] = np.concatenate(
+            parts or [ports.unpack(np.zeros(0, np.uint8), 0)]
+        )
+        self.host_seconds += time.perf_counter()
+        return results
+
+    def _run(
+        self, packed: npt.NDArray[np.uint8], tell: Callable[[int], None]
+    ) -> npt.NDArray[np.uint8]:
+        """OUTPUT for INPUT, by one start."""
+        assert self.network is not None
+        header = self.network.header
+        count = len(packed) // header["input_stride"]
+        self._put("input", packed)
+        size = count * header["output_stride"]
+        target = self._allocate("output", size)
+        self.write("count", count)
+        self.write("interrupt_status", _INTERRUPTS)
+        self.write("interrupt_enable", _INTERRUPTS)
+        self.write("control", layout.CONTROL_START)
+        self.host_seconds += time.perf_counter()
+        try:
+            self._wait(tell)
+        except BaseException:
+            self.write("control", layout.CONTROL_RESET)
+            raise
+        self.host_seconds -= time.perf_counter()
+        for name in layout.COUNTERS:
+            self.counters[name] += self.read(name)
+        target.invalidate()
+        return np.array(target[:size])
+
+    def _wait(self, tell: Callable[[int], None]) -> None:
+        """For the end of a run, and tell how many iterations have ended."""
+        started = changed = time.monotonic()
+        seen = None
+        while self.read("status") & layout.STATUS_BUSY:
+            now = time.monotonic()
+            moving = [self.read(name) for name in _MOVING]
+            if moving != seen:
+                seen, changed = moving, now
+                tell(max(0, moving[0] - 1))
+            elif now - changed > self.timeout_seconds:
+                raise EngineError(
+                    f"the engine has done nothing for {self.timeout_seconds:g} s: {self.activity()}"
+                )
+            if now - started > _SPIN_SECONDS:
+                time.sleep(_SLEEP_SECONDS)
+        if self.read("status") & layout.STATUS_FAILED:
+            raise EngineError(self._failure())
+
+    def _failure(self) -> str:
+        assert self.network is not None
+        code = self.read("error")
+        name = self.network.instruction(self.read("failing_instruction"))
+        return (
+            f"the engine stopped with error {code}, {layout.ERRORS.get(code, 'unknown')}, at "
+            f"instruction {name}, iteration {self.read('iteration')}; it is reset, and the next "
+            "run begins anew"
+        )
+
+    def activity(self) -> str:
+        """What each unit does or waits for, in words."""
+        waiting = self.read("waiting")
+        found = [meaning for bit, meaning in layout.WAITING.items() if waiting & bit]
+        return "; ".join(found) or "it is at rest"
+
+    def _put(self, name: str, data: Any) -> Any:
+        """A buffer that begins with these bytes, which the engine sees."""
+        values = np.frombuffer(data, np.uint8)
+        buffer = self._allocate(name, len(values))
+        buffer[: len(values)] = values
+        buffer.flush()
+        return buffer
+
+    def _allocate(self, name: str, size: int) -> Any:
+        """A buffer of so many bytes at least, kept for the next time; the engine is told of it."""
+        buffer = self.buffers.get(name)
+        if buffer is None or len(buffer) < size:
+            self.buffers.pop(name, None)
+            try:
+                buffer = pynq.allocate((max(size, 1),), np.uint8, target=self.device)
+            except (MemoryError, RuntimeError) as error:
+                raise EngineError(
+                    f"no {size:,} bytes of contiguous memory for {name} ({error}); run fewer "
+                    "images at a time, or reboot the board with a larger cma="
+                ) from None
+            self.buffers[name] = buffer
+        self.write(f"{name}_address", buffer.device_address)
+        if name != "program":
+            self.write(f"{name}_bytes", size)
+        return buffer

@@ -1,0 +1,79 @@
+"""A compiled network as a host needs it: its files, checked, and what describes them."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from cnnaccel.errors import ProgramError
+from cnnaccel.runtime import layout
+from cnnaccel.runtime.ports import Ports, read_ports
+
+
+@dataclass(frozen=True)
+class Network:
+    """What `program.bin`, `weights.bin` and `network.json` of one folder say."""
+
+    name: str
+    header: dict[str, int]
+    sections: bytes
+    """Section once, then section body."""
+    weights: bytes
+    ports: Ports
+    notes: tuple[str, ...]
+    """Of every instruction of once, then of body."""
+
+    def instruction(self, index: int) -> str:
+        """How messages call an instruction, by its index in once and body."""
+        once = self.header["once_instructions"]
+        name = f"once {index}" if index < once else f"body {index - once}"
+        return f"{name} ({self.notes[index]})" if index < len(self.notes) else name
+
+
+def load_network(folder: Path) -> Network:
+    """The network in a folder, if every bit is as it was written.
+
+    Raises:
+        ProgramError: a file is missing, damaged, or of another program.
+    """
+    try:
+        program = (folder / "program.bin").read_bytes()
+        weights = (folder / "weights.bin").read_bytes()
+        description = json.loads((folder / "network.json").read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ProgramError(f"{error.filename}: {error.strerror}; compile again") from None
+    except ValueError as error:
+        raise ProgramError(f"{folder / 'network.json'}: no JSON ({error})") from None
+    header = _header(folder / "program.bin", program)
+    sections = program[layout.HEADER_BYTES :]
+    for name, data, size, crc in (
+        ("program.bin", sections, header["once_bytes"] + header["body_bytes"], "sections_crc"),
+        ("weights.bin", weights, header["weights_bytes"], "weights_crc"),
+    ):
+        if len(data) != size or zlib.crc32(data) != header[crc]:
+            raise ProgramError(f"{folder / name}: damaged or of another program; compile again")
+    try:
+        ports = read_ports(description["ports"])
+        notes = tuple(f"{layer}: {what}" for layer, what in description["notes"])
+        name = str(description["network"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ProgramError(f"{folder / 'network.json'}: no description ({error!r})") from None
+    if len(notes) != header["once_instructions"] + header["body_instructions"]:
+        raise ProgramError(f"{folder / 'network.json'}: of another program; compile again")
+    return Network(name, header, sections, weights, ports, notes)
+
+
+def _header(path: Path, program: bytes) -> dict[str, int]:
+    at = {name: slice(at, at + size) for name, (at, size) in layout.HEADER.items()}
+    header = {name: int.from_bytes(program[part], "little") for name, part in at.items()}
+    whole = len(program) >= layout.HEADER_BYTES and header["magic"] == layout.MAGIC
+    if not whole or zlib.crc32(program[: at["header_crc"].start]) != header["header_crc"]:
+        raise ProgramError(f"{path}: damaged, or not a cnnaccel program; compile again")
+    if header["version"] != layout.FORMAT_VERSION:
+        raise ProgramError(
+            f"{path}: of format version {header['version']}, this runtime reads "
+            f"{layout.FORMAT_VERSION}; compile again"
+        )
+    return header
