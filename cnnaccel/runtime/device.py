@@ -135,8 +135,8 @@ class SimDevice(Device):  # type: ignore[misc]
     def _write(self, address: int, value: int) -> None:
         if 0 <= address - self._engine < 256:
             if address - self._engine == _CONTROL:
-                self._waits = True
-                if value & layout.CONTROL_START:
+                self._waits = bool(value & layout.CONTROL_START)
+                if self._waits:
                     self.on_start(self.running())
             self.running().write(address - self._engine, value)
         elif 0 <= address - self._controller < 32:
@@ -153,6 +153,17 @@ class SimDevice(Device):  # type: ignore[misc]
         return self._interrupts.pending(self.line())
 
 
+class _Buffer(PynqBuffer):  # type: ignore[misc]
+    """May be freed again, which pynq's own may not be off a board."""
+
+    pointer = 0  # of views, which own nothing
+
+    def freebuffer(self) -> None:
+        if self.pointer:
+            self.return_to.return_pointer(self.pointer)
+            self.pointer = 0
+
+
 class _Memory:
     """Contiguous buffers in one array, first fit; the host's view of it, and the engine's."""
 
@@ -164,7 +175,7 @@ class _Memory:
         """As the host sees it."""
         self.used: dict[int, int] = {}  # size by offset
 
-    def allocate(self, shape: Any, dtype: Any, cacheable: bool = True, **_: Any) -> PynqBuffer:
+    def allocate(self, shape: Any, dtype: Any, cacheable: bool = True, **_: Any) -> _Buffer:
         size = int(np.prod(shape)) * np.dtype(dtype).itemsize
         at = _PAGE  # nobody gets address 0
         for start in sorted(self.used):
@@ -174,11 +185,11 @@ class _Memory:
         if at + size > len(self.dram):
             raise MemoryError(f"{len(self.dram):,} bytes in all, {sum(self.used.values()):,} used")
         self.used[at] = max(size, 1)
-        buffer = PynqBuffer(
+        buffer = _Buffer(
             shape, dtype, buffer=self.cached, offset=at, device=self.device,
             device_address=BASE + at, bo=at, coherent=False,
         )  # fmt: skip
-        buffer.memory, buffer.pointer, buffer.return_to = self, at, self
+        buffer.pointer, buffer.return_to = at, self
         return buffer
 
     def return_pointer(self, at: int) -> None:

@@ -160,6 +160,7 @@ class Accelerator:
     ) -> npt.NDArray[np.uint8]:
         """OUTPUT for INPUT, by one start."""
         assert self.network is not None
+        self.reset()
         header = self.network.header
         count = len(packed) // header["input_stride"]
         self._put("input", packed)
@@ -197,7 +198,7 @@ class Accelerator:
                 )
             if now - started > _SPIN_SECONDS:
                 time.sleep(_SLEEP_SECONDS)
-        if self.read("status") & layout.STATUS_FAILED:
+        if self.read("status") != layout.STATUS_DONE:
             raise EngineError(self._failure())
 
     def _failure(self) -> str:
