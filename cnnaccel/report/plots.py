@@ -142,8 +142,8 @@ def predictions(
     for axis in axes.flat:
         axis.axis("off")
     for axis, image, label, guess in zip(axes.flat, images, labels, predicted, strict=False):
-        grey = len(image) == 1
-        axis.imshow(image[0] if grey else image[:3].transpose(1, 2, 0), cmap="gray")
+        colour = len(image) == 3
+        axis.imshow(image.transpose(1, 2, 0) if colour else image[0], cmap="gray")
         name, truth = classes[guess], classes[label]
         right = guess == label
         axis.set_title(

@@ -37,7 +37,8 @@ def test_run_makes_every_artifact(tiny_build: Path) -> None:
         "evaluate/confusion.png",
         *(f"compile/{n}" for n in ("program.bin", "weights.bin", "network.json")),
         *(f"compile/{n}" for n in ("estimate.json", "estimate.md", "roofline.png")),
-        *(f"{s}/{n}" for s in ("train", "quantize", "evaluate", "compile")
+        *(f"deploy/{n}" for n in ("logits.npz", "predictions.png")),
+        *(f"{s}/{n}" for s in ("train", "quantize", "evaluate", "compile", "deploy")
           for n in ("manifest.json", "results.json")),
     }  # fmt: skip
 
@@ -46,7 +47,7 @@ def test_second_run_repeats_nothing(tiny: Path, cnnaccel: Cnnaccel) -> None:
     before = {path: path.stat().st_mtime_ns for path in tiny.rglob("*.json")}
     result = cnnaccel("run", "tiny", "--build-dir", tiny)
     assert result.code == 0
-    assert result.out.count("up to date") == 4
+    assert result.out.count("up to date") == 5
     assert {path: path.stat().st_mtime_ns for path in tiny.rglob("*.json")} == before
 
 
@@ -82,7 +83,7 @@ def test_from_and_until(tiny: Path, cnnaccel: Cnnaccel) -> None:
 
 def test_stage_commands_one_by_one(tmp_path: Path, cnnaccel: Cnnaccel) -> None:
     where = ("tiny", "--build-dir", tmp_path)
-    for early in ("quantize", "evaluate", "inspect", "compile", "explore"):
+    for early in ("quantize", "evaluate", "inspect", "compile", "explore", "simulate", "deploy"):
         result = cnnaccel(early, *where)
         assert result.code == 1 and "is not there; run `cnnaccel" in result.err
     assert "epoch   3/3" in cnnaccel("train", *where).out

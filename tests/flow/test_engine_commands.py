@@ -1,0 +1,164 @@
+"""`simulate` and `deploy` as a user types them, on the engine `tiny`, and what may go wrong."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cnnaccel.ir import golden
+from cnnaccel.ir.storage import load_graph
+from cnnaccel.pipeline.engine import SimulatedEngine
+from cnnaccel.runtime.driver import Accelerator
+from tests.flow.conftest import Cnnaccel
+from tests.flow.test_bad_input import digests
+
+
+def test_deploy_ran_the_test_set(tiny_build: Path) -> None:
+    folder = tiny_build / "tiny/deploy"
+    results = json.loads((folder / "results.json").read_text())
+    evaluated = json.loads((tiny_build / "tiny/evaluate/results.json").read_text())
+    assert results["accuracy"] == evaluated["accuracy"]
+    assert results["images"] == evaluated["images"]
+    assert results["counters"]["cycles"] > results["counters"]["steps"] > 0
+    assert 0 < results["frames_per_second_with_host"] < results["frames_per_second"]
+    logits = np.load(folder / "logits.npz")["logits"]
+    assert logits.shape[:2] == (results["images"], 10)
+
+
+def test_deploy_some_images(tiny: Path, cnnaccel: Cnnaccel) -> None:
+    result = cnnaccel("deploy", "tiny", "--build-dir", tiny, "--images", "5")
+    assert result.code == 0, result.err
+    assert "of 5 test images, equal to golden" in result.out
+    assert "frames/s with the host's" in result.out
+    assert "40 cycles of latency, 80% of the bus" in result.out
+    again = cnnaccel("run", "tiny", "--build-dir", tiny)
+    assert "deploy   │ compile/network.json" in again.out  # five images are not the test set
+
+
+def test_simulate(tiny: Path, cnnaccel: Cnnaccel) -> None:
+    result = cnnaccel("simulate", "tiny", "--build-dir", tiny, "--images", "6", "--layers")
+    assert result.code == 0, result.err
+    graph = load_graph(tiny / "tiny/quantize")
+    assert result.out.count("equal to golden") == 2 + len(graph.layers)
+    assert all(layer.name in result.out for layer in graph.layers)
+    for words in ("predicted", "waits for load", "read from DRAM", "% of peak", "host's"):
+        assert words in result.out
+    assert (tiny / "tiny/simulate/activity.png").stat().st_size > 10_000
+
+
+def test_simulate_with_stalls_and_waves(tiny: Path, cnnaccel: Cnnaccel) -> None:
+    where = ("simulate", "tiny", "--build-dir", tiny, "--images", "2")
+    plain = cnnaccel(*where)
+    stalled = cnnaccel(*where, "--stalls", "0.5", "--trace", "100:400")
+    assert stalled.code == 0, stalled.err
+    assert "50% of all handshakes held up" in stalled.out
+    folder = tiny / "tiny/simulate"
+    (waves,) = folder.glob("waves.*")
+    assert waves.stat().st_size > 10_000 and str(waves.name) in stalled.out
+
+    def cycles(text: str) -> int:
+        return int(text.split("measured ")[-1].split(";")[0].replace(",", ""))
+
+    assert cycles(stalled.out) > 1.2 * cycles(plain.out)
+
+
+@pytest.mark.parametrize("window", ["5", "7:3", "a:b", "-1:4", "3:3"])
+def test_trace_that_is_no_window(tiny: Path, cnnaccel: Cnnaccel, window: str) -> None:
+    result = cnnaccel("simulate", "tiny", "--build-dir", tiny, f"--trace={window}")
+    assert result.code == 2 and "no A:B" in result.err
+
+
+def wrong_value(monkeypatch: pytest.MonkeyPatch, only: int | None = None) -> None:
+    """Let the engine compute one wrong value, if the result has so many channels."""
+    run = SimulatedEngine.run
+
+    def altered(self: SimulatedEngine, *arguments: Any) -> Any:
+        results = run(self, *arguments)
+        if only is None or results.shape[1] == only:
+            results[1, 2, 0, 0] ^= 1
+        return results
+
+    monkeypatch.setattr(SimulatedEngine, "run", altered)
+
+
+def test_a_difference_names_the_layer(
+    tiny: Path, cnnaccel: Cnnaccel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong_value(monkeypatch)
+    result = cnnaccel("simulate", "tiny", "--build-dir", tiny, "--images", "3")
+    first = load_graph(tiny / "tiny/quantize").layers[0]
+    assert result.code == 1
+    assert f"engine: layer '{first.name}', image 1, channel 2, y 0, x 0: got" in result.err
+    assert "1 of " in result.err and "│ interpreter │ equal to golden" in result.out
+
+
+def test_a_difference_in_the_end_alone(
+    tiny: Path, cnnaccel: Cnnaccel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong_value(monkeypatch, only=10)
+    result = cnnaccel("simulate", "tiny", "--build-dir", tiny, "--images", "3")
+    last = load_graph(tiny / "tiny/quantize").layers[-1]
+    assert result.code == 1 and f"layer '{last.name}', image 1" in result.err
+
+
+def test_deploy_that_differs_leaves_the_old_results(
+    tiny: Path, cnnaccel: Cnnaccel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = digests(tiny / "tiny/deploy")
+    wrong_value(monkeypatch)
+    result = cnnaccel("deploy", "tiny", "--build-dir", tiny)
+    assert result.code == 1 and "engine: image 1, channel 2" in result.err
+    assert digests(tiny / "tiny/deploy") == before
+
+
+def test_interrupted_deploy(
+    tiny: Path, cnnaccel: Cnnaccel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = digests(tiny / "tiny/deploy")
+
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Accelerator, "_wait", interrupted)
+    result = cnnaccel("deploy", "tiny", "--build-dir", tiny)
+    assert result.code == 130 and "as they were" in result.err
+    assert digests(tiny / "tiny/deploy") == before
+    monkeypatch.undo()
+    assert cnnaccel("deploy", "tiny", "--build-dir", tiny).code == 0
+
+
+def test_a_target_that_is_not_reached(tiny: Path, cnnaccel: Cnnaccel) -> None:
+    result = cnnaccel("deploy", "tiny", "--build-dir", tiny, "--target", "xilinx@pynq")
+    assert result.code == 1 and "--target xilinx@pynq" in result.err
+
+
+def test_without_a_compiler(
+    tiny: Path, cnnaccel: Cnnaccel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    for command in ("deploy", "simulate"):
+        result = cnnaccel(command, "tiny", "--build-dir", tiny)
+        assert result.code == 3 and "g++" in result.err
+
+
+def test_damaged_program(tiny: Path, cnnaccel: Cnnaccel) -> None:
+    path = tiny / "tiny/compile/weights.bin"
+    path.write_bytes(path.read_bytes()[:-1])
+    result = cnnaccel("deploy", "tiny", "--build-dir", tiny)
+    assert result.code == 1 and "weights.bin was altered" in result.err
+
+
+def test_results_are_those_of_golden(tiny_build: Path) -> None:
+    """Stored logits are golden's on the images the stage ran on, which are synthetic here."""
+    from cnnaccel.config import load_config
+    from cnnaccel.nn.data import load_dataset
+    from cnnaccel.resources import find_config
+
+    images = load_dataset(load_config(find_config("tiny")).data, None).test.images
+    logits = np.load(tiny_build / "tiny/deploy/logits.npz")["logits"]
+    graph = load_graph(tiny_build / "tiny/quantize")
+    assert np.array_equal(logits, golden.run(graph, images))
