@@ -13,7 +13,7 @@
 // hangs.
 // Flush: while flush_i, commands are forgotten, no burst is begun and beats are dropped. Hold it
 // until idle_o is high: then nothing is under way, and whoever waited for beats may be reset.
-// Relies on bytes > 0. Two clients share a master through `axi_read_arbiter`.
+// Relies on 0 < bytes < 2**31. Two clients share a master through `axi_read_arbiter`.
 
 module axi_read_master #(
   parameter int unsigned WordBytes   = 8,   // C, a power of two up to 16
