@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What `axi_lite_regs` promises: AXI4-Lite, and of register word number word_q, any, what is read.
+
+module axi_lite_regs_props
+  import cnnaccel_pkg::*;
+(
+  input logic                   clk_i,
+  input logic                   rst_ni,
+  input logic                   axi_awvalid_i,
+  input logic                   axi_awready_o,
+  input logic [7:0]             axi_awaddr_i,
+  input logic                   axi_wvalid_i,
+  input logic                   axi_wready_o,
+  input logic [31:0]            axi_wdata_i,
+  input logic [3:0]             axi_wstrb_i,
+  input logic                   axi_bvalid_o,
+  input logic                   axi_bready_i,
+  input logic [1:0]             axi_bresp_o,
+  input logic                   axi_arvalid_i,
+  input logic                   axi_arready_o,
+  input logic [7:0]             axi_araddr_i,
+  input logic                   axi_rvalid_o,
+  input logic                   axi_rready_i,
+  input logic [31:0]            axi_rdata_o,
+  input logic [1:0]             axi_rresp_o,
+  input logic                   start_o,
+  input logic                   reset_o,
+  input logic                   interrupt_o,
+  input logic [AddressBits-1:0] program_address_o,
+  input logic [31:0]            once_bytes_o,
+  input logic [31:0]            body_bytes_o,
+  input logic [31:0]            count_o,
+  input logic [AddressBits-1:0] base_o [4],
+  input logic [31:0]            size_o [4],
+  input logic [31:0]            input_stride_o,
+  input logic [31:0]            output_stride_o,
+  input logic                   busy_i,
+  input logic                   done_i,
+  input logic                   failed_i,
+  input error_e                 error_i,
+  input logic [31:0]            failing_instruction_i,
+  input logic [31:0]            iteration_i,
+  input logic [31:0]            waiting_i,
+  input logic [63:0]            counters_i [8],
+  input logic [31:0]            values_q [(32'(RegCycles) - 32'(RegProgramAddress)) / 4],
+  input logic [1:0]             enable_q,
+  input logic [1:0]             pending_q
+);
+
+  starts_in_reset u_reset (.clk_i, .rst_ni);
+
+  // -- One response for each request -------------------------------------------------------------
+
+  stream_contract #(.Width(2)) u_b (
+    .clk_i, .rst_ni, .valid_i(axi_bvalid_o), .ready_i(axi_bready_i), .data_i(axi_bresp_o)
+  );
+  stream_contract #(.Width(32 + 2)) u_r (
+    .clk_i, .rst_ni, .valid_i(axi_rvalid_o), .ready_i(axi_rready_i),
+    .data_i({axi_rdata_o, axi_rresp_o})
+  );
+
+  wire write = axi_awvalid_i && axi_awready_o;
+  wire read  = axi_arvalid_i && axi_arready_o;
+  logic owes_b_q, owes_r_q;
+
+  always_ff @(posedge clk_i) begin
+    owes_b_q <= rst_ni && (write || (owes_b_q && !axi_bready_i));
+    owes_r_q <= rst_ni && (read || (owes_r_q && !axi_rready_i));
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (rst_ni) begin
+      b_for_each_write: assert (axi_bvalid_o == owes_b_q);
+      r_for_each_read:  assert (axi_rvalid_o == owes_r_q);
+      one_at_a_time_b:  assert (!write || !axi_bvalid_o || axi_bready_i);
+      one_at_a_time_r:  assert (!read || !axi_rvalid_o || axi_rready_i);
+      together:         assert (write == (axi_wvalid_i && axi_wready_o));
+      write_at_once:    assert (write || !axi_awvalid_i || !axi_wvalid_i
+                                || (axi_bvalid_o && !axi_bready_i));
+      read_at_once:     assert (read || !axi_arvalid_i || (axi_rvalid_o && !axi_rready_i));
+      okay:             assert (axi_bresp_o == 2'b00 && axi_rresp_o == 2'b00);
+      write_each_cycle_c: cover (write && $past(write && axi_bvalid_o));
+      read_each_cycle_c:  cover (read && $past(read && axi_rvalid_o));
+    end
+  end
+
+  // -- What is read ------------------------------------------------------------------------------
+
+  logic [5:0]  word_q;  // never reset: any number, and it stays
+  logic [31:0] value_q;
+  logic [3:0]  known_q;  // bytes that were ever written
+  logic [1:0]  done_failed_q, may_interrupt_q, interrupts_q;
+
+  wire [1:0] done_failed = {failed_i, done_i};
+  wire hits     = write && axi_awaddr_i[7:2] == word_q;
+  wire written  = write && axi_wstrb_i[0];
+  wire control  = written && axi_awaddr_i[7:2] == RegControl[7:2];
+  wire enable   = written && axi_awaddr_i[7:2] == RegInterruptEnable[7:2];
+  wire clear    = written && axi_awaddr_i[7:2] == RegInterruptStatus[7:2];
+  wire stored   = word_q >= RegProgramAddress[7:2] && word_q < RegCycles[7:2]
+                  && word_q != RegIteration[7:2];
+  wire counter  = word_q >= RegCycles[7:2] && word_q <= RegWrittenBytes[7:2] + 6'd1;
+  wire [5:0] of_counters = word_q - RegCycles[7:2];
+  wire [63:0] counter_value = counters_i[of_counters[3:1]];
+
+  always_ff @(posedge clk_i) begin
+    word_q <= word_q;
+    for (int unsigned b = 0; b < 4; b++) begin
+      if (hits && axi_wstrb_i[b]) begin
+        value_q[8*b +: 8] <= axi_wdata_i[8*b +: 8];
+        known_q[b] <= 1'b1;
+      end
+    end
+    if (enable) may_interrupt_q <= axi_wdata_i[1:0];
+    interrupts_q <= (interrupts_q & ~(clear ? axi_wdata_i[1:0] : 2'b00))
+                    | (done_failed & ~done_failed_q);
+    done_failed_q <= done_failed;
+    if (!rst_ni) begin
+      known_q         <= '0;
+      done_failed_q   <= '0;
+      may_interrupt_q <= '0;
+      interrupts_q    <= '0;
+    end
+  end
+
+  logic [31:0] expected, mask, mask_q, expected_q;
+
+  always_comb begin
+    mask     = '1;
+    expected = '0;
+    if (word_q == RegId[7:2]) expected = Magic;
+    if (word_q == RegVersion[7:2]) expected = FormatVersion;
+    if (word_q == RegDigest[7:2]) expected = Digest[31:0];
+    if (word_q == RegDigest[7:2] + 6'd1) expected = Digest[63:32];
+    if (word_q == RegStatus[7:2]) begin
+      expected[StatusBusy]   = busy_i;
+      expected[StatusDone]   = done_i;
+      expected[StatusFailed] = failed_i;
+    end
+    if (word_q == RegError[7:2]) expected = 32'(error_i);
+    if (word_q == RegFailingInstruction[7:2]) expected = failing_instruction_i;
+    if (word_q == RegInterruptEnable[7:2]) expected = 32'(may_interrupt_q);
+    if (word_q == RegInterruptStatus[7:2]) expected = 32'(interrupts_q);
+    if (word_q == RegIteration[7:2]) expected = iteration_i;
+    if (word_q == RegWaiting[7:2]) expected = waiting_i;
+    if (counter) expected = of_counters[0] ? counter_value[63:32] : counter_value[31:0];
+    if (stored) begin
+      expected = value_q;
+      mask     = {{8{known_q[3]}}, {8{known_q[2]}}, {8{known_q[1]}}, {8{known_q[0]}}};
+    end
+  end
+
+  logic owes_word_q;  // the response to come is of word word_q
+
+  always_ff @(posedge clk_i) begin
+    if (read) begin
+      owes_word_q <= axi_araddr_i[7:2] == word_q;
+      expected_q  <= expected;
+      mask_q      <= mask;
+    end
+  end
+
+  wire value_matters = stored && known_q == '1;
+
+  always_ff @(posedge clk_i) begin
+    if (rst_ni) begin
+      reads_as_written: assert (!axi_rvalid_o || !owes_word_q
+                                || (axi_rdata_o & mask_q) == (expected_q & mask_q));
+      interrupts:       assert (interrupt_o == |(interrupts_q & may_interrupt_q));
+      once_bytes:       assert (word_q != RegOnceBytes[7:2] || !value_matters
+                                || once_bytes_o == value_q);
+      body_bytes:       assert (word_q != RegBodyBytes[7:2] || !value_matters
+                                || body_bytes_o == value_q);
+      count:            assert (word_q != RegCount[7:2] || !value_matters || count_o == value_q);
+      input_stride:     assert (word_q != RegInputStride[7:2] || !value_matters
+                                || input_stride_o == value_q);
+      output_stride:    assert (word_q != RegOutputStride[7:2] || !value_matters
+                                || output_stride_o == value_q);
+      program_address:  assert (word_q != RegProgramAddress[7:2] || !value_matters
+                                || program_address_o[31:0] == value_q);
+      // For induction.
+      enable_same:  assert (enable_q == may_interrupt_q);
+      pending_same: assert (pending_q == interrupts_q);
+      stored_c:  cover (axi_rvalid_o && owes_word_q && stored && mask_q == '1 && expected_q != '0);
+      counter_c: cover (axi_rvalid_o && owes_word_q && counter && of_counters[0]);
+      nothing_c: cover (axi_rvalid_o && owes_word_q && &word_q);
+      interrupt_c: cover (interrupt_o && $past(clear));
+    end
+    if (rst_ni && $past(rst_ni)) begin
+      starts: assert (start_o == $past(control && axi_wdata_i[ControlStart]
+                                       && !axi_wdata_i[ControlReset] && !busy_i && !start_o));
+      resets: assert (reset_o == $past(control && axi_wdata_i[ControlReset]));
+      start_c: cover (start_o);
+      reset_c: cover (reset_o && $past(axi_wdata_i[ControlStart]));
+      start_ignored_c: cover ($past(control && axi_wdata_i[ControlStart] && busy_i));
+    end
+  end
+
+  for (genvar b = 0; b < 4; b++) begin : gen_four
+    always_ff @(posedge clk_i) begin
+      if (rst_ni) begin
+        base: assert (32'(word_q) != 32'(RegWeightsAddress[7:2]) + 2 * b || !value_matters
+                      || base_o[b][31:0] == value_q);
+        size: assert (32'(word_q) != 32'(RegWeightsBytes[7:2]) + b || !value_matters
+                      || size_o[b] == value_q);
+        // For induction.
+        value_same: assert (!stored || !known_q[b]
+            || values_q[word_q - RegProgramAddress[7:2]][8*b +: 8] == value_q[8*b +: 8]);
+      end
+    end
+  end
+
+endmodule
+
+bind axi_lite_regs axi_lite_regs_props u_props (.*);
