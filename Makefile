@@ -1,4 +1,4 @@
-# make demo   train, quantize, evaluate and compile LeNet on FashionMNIST, set-up included
+# make demo   LeNet on FashionMNIST from training to the simulated engine, set-up included
 # make test   the whole test suite
 # make venv   the set-up alone
 
