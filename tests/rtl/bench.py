@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from ctypes import POINTER, Structure, c_double, c_uint8, c_uint32, c_uint64
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
@@ -40,6 +41,17 @@ HARNESS = HW / "tb" / "compute_tb.cpp"
 READ_AHEAD = 7
 """With wait_drain an instruction is taken so many cycles before the done of the one before: its
 first read comes later."""
+
+
+def engine(p: int, c: int, k: int, **rest: Any) -> HardwareConfig:
+    """With scratchpads that are filled and read back in no time."""
+    sizes = {"act_kib": 4 * c, "wgt_kib": max(4, c * k // 8), "par_groups": 16}
+    return HardwareConfig(pixel_lanes=p, input_lanes=c, output_lanes=k, **(sizes | rest))
+
+
+def name_of(hw: HardwareConfig) -> str:
+    """2x4x4: the id of an engine."""
+    return "x".join(map(str, hw.lanes)) + ("" if hw.dsp_packing else " unpacked")
 
 
 class _Traffic(Structure):

@@ -129,11 +129,17 @@ _TRIES = 200
 
 
 def free(
-    hw: HardwareConfig, rng: np.random.Generator, pads: Scratchpads, *, single: float = 0.3
+    hw: HardwareConfig,
+    rng: np.random.Generator,
+    pads: Scratchpads,
+    *,
+    single: float = 0.3,
+    opcode: Opcode | None = None,
 ) -> Compute:
     """Any bounds, any strides; it writes each word once, and none that it reads.
 
-    single: how likely it is a single tile, which may have clear or drain off.
+    single: how likely it is a single tile, which may have clear or drain off. opcode: MAC or MAX,
+    at random if not said.
     """
     for _ in range(_TRIES):
         bounds = dict(zip(LEVELS, rng.choice(_BOUNDS, len(LEVELS)).tolist(), strict=True))
@@ -141,13 +147,16 @@ def free(
             bounds |= dict.fromkeys(LEVELS[:6], 1)
         if math.prod(bounds.values()) > _MOST_STEPS:
             continue
-        made = _free(hw, rng, bounds)
+        any_opcode = Opcode.MAX if rng.random() < 0.3 else Opcode.MAC
+        made = _free(hw, rng, bounds, any_opcode if opcode is None else opcode)
         if separate(pads, made):
             return made
     raise AssertionError("no instruction found")
 
 
-def _free(hw: HardwareConfig, rng: np.random.Generator, bounds: dict[str, int]) -> Compute:
+def _free(
+    hw: HardwareConfig, rng: np.random.Generator, bounds: dict[str, int], opcode: Opcode
+) -> Compute:
     def some(low: int, high: int) -> int:
         return int(rng.integers(low, high + 1))
 
@@ -156,7 +165,7 @@ def _free(hw: HardwareConfig, rng: np.random.Generator, bounds: dict[str, int]) 
 
     lanes, group = hw.pixel_lanes, hw.output_lanes // hw.input_lanes
     per_slot = int(rng.choice([n for n in (1, 2, 4) if n <= lanes]))
-    words = some(1, group)
+    words = 1 if opcode is Opcode.MAX else some(1, group)
     out = {level: bounds[level] for level in LEVELS[:4]} | {"slot": lanes // per_slot, "g": words}
     strides, size = {}, 1
     for axis in rng.permutation(list(out)).tolist():
@@ -169,7 +178,7 @@ def _free(hw: HardwareConfig, rng: np.random.Generator, bounds: dict[str, int]) 
     limits = (-128, 127), (0, 255), (-128, 255), tuple(sorted((some(-128, 255), some(-128, 255))))
     low, high = limits[some(0, 3)]
     return Compute(
-        opcode=Opcode.MAX if rng.random() < 0.3 else Opcode.MAC,
+        opcode=opcode,
         clear=not alone or rng.random() < 0.6,
         drain=not alone or rng.random() < 0.6,
         signed_first=rng.random() < 0.5,

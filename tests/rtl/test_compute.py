@@ -18,7 +18,7 @@ from cnnaccel.compiler.loopnest import Pool
 from cnnaccel.compiler.schedule import TooSmallError
 from cnnaccel.hardware import HardwareConfig, load_hardware
 from cnnaccel.ir.graph import Add, Concat, Graph
-from tests.rtl.bench import COMPUTE, TESTBENCH, Bench, check
+from tests.rtl.bench import COMPUTE, TESTBENCH, Bench, check, engine, name_of
 from tests.rtl.instructions import anywhere, free, garbage, synchronised
 from tests.unit import graphs
 from tests.unit.nests import convolution
@@ -31,23 +31,12 @@ LONGEST = 6
 """Instructions in a sequence."""
 
 
-def engine(p: int, c: int, k: int, **rest: Any) -> HardwareConfig:
-    """With scratchpads that are filled and read back in no time."""
-    sizes = {"act_kib": 4 * c, "wgt_kib": max(4, c * k // 8), "par_groups": 16}
-    return HardwareConfig(pixel_lanes=p, input_lanes=c, output_lanes=k, **(sizes | rest))
-
-
 TINY, Z1 = load_hardware("tiny"), load_hardware("pynq_z1")
 EVERYDAY = (engine(2, 4, 4), engine(1, 4, 16), engine(4, 8, 8))
 SLOW = (
     engine(2, 8, 16), engine(8, 4, 4), engine(4, 16, 16), engine(8, 4, 16),
     engine(1, 16, 16), engine(4, 8, 8, dsp_packing=False, dsp_budget=100),
 )  # fmt: skip
-
-
-def name_of(hw: HardwareConfig) -> str:
-    """2x4x4: the id of an engine."""
-    return "x".join(map(str, hw.lanes)) + ("" if hw.dsp_packing else " unpacked")
 
 
 engines = pytest.mark.parametrize(

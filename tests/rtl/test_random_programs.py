@@ -1,0 +1,142 @@
+"""Random legal programs on the whole engine: memory is the interpreter's, byte for byte."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from itertools import permutations
+
+import numpy as np
+import pytest
+
+from cnnaccel.compiler.execute import execute, writes
+from cnnaccel.compiler.interpreter import run_program
+from cnnaccel.compiler.isa import LEVELS, Base, Compute, Instruction, Load, Opcode, Store, Unit
+from cnnaccel.compiler.program import disassemble
+from cnnaccel.compiler.record import layout
+from cnnaccel.hardware import HardwareConfig, load_hardware
+from cnnaccel.runtime.simulator import Timing
+from tests.rtl.bench import engine as sized
+from tests.rtl.bench import name_of
+from tests.rtl.engine import Engine
+from tests.rtl.instructions import garbage
+from tests.rtl.programs import Drawn, draw
+
+TINY = load_hardware("tiny")
+STALLS = (0, 300, 900)
+LENGTH = 100
+"""Instructions in body; with section once, and body repeated, about twice as many run."""
+SOME = [sized(1, 8, 8), sized(4, 4, 16)]
+GRID = [sized(p, c, c * times) for p in (1, 2, 4, 8) for c in (4, 8, 16) for times in (1, 2, 4)]
+
+
+def check(engine: Engine, drawn: Drawn, seed: int) -> None:
+    """OUTPUT and SCRATCH are the interpreter's, nothing else has changed."""
+    hw, program = engine.hardware, drawn.program
+    expected = run_program(hw, program, drawn.images, drawn.count, "random", seed)
+    places = engine.put(program, drawn.images, drawn.count)
+    wanted = engine.memory.copy()
+    for base in (Base.OUTPUT, Base.SCRATCH):
+        wanted[places[base].start : places[base].stop] = expected[base]
+    engine.start(5_000_000)
+    story = f"seed {seed} on {hw}, {engine.timing}"
+    if not engine.done or engine.read("iteration") != drawn.count:
+        pytest.fail(
+            f"{story}: status {engine.read('status')}, {engine.error!r} of instruction "
+            f"{engine.read('failing_instruction')}, waiting {engine.waiting()}"
+        )
+    wrong = np.flatnonzero(engine.memory != wanted)
+    if wrong.size:
+        where = {base.name: wrong[np.isin(wrong, place)][:1] for base, place in places.items()}
+        print("\n".join(disassemble(program, hw)))
+        pytest.fail(
+            f"{story}: {wrong.size} bytes differ, the first at {wrong[0]}, by buffer {where}"
+        )
+
+
+def sweep(hw: HardwareConfig, stall: int, seeds: range, length: int = LENGTH) -> None:
+    engine = Engine(hw, timing=Timing(stall_permille=stall, seed=seeds.start))
+    for seed in seeds:
+        check(engine, draw(hw, seed, length), seed)
+
+
+@pytest.mark.parametrize("stall", STALLS)
+def test_tiny(stall: int) -> None:
+    sweep(TINY, stall, range(stall, stall + 20))
+
+
+@pytest.mark.parametrize("hw", SOME, ids=name_of)
+def test_some_engines(hw: HardwareConfig) -> None:
+    for stall in STALLS:
+        sweep(hw, stall, range(stall, stall + 3))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("hw", GRID, ids=name_of)
+def test_grid(hw: HardwareConfig) -> None:
+    for stall in STALLS:
+        sweep(hw, stall, range(1000 + stall, 1010 + stall), 2 * LENGTH)
+
+
+# -- what is drawn -------------------------------------------------------------------------------
+
+
+def flags_of(one: Instruction) -> Iterator[str]:
+    """Every field of one or two bits with its value, each level that counts, each buffer."""
+    for field in layout(type(one)):
+        if field.width <= 2 or field.name in ("words", "words_last", "wait_for", "signal_to"):
+            yield f"{one.opcode.name} {field.name} {getattr(one, field.name)}"
+    if isinstance(one, Compute):
+        bounds = zip(LEVELS, one.bounds, strict=True)
+        yield from (f"{one.opcode.name} {level}" for level, bound in bounds if bound > 1)
+    if isinstance(one, Compute) and one.words_last < one.words:
+        yield "fewer words in the last group"
+
+
+def test_nothing_is_left_out() -> None:
+    """Each opcode often, each flag both ways with each, all levels, tokens of all pairs."""
+    hw = SOME[1]
+    programs = [draw(hw, seed, LENGTH).program for seed in range(30)]
+    every = [one for program in programs for one in (*program.once, *program.body)]
+    seen = Counter(name for one in every for name in flags_of(one))
+    share = Counter(one.opcode for one in every)
+    print(len(every), {code.name: f"{n / len(every):.1%}" for code, n in share.items()})
+    print(dict(sorted(seen.items())))
+    assert all(share[opcode] > len(every) / 25 for opcode in Opcode)
+    expected = {f"{code} {level}" for code in ("MAC", "MAX") for level in LEVELS}
+    for code in Opcode:
+        for field in layout({Unit.COMPUTE: Compute, Unit.LOAD: Load, Unit.STORE: Store}[code.unit]):
+            if field.kind is bool:
+                expected |= {f"{code.name} {field.name} {value}" for value in (False, True)}
+            elif field.stored == "log2":
+                powers = (1 << n for n in range(field.high.bit_length()))
+                expected |= {f"{code.name} {field.name} {value}" for value in powers}
+    expected |= {f"MAC {name} {n}" for name in ("words", "words_last") for n in range(1, 5)}
+    for name in ("LOAD_ACT", "LOAD_WGT", "UNFOLD"):
+        expected |= {f"{name} base {int(base)}" for base in Base}
+    expected |= {f"STORE base {int(base)}" for base in (Base.OUTPUT, Base.SCRATCH)}
+    expected.add("fewer words in the last group")
+    assert not {name for name in expected if seen[name] < 3}
+    for giver, taker in permutations(Unit, 2):
+        passed = sum(giver in one.wait_for for one in every if one.UNIT is taker)
+        assert passed > len(every) / 50, (giver, taker)
+
+
+def test_results_are_no_constants() -> None:
+    """Most bytes that MAC and MAX write are between the limits, and many are different."""
+    rng = np.random.default_rng(7)
+    between, total, values = 0, 0, Counter[int]()
+    for seed in range(10):
+        for one in draw(TINY, seed, LENGTH).program.body:
+            if not isinstance(one, Compute) or not one.drain:
+                continue
+            pads = garbage(TINY, rng)
+            execute(pads, one, np.zeros((TINY.pixel_lanes, TINY.output_lanes), np.int64))
+            written = pads.read(writes(pads, one)["act"], one.interleave_out).reshape(-1)
+            ends = [one.low & 255, one.high & 255, 0]
+            total += written.size
+            between += int((~np.isin(written, ends)).sum())
+            values.update(written.tolist())
+    print(f"{total} bytes, {between / total:.1%} between the limits")
+    assert total > 10_000 and between > total / 4
+    assert len(values) == 256
