@@ -57,17 +57,18 @@ def build(
     """The shared library of module `top`, for an engine, with a harness that includes `V<top>.h`.
 
     sources: packages first. It is made once for the same texts, engine, flags and tools, and kept
-    in `cache`, else $CNNACCEL_CACHE, else ~/.cache/cnnaccel. coverage: of lines; the harness writes
-    it out. trace: the harness may write waves in this form; both cost speed.
+    in `cache`, else $CNNACCEL_CACHE, else ~/.cache/cnnaccel. coverage: of lines and toggles; the
+    harness writes it out. trace: the harness may write waves in this form; both cost speed.
 
     Raises:
         ToolError: verilator or g++ is missing, a warning, or C++ that does not compile.
     """
     folder = cache or cache_folder()
-    flags = ("--cc", *(["--coverage-line"] if coverage else []))
+    flags: tuple[str, ...] = ("--cc",)
     options, extra, libraries = [], [], ["-lpthread"]
     if coverage:
-        options += ["-DVM_COVERAGE=1"]
+        flags += ("--coverage-line", "--coverage-toggle")
+        options += ["-DVM_COVERAGE=1", "-O1"]  # so much code that optimising takes minutes
         extra += [_COVERAGE]
     if trace is not None:
         flags += (f"--trace-{trace}",)

@@ -342,7 +342,7 @@ class Register:
 
 
 _START = Flag("start", "run the program: once, then body `count` times; ignored while busy")
-_RESET = Flag("reset", "stop, forget program and tokens, keep the registers")
+_RESET = Flag("reset", "stop, keep nothing but the registers; busy until DRAM has answered")
 _BUSY = Flag("busy", "between start and done or failed")
 _DONE = Flag("done", "the program ended and all it wrote is in DRAM")
 _FAILED = Flag("failed", "`error` says why; the engine waits for reset")
@@ -383,7 +383,7 @@ def registers() -> tuple[Register, ...]:
         Register("once_bytes", "read, write", "section once"),
         Register("body_bytes", "read, write", "section body, which follows"),
         Register("count", "read, write", "iterations of body"),
-        Register("iteration", "read", "of body: begun so far"),
+        Register("iteration", "read", "of body: begun since the last start"),
         *(
             Register(f"{base.name.lower()}_address", "read, write", base.meaning, 64)
             for base in Base

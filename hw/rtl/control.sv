@@ -7,7 +7,8 @@
 //   any --reset--> flush --masters idle--> rest
 //
 // The core is reset in clear and flush, so every program starts from the same state. While
-// flush_o, the AXI masters end what is under way and begin nothing.
+// flush_o, the AXI masters end what is under way and begin nothing: AXI takes no burst back, so if
+// DRAM does not answer, flush lasts, busy_o with it, until it does. Then the next program is right.
 // Handshake: start_i and reset_i are one cycle; start_i is ignored after a failure until reset_i.
 // done_o and failed_o hold until the next start or reset; error_o and failing_o until reset.
 

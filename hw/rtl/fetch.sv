@@ -52,7 +52,7 @@ module fetch
   output store_t                  store_o,
   output logic [31:0]             store_advance_o,
 
-  output logic [31:0]             iteration_o,  // of body: begun so far
+  output logic [31:0]             iteration_o,  // of body: begun since start_i
   output logic                    finished_o,
   output logic                    still_o,
   output error_e                  error_o,
@@ -153,6 +153,7 @@ module fetch
     return sum[32] ? '1 : sum[31:0];
   endfunction
 
+  wire begins    = taken && first && use_body && !in_body_q;  // an iteration
   wire pass_ends = piece_out && use_last;
 
   always_ff @(posedge clk_i) begin
@@ -164,20 +165,14 @@ module fetch
       input_advance_q  <= '0;
       output_advance_q <= '0;
       in_body_q        <= 1'b0;
-      iteration_o      <= '0;
       error_o          <= ErrorNone;
     end else begin
       if (taken) beat_q <= beat_q + BeatBits'(1);
       if (piece_out) second_q <= unit_q[UnitCompute] && !second_q;
       // An index grows with the first beat of an instruction; body begins with that of once's end.
-      if (taken && first) begin
-        next_index_q <= next_index_q + 32'd1;
-        if (use_body && !in_body_q) begin
-          in_body_q    <= 1'b1;
-          iteration_o  <= iteration_o + 32'd1;
-          body_index_q <= next_index_q;
-        end
-      end
+      if (taken && first) next_index_q <= next_index_q + 32'd1;
+      if (begins) in_body_q <= 1'b1;
+      if (begins) body_index_q <= next_index_q;
       if (pass_ends && use_body) begin
         in_body_q        <= 1'b0;
         next_index_q     <= body_index_q;
@@ -188,6 +183,12 @@ module fetch
         error_o <= beat_error ? ErrorRead : ErrorOpcode;
       end
     end
+  end
+
+  // Of interest after a failure, which resets all else.
+  always_ff @(posedge clk_i) begin
+    if (start_i) iteration_o <= '0;
+    else if (begins) iteration_o <= iteration_o + 32'd1;
   end
 
   always_ff @(posedge clk_i) begin

@@ -18,6 +18,9 @@
 
 #include "Vengine.h"
 #include "Vengine___024root.h"
+#if VM_COVERAGE
+#include "verilated_cov.h"
+#endif
 #if VM_TRACE_FST
 #include "verilated_fst_c.h"
 using Waves = VerilatedFstC;
@@ -309,6 +312,12 @@ bool sim_trace(void *sim, const char *path, uint64_t first, uint64_t last) {
   return false;
 #endif
 }
+
+#if VM_COVERAGE
+void sim_coverage(void *sim, const char *path) {
+  static_cast<Sim *>(sim)->context.coveragep()->write(path);
+}
+#endif
 
 const char *sim_complaint(void *sim) { return static_cast<Sim *>(sim)->complaint; }
 
