@@ -100,8 +100,10 @@ module issue
     .level_o       (level0)
   );
 
-  assign step0.max       = instr_q.opcode == OpcodeMax;
-  assign step0.load      = tile_first && (instr_q.clear || step0.max);
+  wire is_max = instr_q.opcode == OpcodeMax;
+
+  assign step0.max       = is_max;
+  assign step0.load      = tile_first && (instr_q.clear || is_max);
   assign step0.is_signed = first_row ? instr_q.signed_first : instr_q.signed_rest;
   assign stepping_o      = step0.valid;
 
