@@ -19,7 +19,7 @@ from cnnaccel.compiler.isa import Base, Compute, Instruction, Load, Opcode, Stor
 from cnnaccel.compiler.ops import NOTHING
 from cnnaccel.compiler.program import Program
 from cnnaccel.hardware import HardwareConfig
-from tests.rtl.instructions import free, garbage, synchronised, touched
+from tests.rtl.instructions import free, garbage, separate, synchronised, touched
 from tests.rtl.load_store import par_bytes, wgt_bytes
 from tests.rtl.test_load_store import count, drawn, place, unfold_fields
 
@@ -60,6 +60,7 @@ class _Drawing:
         self.input_stride = int(rng.integers(40, 200)) * word
         self.output_stride = int(rng.integers(40, 100)) * word
         self.uncleared = 0
+        self.written, self.interleave = 0, 1  # where the last one of compute writes
         self.in_body = False
 
     def program(self, length: int) -> Drawn:
@@ -115,17 +116,21 @@ class _Drawing:
                 return made
 
     def compute(self, opcode: Opcode) -> Compute:
-        while True:
-            made = free(self.hw, self.rng, self.pads, opcode=opcode)
-            made = dataclasses.replace(
-                made,
-                w_init=made.w_init % self.hw.wgt_words,
-                par_init=made.par_init % self.hw.par_groups,
-            )
-            if not made.clear and self.uncleared >= _MOST_UNCLEARED:
-                made = dataclasses.replace(made, clear=True)
-            self.uncleared = 0 if made.clear else self.uncleared + 1
-            return made
+        """Every second one reads about where the one before writes."""
+        made = free(self.hw, self.rng, self.pads, opcode=opcode)
+        made = dataclasses.replace(
+            made,
+            w_init=made.w_init % self.hw.wgt_words,
+            par_init=made.par_init % self.hw.par_groups,
+            clear=made.clear or self.uncleared >= _MOST_UNCLEARED,
+        )
+        near = dataclasses.replace(made, a_init=self.written, interleave_in=self.interleave)
+        near = dataclasses.replace(near, lane_distance=(made.lane_distance | 1) * self.interleave)
+        if self.rng.random() < 0.5 and separate(self.pads, near):
+            made = near
+        self.uncleared = 0 if made.clear else self.uncleared + 1
+        self.written, self.interleave = made.o_init, made.interleave_out
+        return made
 
     def transfer(self, opcode: Opcode) -> Load | Store | None:
         """None if it does not lie within its scratchpad."""

@@ -47,10 +47,12 @@ def check(engine: Engine, drawn: Drawn, seed: int) -> None:
         )
     wrong = np.flatnonzero(engine.memory != wanted)
     if wrong.size:
-        where = {base.name: wrong[np.isin(wrong, place)][:1] for base, place in places.items()}
+        found, meant = engine.memory[wrong[0]], wanted[wrong[0]]
+        where = [base.name for base, place in places.items() if wrong[0] in place]
         print("\n".join(disassemble(program, hw)))
         pytest.fail(
-            f"{story}: {wrong.size} bytes differ, the first at {wrong[0]}, by buffer {where}"
+            f"{story}: {wrong.size} bytes differ; the first at {wrong[0]}, {where or 'no buffer'}: "
+            f"got {found}, expected {meant}; buffers at {places}"
         )
 
 
