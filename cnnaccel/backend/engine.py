@@ -22,7 +22,9 @@ def engine_sources() -> tuple[Path, ...]:
     return package, *sorted(path for path in rtl.glob("*.sv") if path != package)
 
 
-def simulated_bitstream(hardware: HardwareConfig, trace: Trace | None = None) -> Path:
+def simulated_bitstream(
+    hardware: HardwareConfig, trace: Trace | None = None, *, coverage: bool = False
+) -> Path:
     """A `.bit` that `runtime.device.SimDevice` loads, with the `.hwh` beside; built once.
 
     Raises:
@@ -30,7 +32,8 @@ def simulated_bitstream(hardware: HardwareConfig, trace: Trace | None = None) ->
     """
     sim = resource("hw") / "sim"
     sources = (*engine_sources(), sim / "activity.vlt")
-    library = build(TOP, sources, hardware, sim / "engine_sim.cpp", trace=trace)
+    harness = sim / "engine_sim.cpp"
+    library = build(TOP, sources, hardware, harness, trace=trace, coverage=coverage)
     bitstream = library.with_suffix("") / "cnnaccel.bit"
     bitstream.parent.mkdir(exist_ok=True)
     write_atomic(bitstream.with_suffix(".hwh"), render_hwh(hardware).encode())

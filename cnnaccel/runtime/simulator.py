@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -162,6 +163,14 @@ class Simulator:
     def end_trace(self) -> None:
         """Complete the file."""
         self._calls.sim_trace(self._sim, b"", ctypes.c_uint64(0), ctypes.c_uint64(0))
+
+    def coverage(self) -> dict[str, int]:
+        """How often each point was reached, by its name in Verilator's file; of libraries that
+        were built for it."""
+        with tempfile.NamedTemporaryFile() as file:
+            self._calls.sim_coverage(self._sim, file.name.encode())
+            lines = Path(file.name).read_text(encoding="utf-8").splitlines()[1:]
+        return {name: int(count) for name, count in (line.rsplit(" ", 1) for line in lines)}
 
     def _check(self) -> None:
         complaint = bytes(self._calls.sim_complaint(self._sim)).decode()

@@ -20,9 +20,11 @@ from pathlib import Path
 
 import pytest
 
+from cnnaccel.resources import resource
 from tests.rtl import engine
 
-EXPLAINED = engine.RTL.parent / "lint" / "coverage.txt"
+RTL = resource("hw") / "rtl"
+EXPLAINED = RTL.parent / "lint" / "coverage.txt"
 TESTS = ("test_engine", "test_random_programs", "test_directed", "test_faults", "test_waiting")
 _NOT_LINT = ("-k", "not lint")
 
@@ -51,7 +53,7 @@ def points(counts: Mapping[str, int]) -> Counter[Point]:
 
 
 def text_of(point: Point) -> str:
-    lines = (engine.RTL / f"{point.module}.sv").read_text(encoding="utf-8").splitlines()
+    lines = (RTL / f"{point.module}.sv").read_text(encoding="utf-8").splitlines()
     return lines[point.line - 1].strip()
 
 

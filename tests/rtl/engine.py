@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,6 +17,8 @@ from cnnaccel.runtime.simulator import Simulator, Timing
 Bytes = npt.NDArray[np.uint8]
 ORIGIN = 0x1000_0000
 """Physical address of the memory."""
+COVERAGE: Counter[str] | None = None
+"""How often each point of coverage was reached; `tests/rtl/coverage.py` wants to know."""
 _PAGE = 4096
 _AT: dict[str, Register] = {register.name: register for register in registers()}
 
@@ -30,8 +33,12 @@ class Engine:
 
     def __post_init__(self) -> None:
         self.memory = np.zeros(self.memory_bytes, np.uint8)
-        library = simulated_bitstream(self.hardware)
+        library = simulated_bitstream(self.hardware, coverage=COVERAGE is not None)
         self.simulator = Simulator(library, self.memory, ORIGIN, self.timing)
+
+    def __del__(self) -> None:
+        if COVERAGE is not None:
+            COVERAGE.update(self.simulator.coverage())
 
     def slow(self, timing: Timing) -> None:
         """Let memory be like this from now on; bus_permille 0 answers nothing at all."""

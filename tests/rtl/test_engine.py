@@ -16,10 +16,10 @@ from cnnaccel.backend.verilate import lint
 from cnnaccel.compiler.compile import Compiled, compile_graph
 from cnnaccel.compiler.estimate import estimate
 from cnnaccel.compiler.interpreter import run_program
-from cnnaccel.compiler.isa import Base, Compute, Error, Instruction, Load, Unit
+from cnnaccel.compiler.isa import MAGIC, Base, Compute, Error, Instruction, Load, Unit
 from cnnaccel.compiler.program import Program
 from cnnaccel.config import QuantizeConfig
-from cnnaccel.hardware import HardwareConfig, load_hardware
+from cnnaccel.hardware import FORMAT_VERSION, HardwareConfig, load_hardware
 from cnnaccel.ir import golden
 from cnnaccel.ir.graph import Conv2d, Graph
 from cnnaccel.quant.ptq import quantize
@@ -141,6 +141,27 @@ def test_counters() -> None:
     assert engine.read("steps") == steps
     assert engine.read("written_bytes") == compiled.program.output_stride
     assert engine.read("cycles") > steps
+
+
+def test_registers() -> None:
+    """What a driver looks at first, and what it wrote, comes back."""
+    compiled = compile_graph(small_network(), TINY, 1)
+    engine = Engine(TINY)
+    places = engine.put(compiled.program, compiled.ports.pack(images_for(small_network(), 1)), 1)
+    assert (engine.read("id"), engine.read("version")) == (MAGIC, FORMAT_VERSION)
+    assert engine.read("digest") == TINY.digest == compiled.program.digest
+    assert engine.read("control") == engine.read("status") == 0
+    for base, place in places.items():
+        assert engine.read(f"{base.name.lower()}_address") == ORIGIN + place.start
+        assert engine.read(f"{base.name.lower()}_bytes") == len(place)
+    for enable, pending in ((0, 1), (3, 1)):
+        engine.write("interrupt_enable", enable)
+        assert engine.read("interrupt_enable") == enable
+        engine.write("control", 1)
+        engine.step(100_000)
+        assert engine.read("interrupt_status") == pending
+        engine.write("interrupt_status", 3)
+        assert engine.read("interrupt_status") == 0 and engine.done
 
 
 # -- what goes wrong -------------------------------------------------------------------------------
