@@ -30,6 +30,7 @@ from cnnaccel.compiler.tiling import (
     round_up,
     sizes,
     under,
+    unfold_cycles,
 )
 from cnnaccel.hardware import HardwareConfig
 
@@ -276,8 +277,9 @@ class _Choices:
         if tensor.unfold is not None:
             pixels = columns * tensor.unfold.stride_x + tensor.unfold.kernel_w
             pixels = min(pixels, tensor.unfold.row_pixels)
-            cycles = float(read_rows * max(pixels, columns * words))
             moved = read_rows * pixels * tensor.unfold.pixel_bytes
+            made = columns, words, tensor.unfold.kernel_w, tensor.unfold.stride_x
+            cycles = max(moved / self.speed, unfold_cycles(read_rows, *made))
             return _Flow(size, pieces, cycles, moved, pieces)
         moved = read_rows * columns * words * self.width
         if elementwise:

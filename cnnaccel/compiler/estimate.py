@@ -21,6 +21,7 @@ from cnnaccel.compiler.tiling import (
     PIPELINE_CYCLES,
     region_unit,
     round_up,
+    unfold_cycles,
 )
 from cnnaccel.hardware import HardwareConfig
 
@@ -281,8 +282,11 @@ class _Player:
         used.read_bytes += moved
         busy = (moved + self.fetched) / self._speed
         if instruction.opcode is Opcode.UNFOLD:
-            row = max(instruction.row_pixels, instruction.columns * instruction.column_words)
-            busy = max(busy, float(instruction.runs * row))
+            unfolded = unfold_cycles(
+                instruction.runs, instruction.columns, instruction.column_words,
+                instruction.kernel_w, instruction.stride_x,
+            )  # fmt: skip
+            busy = max(busy, unfolded)
         self.fetched = 0
         self.bus = max(start + LATENCY_CYCLES, self.bus) + busy
         self.free[Unit.LOAD] = max(start + ISSUE_CYCLES, self.bus - LATENCY_CYCLES)

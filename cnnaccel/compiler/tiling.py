@@ -24,6 +24,8 @@ SPREAD = 8
 """Loads that a piece of a source is cut into, at most, to lie between computes."""
 ISSUE_CYCLES = 1
 """Between two instructions of a unit; what the RTL takes."""
+UNFOLD_ROW_CYCLES = 1
+"""Between two rows of the image that are unfolded."""
 _BYTE_CYCLES = 1 / 24
 """What a byte of DRAM costs besides its time: a tie is won by the schedule that moves less."""
 
@@ -168,6 +170,13 @@ def lengths(total: int, least: int = 1) -> list[int]:
     lengths = {-(-total // count) for count in counts if count <= total}
     least = min(least, total)
     return sorted({length for length in lengths if length > least} | {least}, reverse=True)
+
+
+def unfold_cycles(rows: int, columns: int, words: int, kernel_w: int, stride_x: int) -> int:
+    """To unfold rows: a pixel a cycle until the last column is complete, or a word if that is
+    longer."""
+    row = kernel_w + (columns - 1) * max(stride_x, words)
+    return rows * (row + UNFOLD_ROW_CYCLES)
 
 
 def sizes(total: int, most: int) -> list[tuple[int, int]]:

@@ -15,7 +15,8 @@
 //
 // Handshake: start_i, one cycle when idle_o, takes the instruction's fields, which hold until the
 // last word has gone; the stream contract on beats (a row ends with beat_last_i) and on words.
-// One pixel per cycle, or one word if that takes longer, and 3 cycles between rows.
+// One pixel per cycle, or one word if that takes longer; no cycle between rows but for what is
+// dropped, and for the first word of a row if no zeros come before it.
 
 module unfold
   import cnnaccel_pkg::*;
@@ -51,9 +52,8 @@ module unfold
 
   typedef enum logic [1:0] {
     Idle,
-    Start,  // of a row
-    Row,    // pixels are coming
-    Drop    // the rest of the row
+    Row,  // pixels are coming
+    Drop  // the rest of the row
   } state_e;
 
   state_e          state_q, state_d;
@@ -72,10 +72,13 @@ module unfold
   wire completes = until_q == 5'd1;
   wire room      = words_q == '0 || (words_q == 5'd1 && word_ready_i);
   wire push      = state_q == Row && (pixel_valid || !from_row) && (room || !completes);
+  wire complete  = push && completes && columns_q == 12'd1;  // all columns of the row
+  wire row_ends  = row_done && (complete || state_q == Drop);
+  wire row_start = state_q == Idle ? start_i : row_ends && rows_q != '0;
 
   byte_window #(.WordBytes(InputLanes)) u_window (
     .clk_i, .rst_ni, .pixel_bytes_i,
-    .row_start_i(state_q == Start), .row_done_o(row_done), .drop_i(state_q == Drop),
+    .row_start_i(row_start), .row_done_o(row_done), .drop_i(state_q == Drop),
     .beat_valid_i, .beat_ready_o, .beat_data_i, .beat_offset_i, .beat_last_i,
     .pixel_valid_o(pixel_valid), .pixel_next_i(push && from_row), .pixel_o(pixel)
   );
@@ -99,12 +102,13 @@ module unfold
   always_comb begin
     state_d = state_q;
     unique case (state_q)
-      Idle:    if (start_i) state_d = Start;
-      Start:   state_d = Row;
-      Row:     if (push && completes && columns_q == 12'd1) state_d = Drop;
-      Drop:    if (row_done) state_d = rows_q == '0 ? Idle : Start;
+      Idle:    state_d = Idle;
+      Row:     if (row_ends) state_d = Idle;
+               else if (complete) state_d = Drop;
+      Drop:    if (row_ends) state_d = Idle;
       default: state_d = Idle;
     endcase
+    if (row_start) state_d = Row;
   end
 
   always_ff @(posedge clk_i) begin
@@ -120,9 +124,9 @@ module unfold
 
   always_ff @(posedge clk_i) begin
     if (state_q == Idle) rows_q <= runs_i;
-    else if (state_q == Drop && row_done) rows_q <= rows_q - 16'd1;
+    else if (row_ends) rows_q <= rows_q - 16'd1;
 
-    if (state_q == Start) begin
+    if (row_start) begin
       columns_q <= columns_i;
       until_q   <= kernel_w_i;
       pad_q     <= pad_left_i;
