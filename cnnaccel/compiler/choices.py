@@ -34,6 +34,10 @@ from cnnaccel.compiler.tiling import (
 )
 from cnnaccel.hardware import HardwareConfig
 
+_ALONE = 0.5
+"""Of the time until an image's first block is there, that much counts: as if every other image came
+when nothing is under way."""
+
 
 def tilings(
     hardware: HardwareConfig, task: Task, tensors: Mapping[str, Tensor], situation: Situation
@@ -209,8 +213,11 @@ class _Choices:
                 serial += flow.cycles + flow.pieces * LATENCY_CYCLES
             else:
                 overlapped += flow.cycles
-                if tensor.base is not Base.INPUT:  # those of the next image are loaded before
-                    serial += flow.cycles / flow.pieces + LATENCY_CYCLES
+                first = flow.cycles / flow.pieces + LATENCY_CYCLES
+                if tensor.base is not Base.INPUT:
+                    serial += first
+                elif self.situation.alone:  # else it is loaded during the image before
+                    serial += _ALONE * first
         if weights is not None and slots[1] == 1 and weights.pieces > 1:
             serial += weights.cycles + weights.pieces * LATENCY_CYCLES
         elif weights is not None:

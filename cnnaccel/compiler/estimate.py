@@ -27,6 +27,10 @@ from cnnaccel.hardware import HardwareConfig
 
 _ITERATIONS = 3
 """Played; the last one is the pace that all later ones keep."""
+_START_CYCLES = 12
+"""From start to the address of the first instruction."""
+_AHEAD_BYTES = 1024
+"""Of instructions that are read before the first word of the first load: what fits fetch."""
 
 
 @dataclass(frozen=True)
@@ -75,10 +79,12 @@ class Estimate:
     """2 for each multiply-accumulate of the network, depthwise ones too, of one image."""
     cycles: int
     """From iteration to iteration."""
-    first_cycles: int
-    """Of the first iteration, once weights are there: the latency of its images."""
     start_cycles: int
-    """Of section once."""
+    """Of section once, from start."""
+    first_cycles: int
+    """Of the first iteration after it."""
+    alone_cycles: int
+    """Of a single iteration from start to done, weights on the chip: the latency of its images."""
     layers: tuple[Usage, ...]
 
     def run_cycles(self, iterations: int) -> int:
@@ -102,8 +108,8 @@ class Estimate:
 
     @property
     def latency_us(self) -> float:
-        """From the start of an iteration to its results, weights on the chip."""
-        return self.first_cycles / self.hardware.clock_mhz
+        """From start to the results of a single iteration, weights on the chip."""
+        return self.alone_cycles / self.hardware.clock_mhz
 
     @property
     def gops(self) -> float:
@@ -141,10 +147,12 @@ def estimate(compiled: Compiled, operations: int) -> Estimate:
     """Play a program. operations: of one image; see `Estimate.operations`."""
     program, hardware = compiled.program, compiled.schedule.hardware
     once = len(program.once)
+    alone = _Player(hardware)
+    alone.play(program.again, program.notes[once - len(program.again) : once])
+    alone.play(program.body, program.notes[once:])
     player = _Player(hardware)
     player.play(program.once, program.notes[:once])
-    starts = player.now()
-    ends = [starts]
+    ends = [player.now()]
     for _ in range(_ITERATIONS):
         player.used = {}
         player.play(program.body, program.notes[once:])
@@ -169,8 +177,8 @@ def estimate(compiled: Compiled, operations: int) -> Estimate:
         for layer, used in player.used.items()
     ]
     return Estimate(
-        hardware, network.images, operations, round(ends[-1] - ends[-2]),
-        round(ends[1] - starts), round(starts), tuple(layers),
+        hardware, network.images, operations, round(ends[-1] - ends[-2]), round(ends[0]),
+        round(ends[1] - ends[0]), round(alone.now()), tuple(layers),
     )  # fmt: skip
 
 
@@ -216,16 +224,20 @@ class _Player:
     """The time at which each unit is free, and at which tokens are given."""
 
     hardware: HardwareConfig
-    free: dict[Unit, float] = field(default_factory=lambda: dict.fromkeys(Unit, 0.0))
+    free: dict[Unit, float] = field(init=False)
     drained: float = 0.0
     """When compute has written all it has begun."""
-    bus: float = 0.0
+    bus: float = field(init=False)
     """When the last word of the last load has come."""
     stored: float = 0.0
-    fetched: int = 0
+    fetched: int = -_AHEAD_BYTES
     """Bytes of instructions that the next load waits behind."""
     tokens: dict[tuple[Unit, Unit], deque[float]] = field(default_factory=dict)
     used: dict[str, _Used] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.free = dict.fromkeys(Unit, _START_CYCLES + LATENCY_CYCLES)
+        self.bus = self.free[Unit.LOAD] + _AHEAD_BYTES / self._speed
 
     def now(self) -> float:
         """When everything so far has ended."""
@@ -280,14 +292,15 @@ class _Player:
         start = max([self.free[Unit.LOAD], *arrivals.values()])
         moved = transfer_bytes(self.hardware, instruction)
         used.read_bytes += moved
-        busy = (moved + self.fetched) / self._speed
+        busy = moved / self._speed
         if instruction.opcode is Opcode.UNFOLD:
             unfolded = unfold_cycles(
                 instruction.runs, instruction.columns, instruction.column_words,
                 instruction.kernel_w, instruction.stride_x,
             )  # fmt: skip
             busy = max(busy, unfolded)
-        self.fetched = 0
+        busy += max(self.fetched, 0) / self._speed
+        self.fetched = min(self.fetched, 0)
         self.bus = max(start + LATENCY_CYCLES, self.bus) + busy
         self.free[Unit.LOAD] = max(start + ISSUE_CYCLES, self.bus - LATENCY_CYCLES)
         return self.bus

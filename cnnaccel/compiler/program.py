@@ -63,6 +63,12 @@ class Program:
     notes: tuple[Note, ...] = field(default=(), compare=False)
     """Of the instructions of once, then of body; not in the files."""
 
+    @property
+    def again(self) -> tuple[Instruction, ...]:
+        """What of once a start needs when the weights are on the chip from the start before."""
+        fences = [at for at, one in enumerate(self.once) if Unit.LOAD in one.wait_for]
+        return self.once[max(fences, default=-1) + 1 :]
+
     def note(self, section: Section, index: int) -> Note | None:
         """What an instruction is for, where that is known."""
         at = index if section == "once" else len(self.once) + index

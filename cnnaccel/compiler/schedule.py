@@ -294,6 +294,7 @@ class _Search:
             task.name in self.stored,
             len(self.wgt),
             len(self.par),
+            self.network.images == 1 and len(self.stored) == len(self.tasks),
         )
 
     # -- where it lies -------------------------------------------------------------------------

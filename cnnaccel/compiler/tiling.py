@@ -84,6 +84,8 @@ class Situation:
     wgt_words: int
     """Words of wgt that weights stream through."""
     par_words: int
+    alone: bool
+    """One image at a time, with all weights on the chip: the first waits for its own loads only."""
 
 
 @dataclass(frozen=True)

@@ -68,6 +68,7 @@ def test_lenet_takes_few_cycles(graph_of: dict[str, Graph]) -> None:
     print(batch.compute_cycles, batch.cycles_per_image, alone.compute_cycles, alone.cycles)
     assert 1747 < batch.compute_cycles < 1749 and batch.cycles_per_image <= 1850
     assert alone.compute_cycles <= 2800 and alone.cycles <= 3000
+    assert alone.alone_cycles <= 3800  # its first rows are computed while the others come
 
 
 def test_lenet_caffe_takes_few_cycles(graph_of: dict[str, Graph]) -> None:
@@ -143,6 +144,7 @@ def test_layers_add_up(compiled: Compiled) -> None:
         assert min(dataclasses.astuple(usage)[1:]) >= 0
         assert usage.act_words <= found.hardware.act_words
     assert found.cycles <= 1.01 * found.first_cycles  # loads queue behind those before
+    assert found.first_cycles <= found.alone_cycles < found.run_cycles(1) < found.run_cycles(2)
     assert found.cycles_per_image == found.cycles / found.images
     assert found.frames_per_second == pytest.approx(1e8 / found.cycles_per_image)
     assert found.gops == pytest.approx(1000 * found.frames_per_second / 1e9)

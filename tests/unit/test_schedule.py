@@ -103,3 +103,18 @@ def test_a_reduction_larger_than_wgt_is_split() -> None:
     assert len(parts) > 1 and sum(part.bounds[8] for part in parts) == 13
     assert [part.clear for part in parts] == [True] + [False] * (len(parts) - 1)
     assert [part.drain for part in parts] == [False] * (len(parts) - 1) + [True]
+
+
+def test_an_image_alone_is_begun_before_all_of_it_is_there() -> None:
+    """Where all weights stay on the chip; then nothing else is loaded meanwhile."""
+    source = graphs.spec("image", (1, 28, 28))
+    first = graphs.conv2d(source, np.ones((8, 1, 3, 3)), "first", padding=(1, 1, 1, 1))
+    for channels, wgt_kib, loads in ((8, 128, 2), (256, 4, 1)):
+        last = graphs.conv2d(first.output, np.ones((channels, 8, 3, 3)), "last")
+        hardware = HardwareConfig(wgt_kib=wgt_kib)
+        program = compile_graph(Graph("two", source, (first, last)), hardware, 1).program
+        unfolds = [one for one in program.body if one.opcode is Opcode.UNFOLD]
+        assert len(unfolds) == loads
+        assert all(not isinstance(one, Load) for one in program.again)
+        assert program.once[len(program.once) - len(program.again) :] == program.again
+        assert len(program.again) < len(program.once)
