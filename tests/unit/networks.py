@@ -37,9 +37,14 @@ NETWORKS: dict[str, tuple[str, dict[str, Any], Shape]] = {
 }
 
 
-def network(name: str) -> tuple[nn.Module, Shape]:
-    """One of NETWORKS with random weights and batch norm, and the shape of its images."""
+def network(name: str, size: int | None = None) -> tuple[nn.Module, Shape]:
+    """One of NETWORKS with random weights and batch norm, and the shape of its images.
+
+    size: rows and columns, where they are to be others.
+    """
     spec, args, shape = NETWORKS[name]
+    if size is not None:
+        shape = (shape[0], size, size)
     return randomized(build_model(spec, args), shape), shape
 
 

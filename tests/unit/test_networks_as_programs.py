@@ -25,9 +25,9 @@ OTHER = HardwareConfig(pixel_lanes=2, input_lanes=16, output_lanes=32, act_kib=6
 
 
 @cache
-def quantized(name: str) -> Graph:
+def quantized(name: str, size: int | None = None) -> Graph:
     """One of the networks with random weights."""
-    model, shape = network(name)
+    model, shape = network(name, size)
     return quantize(model, name, pixels(shape, 4, seed=1), QuantizeConfig()).graph
 
 
