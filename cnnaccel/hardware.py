@@ -72,6 +72,12 @@ class HardwareConfig:
     """Two pixel lanes, which share a weight, share a DSP."""
     dsp_budget: int | None = None
     """DSPs the engine may take; products beyond are made of LUTs. null: as many as it wants."""
+    dram_latency_cycles: int = 40
+    """From a read's address to its first word, as taken by predictions and the simulated board."""
+    dram_share: float = 0.8
+    """Of the peak of the bus that DRAM sustains, in each direction; taken likewise."""
+    dram_outstanding: int = 8
+    """Bursts that DRAM takes before it has answered, in each direction; taken likewise."""
     part: str = "xc7z020clg400-1"
     """As the vendor's tools call it."""
     name: str = field(default="", metadata={"internal": True})
@@ -90,6 +96,14 @@ class HardwareConfig:
                 "dsp_budget",
                 f"must be at least {least}, which requantizing takes; got {self.dsp_budget}",
             )
+        if self.dram_latency_cycles < 0:
+            raise FieldError(
+                "dram_latency_cycles", f"must be 0 or more, got {self.dram_latency_cycles}"
+            )
+        if not 0.01 <= self.dram_share <= 1:
+            raise FieldError("dram_share", f"must be 0.01 to 1, got {self.dram_share:g}")
+        if self.dram_outstanding < 1:
+            raise FieldError("dram_outstanding", f"must be at least 1, got {self.dram_outstanding}")
         if not any(self.part.startswith(device) for device in DEVICES):
             known = ", ".join(DEVICES)
             raise FieldError("part", f"must begin with one of {known}; got '{self.part}'")
@@ -124,6 +138,11 @@ class HardwareConfig:
         """What a cycle can move between DRAM and the engine: its bus, or the narrower port."""
         port = next(found for name, found in PORT_BYTES.items() if self.part.startswith(name))
         return min(self.input_lanes, port)
+
+    @property
+    def dram_bytes_per_cycle(self) -> float:
+        """What DRAM gives, or takes."""
+        return self.dram_share * self.bus_bytes
 
     @property
     def peak_macs(self) -> int:

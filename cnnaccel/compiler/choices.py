@@ -13,9 +13,7 @@ from dataclasses import dataclass
 from cnnaccel.compiler.isa import Base, Compute, Load
 from cnnaccel.compiler.tasks import Task, Tensor
 from cnnaccel.compiler.tiling import (
-    BUS_SHARE,
     ISSUE_CYCLES,
-    LATENCY_CYCLES,
     PIPELINE_CYCLES,
     SPREAD,
     Buffers,
@@ -99,7 +97,8 @@ class _Choices:
         self.work = task.work
         self.sources = [tensors[view.tensor] for view in task.reads]
         self.width = hardware.input_lanes
-        self.speed = BUS_SHARE * hardware.bus_bytes
+        self.speed = hardware.dram_bytes_per_cycle
+        self.latency = hardware.dram_latency_cycles
         self.unit = region_unit(hardware)
         self.lanes = lanes_for(hardware, task, situation.sources[0])
         self.groups = self.work.channels.groups
@@ -210,24 +209,24 @@ class _Choices:
         serial = float(PIPELINE_CYCLES)
         for flow, tensor in zip(sources, self._streamed(), strict=True):
             if slots[0] == 1:
-                serial += flow.cycles + flow.pieces * LATENCY_CYCLES
+                serial += flow.cycles + flow.pieces * self.latency
             else:
                 overlapped += flow.cycles
-                first = flow.cycles / flow.pieces + LATENCY_CYCLES
+                first = flow.cycles / flow.pieces + self.latency
                 if tensor.base is not Base.INPUT:
                     serial += first
                 elif self.situation.alone:  # else it is loaded during the image before
                     serial += _ALONE * first
         if weights is not None and slots[1] == 1 and weights.pieces > 1:
-            serial += weights.cycles + weights.pieces * LATENCY_CYCLES
+            serial += weights.cycles + weights.pieces * self.latency
         elif weights is not None:
             overlapped += weights.cycles
         stores = 0.0
         if results is not None and slots[2] == 1:
-            serial += results.cycles + results.pieces * LATENCY_CYCLES
+            serial += results.cycles + results.pieces * self.latency
         elif results is not None:
             stores = results.cycles
-            serial += results.cycles / results.pieces + LATENCY_CYCLES
+            serial += results.cycles / results.pieces + self.latency
         return Tiling(
             cut, slots, buffers, max(compute, overlapped, stores) + serial,
             instruction_bytes + sum(flow.dram_bytes for flow in flows), computes + transfers,

@@ -15,9 +15,7 @@ from cnnaccel.compiler.execute import cost
 from cnnaccel.compiler.isa import Compute, Instruction, Load, Opcode, Store, Unit
 from cnnaccel.compiler.program import Note
 from cnnaccel.compiler.tiling import (
-    BUS_SHARE,
     ISSUE_CYCLES,
-    LATENCY_CYCLES,
     PIPELINE_CYCLES,
     region_unit,
     round_up,
@@ -124,7 +122,7 @@ class Estimate:
     @property
     def bus_gbytes(self) -> float:
         """What DRAM gives or takes per second, in 10**9 bytes."""
-        return BUS_SHARE * self.hardware.bus_bytes * self.hardware.clock_mhz / 1e3
+        return self.hardware.dram_bytes_per_cycle * self.hardware.clock_mhz / 1e3
 
     @property
     def dram_wait(self) -> float:
@@ -236,7 +234,7 @@ class _Player:
     used: dict[str, _Used] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.free = dict.fromkeys(Unit, _START_CYCLES + LATENCY_CYCLES)
+        self.free = dict.fromkeys(Unit, _START_CYCLES + self.hardware.dram_latency_cycles)
         self.bus = self.free[Unit.LOAD] + _AHEAD_BYTES / self._speed
 
     def now(self) -> float:
@@ -301,8 +299,10 @@ class _Player:
             busy = max(busy, unfolded)
         busy += max(self.fetched, 0) / self._speed
         self.fetched = min(self.fetched, 0)
-        self.bus = max(start + LATENCY_CYCLES, self.bus) + busy
-        self.free[Unit.LOAD] = max(start + ISSUE_CYCLES, self.bus - LATENCY_CYCLES)
+        self.bus = max(start + self.hardware.dram_latency_cycles, self.bus) + busy
+        self.free[Unit.LOAD] = max(
+            start + ISSUE_CYCLES, self.bus - self.hardware.dram_latency_cycles
+        )
         return self.bus
 
     def _store(self, instruction: Store, arrivals: Mapping[Unit, float], used: _Used) -> float:
@@ -310,13 +310,13 @@ class _Player:
         moved = transfer_bytes(self.hardware, instruction)
         used.written_bytes += moved
         self.free[Unit.STORE] = start + moved / self._speed + ISSUE_CYCLES
-        self.stored = self.free[Unit.STORE] + LATENCY_CYCLES
+        self.stored = self.free[Unit.STORE] + self.hardware.dram_latency_cycles
         return self.stored
 
     @property
     def _speed(self) -> float:
         """Bytes per cycle."""
-        return BUS_SHARE * self.hardware.bus_bytes
+        return self.hardware.dram_bytes_per_cycle
 
 
 def transfer_bytes(hardware: HardwareConfig, instruction: Load | Store) -> int:

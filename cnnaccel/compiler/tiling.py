@@ -14,10 +14,6 @@ from cnnaccel.compiler.tasks import Task
 from cnnaccel.errors import ProgramError
 from cnnaccel.hardware import HardwareConfig
 
-BUS_SHARE = 0.8
-"""Of the peak of the AXI data bus that DRAM sustains."""
-LATENCY_CYCLES = 40
-"""From a read's address to its first word."""
 PIPELINE_CYCLES = 33
 """From the last step of an instruction to its last write."""
 SPREAD = 8

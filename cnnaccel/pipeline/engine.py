@@ -11,7 +11,6 @@ import numpy.typing as npt
 
 from cnnaccel.backend.engine import simulated_bitstream
 from cnnaccel.backend.verilate import Trace
-from cnnaccel.compiler.tiling import BUS_SHARE, LATENCY_CYCLES
 from cnnaccel.ir.graph import Conv2d, Graph, macs
 from cnnaccel.pipeline.job import Job
 from cnnaccel.report.measured import Measured
@@ -34,9 +33,13 @@ class SimulatedEngine:
         self.hardware = hardware = job.hardware
         with job.console.status("building the simulated engine, once for each configuration"):
             bitstream = simulated_bitstream(hardware, trace)
-        share = BUS_SHARE * hardware.bus_bytes / hardware.input_lanes
-        timing = Timing(LATENCY_CYCLES, round(1000 * share), stall_permille=round(1000 * stalls))
-        self.memory = f"{timing.latency} cycles of latency, {share:.0%} of the bus"
+        timing = Timing(
+            hardware.dram_latency_cycles,
+            round(1000 * hardware.dram_bytes_per_cycle / hardware.input_lanes),
+            hardware.dram_outstanding,
+            stall_permille=round(1000 * stalls),
+        )
+        self.memory = f"{timing.latency} cycles of latency, {hardware.dram_share:.0%} of the bus"
         if stalls:
             self.memory += f", {stalls:.0%} of all handshakes held up"
         arch = "aarch64" if hardware.part.startswith("xczu") else "armv7l"

@@ -65,6 +65,8 @@ class Accelerator:
         self.host_seconds = 0.0
         """Of the last `run`: in which the engine had nothing to do."""
         self.buffers: dict[str, Any] = {}
+        self._skipped = 0  # instructions of section once, in this run
+        self._resident = False  # the chip holds the weights of the network
         if self.read("id") != layout.MAGIC:
             raise EngineError(
                 f"{bitstream}: at 0x{address:08x} answers 0x{self.read('id'):08x}, no engine; is "
@@ -114,12 +116,12 @@ class Accelerator:
                 f"{folder}: made for hardware {network.header['digest']:016x}, this engine is "
                 f"{self.digest:016x}; compile for this board, or load its own bitstream"
             )
-        self.network = None
+        self.network, self._resident = None, False
         self.buffers.clear()
         self._put("program", network.sections)
         self._put("weights", network.weights)
         self._allocate("scratch", network.header["scratch_bytes"])
-        for name in ("once_bytes", "body_bytes", "input_stride", "output_stride"):
+        for name in ("body_bytes", "input_stride", "output_stride"):
             self.write(name, network.header[name])
         self.network = network
         return network
@@ -166,6 +168,7 @@ class Accelerator:
         self._put("input", packed)
         size = count * header["output_stride"]
         target = self._allocate("output", size)
+        self._begin_at_weights(header)
         self.write("count", count)
         self.write("interrupt_status", _INTERRUPTS)
         self.write("interrupt_enable", _INTERRUPTS)
@@ -176,11 +179,22 @@ class Accelerator:
         except BaseException:
             self.write("control", layout.CONTROL_RESET)
             raise
+        self._resident = True
         self.host_seconds -= time.perf_counter()
         for name in layout.COUNTERS:
             self.counters[name] += self.read(name)
         target.invalidate()
         return np.array(target[:size])
+
+    def _begin_at_weights(self, header: dict[str, int]) -> None:
+        """Section once, or what of it is left to do while the chip holds the weights."""
+        whole, again = header["once_bytes"], header["again_bytes"]
+        skipped = whole - again if self._resident else 0
+        self.write("program_address", self.buffers["program"].device_address + skipped)
+        self.write("once_bytes", whole - skipped)
+        self._skipped = header["once_instructions"] - header["again_instructions"]
+        self._skipped *= self._resident
+        self._resident = False  # unless this run ends well
 
     def _wait(self, tell: Callable[[int], None]) -> None:
         """For the end of a run, and tell how many iterations have ended."""
@@ -204,7 +218,7 @@ class Accelerator:
     def _failure(self) -> str:
         assert self.network is not None
         code = self.read("error")
-        name = self.network.instruction(self.read("failing_instruction"))
+        name = self.network.instruction(self._skipped + self.read("failing_instruction"))
         return (
             f"the engine stopped with error {code}, {layout.ERRORS.get(code, 'unknown')}, at "
             f"instruction {name}, iteration {self.read('iteration')}; it is reset, and the next "

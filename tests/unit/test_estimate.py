@@ -176,9 +176,6 @@ def test_the_pace_is_kept(compiled: Compiled, monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("BUS_SHARE", 0.4),
-        ("BUS_SHARE", 0.1),
-        ("LATENCY_CYCLES", 200),
         ("PIPELINE_CYCLES", 100),
         ("ISSUE_CYCLES", 30),
     ],
@@ -189,6 +186,17 @@ def test_worse_hardware_is_never_faster(
     before = estimate(compiled, 1000)
     monkeypatch.setattr(module, name, value)
     after = estimate(compiled, 1000)
+    assert after.cycles >= before.cycles - 1 and after.first_cycles > before.first_cycles
+    assert after.compute_cycles == before.compute_cycles
+    assert after.dram_bytes == before.dram_bytes
+
+
+@pytest.mark.parametrize(("name", "value"), [("dram_share", 0.1), ("dram_latency_cycles", 200)])
+def test_worse_memory_is_never_faster(compiled: Compiled, name: str, value: float) -> None:
+    before = estimate(compiled, 1000)
+    hardware = dataclasses.replace(compiled.schedule.hardware, **{name: value})
+    chosen = dataclasses.replace(compiled.schedule, hardware=hardware)
+    after = estimate(dataclasses.replace(compiled, schedule=chosen), 1000)
     assert after.cycles >= before.cycles - 1 and after.first_cycles > before.first_cycles
     assert after.compute_cycles == before.compute_cycles
     assert after.dram_bytes == before.dram_bytes

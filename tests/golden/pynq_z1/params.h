@@ -145,8 +145,10 @@ struct cnnaccel_header {
     uint64_t digest; /* of the hardware the program is made for */
     uint32_t once_bytes; /* section once */
     uint32_t body_bytes; /* section body */
+    uint32_t again_bytes; /* at the end of once: enough while the chip holds the weights */
     uint32_t once_instructions; /* section once */
     uint32_t body_instructions; /* section body */
+    uint32_t again_instructions; /* of once, as again_bytes */
     uint32_t count; /* iterations of body, unless the host wants others */
     uint32_t images_per_iteration; /* images one iteration computes */
     uint32_t input_stride; /* bytes of input per iteration */
@@ -156,7 +158,7 @@ struct cnnaccel_header {
     uint32_t sections_crc; /* of both sections */
     uint32_t weights_crc; /* of weights.bin */
     uint32_t header_crc; /* of the header before this field; set by pack */
-    uint8_t reserved[60]; /* 0 */
+    uint8_t reserved[52]; /* 0 */
 };
 
 /* Sizes of the records in bytes. */
