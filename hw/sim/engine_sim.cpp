@@ -88,6 +88,9 @@ struct Sim {
     top.rst_ni = 1;
   }
 
+  // The model leaves the context of its thread, which is that of the newest engine, maybe gone.
+  ~Sim() { Verilated::threadContextp(&context); }
+
   void complain(const char *text) {
     if (!complaint[0])
       std::snprintf(complaint, sizeof complaint, "cycle %llu: %s",

@@ -7,6 +7,9 @@ run.
 from __future__ import annotations
 
 import dataclasses
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -128,6 +131,21 @@ def test_the_same_bytes_and_cycles_every_time() -> None:
         out = run(engine, compiled, images)
         seen.add((out.tobytes(), *(engine.read(name) for name in names)))
     assert len(seen) == 1
+
+
+def test_engines_end_in_any_order() -> None:
+    """And those that are left work on. It used to hang, so it runs where it can be stopped."""
+    code = (
+        "from tests.rtl.engine import Engine; from tests.rtl.test_engine import TINY\n"
+        "first, second, third = (Engine(TINY) for _ in range(3))\n"
+        "del third\n"
+        "del first\n"
+        "print(second.read('version'))\n"
+    )
+    Engine(TINY)  # the library is built here
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60,
+                          cwd=Path(__file__).parents[2], check=True)  # fmt: skip
+    assert int(done.stdout) == FORMAT_VERSION
 
 
 def test_counters() -> None:
