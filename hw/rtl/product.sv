@@ -23,28 +23,41 @@ module product
   output product_t product_o [PackedLanes]
 );
 
-  localparam int unsigned Bits = Packed ? 32 : 16;
-  localparam logic signed [Bits-1:0] Bias = Packed ? Bits'(1) <<< 15 : '0;
-
-  logic signed [Bits-1:0] multiplied, biased_q;
-
   if (UseDsp) begin : gen_dsp
+    localparam int unsigned Bits = Packed ? 32 : 16;
+    localparam logic signed [Bits-1:0] Bias = Packed ? Bits'(1) <<< 15 : '0;
+
     (* use_dsp = "yes" *) logic signed [Bits-1:0] multiplied_q;
-    always_ff @(posedge clk_i) multiplied_q <= Bits'(operand_i) * Bits'(weight_i);
-    assign multiplied = multiplied_q;
+    logic signed [Bits-1:0] biased_q;
+
+    always_ff @(posedge clk_i) begin
+      multiplied_q <= Bits'(operand_i) * Bits'(weight_i);
+      biased_q     <= multiplied_q + Bias;
+    end
+
+    if (Packed) begin : gen_packed
+      assign product_o[0] = {~biased_q[15], biased_q[14:0]};
+      assign product_o[1] = biased_q[Bits-1:Bits-16];
+    end else begin : gen_plain
+      assign product_o[0] = biased_q;
+    end
   end else begin : gen_lut
-    (* use_dsp = "no" *) logic signed [Bits-1:0] multiplied_q;
-    always_ff @(posedge clk_i) multiplied_q <= Bits'(operand_i) * Bits'(weight_i);
-    assign multiplied = multiplied_q;
-  end
+    result_t a [PackedLanes];
 
-  always_ff @(posedge clk_i) biased_q <= multiplied + Bias;
+    assign a[0] = operand_i[8:0];
+    if (Packed) begin : gen_packed
+      // a[0] is below 0 where a[1] was made less by 1.
+      assign a[1] = operand_i[OperandBits-1-:9] + result_t'({8'd0, operand_i[OperandBits-10]});
+    end
 
-  if (Packed) begin : gen_packed
-    assign product_o[0] = {~biased_q[15], biased_q[14:0]};
-    assign product_o[1] = biased_q[Bits-1:Bits-16];
-  end else begin : gen_plain
-    assign product_o[0] = biased_q;
+    for (genvar i = 0; i < PackedLanes; i++) begin : gen_lane
+      lut_product u_product (
+        .clk_i,
+        .a_i      (a[i]),
+        .weight_i (weight_i),
+        .product_o(product_o[i])
+      );
+    end
   end
 
 endmodule

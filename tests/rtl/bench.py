@@ -32,8 +32,8 @@ COMPUTE = [
     for name in (
         "cnnaccel_pkg", "accumulator", "act_scratchpad", "adder_tree", "compute", "delay",
         "dot_product", "drain", "fifo", "issue", "lane_address", "lane_operand", "loop_controller",
-        "mac_array", "par_scratchpad", "pooling", "product", "ram_sdp", "ram_tdp", "requantize",
-        "walker", "walkers", "wgt_scratchpad", "write_back",
+        "lut_product", "mac_array", "par_scratchpad", "pooling", "product", "ram_sdp", "ram_tdp",
+        "requantize", "walker", "walkers", "wgt_scratchpad", "write_back",
     )
 ]  # fmt: skip
 TESTBENCH = HW / "tb" / "compute_tb.sv"
