@@ -21,18 +21,20 @@ module accumulator
   output sum_t                    sum_o
 );
 
-  // One adder serves all three: of its terms, one or the other is 0.
-  logic greater, drop_sum, drop_value;
-  sum_t sum_q;
+  // One adder serves all three: of its terms, one or the other is 0. Of a maximum the bits above the
+  // lowest 9 are its sign, that of both terms: they do not wait for the comparison.
+  localparam int unsigned HighBits = SumBits - ResultBits;
 
-  assign greater    = result_t'(value_i) > result_t'(sum_q);
-  assign drop_sum   = load_i || (max_i && greater);
-  assign drop_value = !load_i && max_i && !greater;
+  sum_t sum_q, sum_mask, value_mask;
+  wire  greater   = result_t'(value_i) > result_t'(sum_q);
+  wire  keep_low  = !load_i && !(max_i && greater);
+  wire  keep_high = !load_i && !(max_i && !value_i[ResultBits-1]);
+
+  assign sum_mask   = {{HighBits{keep_high}}, {ResultBits{keep_low}}};
+  assign value_mask = {{HighBits{load_i || !max_i}}, {ResultBits{load_i || !max_i || greater}}};
 
   always_ff @(posedge clk_i) begin
-    if (valid_i) begin
-      sum_q <= (sum_q & {SumBits{!drop_sum}}) + (sum_t'(value_i) & {SumBits{!drop_value}});
-    end
+    if (valid_i) sum_q <= (sum_q & sum_mask) + (sum_t'(value_i) & value_mask);
   end
 
   assign sum_o = sum_q;

@@ -42,9 +42,10 @@ module byte_window #(
   logic [OffsetBits-1:0]  position_q;
   logic [8*WordBytes-1:0] word_q;
 
-  wire [OffsetBits:0] behind  = {1'b0, position_q} + (OffsetBits + 1)'(pixel_bytes_i);
-  wire                ends    = behind[OffsetBits];  // the pixel takes the last byte held
-  wire                crosses = ends && behind[OffsetBits-1:0] != '0;
+  logic [OffsetBits:0] behind_q;  // position_q + pixel_bytes_i
+
+  wire                ends    = behind_q[OffsetBits];  // the pixel takes the last byte held
+  wire                crosses = ends && behind_q[OffsetBits-1:0] != '0;
   wire                taken   = beat_valid_i && beat_ready_o;
 
   wire [16*WordBytes-1:0] both = {beat_data_i, word_q};
@@ -71,8 +72,13 @@ module byte_window #(
   always_ff @(posedge clk_i) begin
     first_q <= (first_q && !taken) || row_start_i;
     if (taken) word_q <= beat_data_i;
-    if (taken && first_q) position_q <= beat_offset_i;
-    else if (pixel_next_i) position_q <= behind[OffsetBits-1:0];
+    if (taken && first_q) begin
+      position_q <= beat_offset_i;
+      behind_q   <= {1'b0, beat_offset_i} + (OffsetBits + 1)'(pixel_bytes_i);
+    end else if (pixel_next_i) begin
+      position_q <= behind_q[OffsetBits-1:0];
+      behind_q   <= {1'b0, behind_q[OffsetBits-1:0]} + (OffsetBits + 1)'(pixel_bytes_i);
+    end
   end
 
 endmodule

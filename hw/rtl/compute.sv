@@ -167,7 +167,8 @@ module compute
   // The array, the tiles that are in it, and what becomes of their sums.
   localparam int unsigned TileDepth = 16;  // from rank 2 on at most one for each rank
 
-  logic     tile_ends, tile_there, tile_room;
+  logic [PixelLanes-1:0] tile_ends;
+  logic     tile_there, tile_room;
   sum_t     sum [PixelLanes][OutputLanes];
   tile_t    tile_ended;
   drained_t word;
@@ -194,7 +195,7 @@ module compute
     .ready_o(tile_room),
     .data_i (tile),
     .valid_o(tile_there),
-    .ready_i(tile_ends),
+    .ready_i(tile_ends[0]),
     .data_o (tile_ended)
   );
 
@@ -234,7 +235,7 @@ module compute
       tile_valid |-> tile_room)
     else $error("compute: more tiles under way than %0d", TileDepth);
   tiles_are_there: assert property (@(posedge clk_i) disable iff (!rst_ni)
-      tile_ends |-> tile_there)
+      tile_ends[0] |-> tile_there)
     else $error("compute: the end of a tile that was not begun");
 `endif
 

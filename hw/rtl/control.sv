@@ -60,11 +60,15 @@ module control
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
-      state_q <= StRest;
-      done_o  <= 1'b0;
-      error_o <= ErrorNone;
+      state_q     <= StRest;
+      core_rst_no <= 1'b0;
+      flush_o     <= 1'b0;
+      done_o      <= 1'b0;
+      error_o     <= ErrorNone;
     end else begin
-      state_q <= state_d;
+      state_q     <= state_d;
+      core_rst_no <= state_d != StClear && state_d != StFlush;
+      flush_o     <= state_d == StFlush;
       if (reset_i || (state_q == StRest && may_start)) done_o <= 1'b0;
       else if (state_q == StRun && state_d == StRest) done_o <= 1'b1;
       if (reset_i) error_o <= ErrorNone;
@@ -76,8 +80,6 @@ module control
     if (fails) failing_o <= error_index_i;
   end
 
-  assign core_rst_no   = state_q != StClear && state_q != StFlush;
-  assign flush_o       = state_q == StFlush;
   assign clear_o       = state_q == StClear;
   assign fetch_start_o = state_q == StBegin;
   assign running_o     = state_q == StRun;

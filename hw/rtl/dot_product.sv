@@ -27,7 +27,7 @@ module dot_product
   localparam int unsigned TreeBits = $bits(product_t) + $clog2(InputLanes);
 
   product_t term [PackedLanes][InputLanes];
-  logic     valid_q, load_q, max_q;
+  (* keep = "true" *) logic valid_q, load_q, max_q;  // not shared with those beside
 
   for (genvar c = 0; c < InputLanes; c++) begin : gen_channel
     product_t products [PackedLanes];
@@ -37,7 +37,7 @@ module dot_product
       .weight_i (weight_i[c]),
       .product_o(products)
     );
-    for (genvar i = 0; i < PackedLanes; i++) begin : gen_lane
+    for (genvar i = 0; i < PackedLanes; i++) begin : gen_term
       assign term[i][c] = products[i];
     end
   end

@@ -17,7 +17,7 @@ module drain
   input  logic     clk_i,
   input  logic     rst_ni,
 
-  input  logic     take_i,
+  input  logic [PixelLanes-1:0] take_i,  // all alike, for their lanes
   input  sum_t     sum_i [PixelLanes][OutputLanes],
   input  tile_t    tile_i,
 
@@ -52,13 +52,18 @@ module drain
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) busy_q <= 1'b0;
-    else busy_q <= take_i || (busy_q && !last_word);
+    else busy_q <= take_i[0] || (busy_q && !last_word);
   end
 
   always_ff @(posedge clk_i) begin
-    if (take_i) begin
+    for (int unsigned p = 0; p < PixelLanes; p++) begin
+      if (take_i[p]) sum_q[p] <= sum_i[p];
+    end
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (take_i[0]) begin
       tile_q    <= tile_i;
-      sum_q     <= sum_i;
       lane_q    <= '0;
       group_q   <= '0;
       address_q <= tile_i.address;
@@ -106,7 +111,7 @@ module drain
 
 `ifndef SYNTHESIS
   words_have_left: assert property (@(posedge clk_i) disable iff (!rst_ni)
-      take_i |-> !busy_q || last_word)
+      take_i[0] |-> !busy_q || last_word)
     else $error("drain: a tile ends before the words of the one before have left");
 `endif
 

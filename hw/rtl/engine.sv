@@ -13,7 +13,10 @@
 
 module engine
   import cnnaccel_pkg::*;
-(
+#(
+  parameter int unsigned PortAddressBits = AddressBits,  // what the wrapper was told
+  parameter int unsigned PortWordBytes   = InputLanes
+) (
   input  logic                   clk_i,
   input  logic                   rst_ni,
 
@@ -60,6 +63,10 @@ module engine
 );
 
   localparam int unsigned OffsetBits = $clog2(InputLanes);
+  if (PortAddressBits != AddressBits || PortWordBytes != InputLanes) begin : gen_check
+    $error("engine: ports of %0d address bits, %0d bytes for a package of %0d, %0d",
+           PortAddressBits, PortWordBytes, AddressBits, InputLanes);
+  end
 
   // -- registers and control --------------------------------------------------------------------
 
@@ -103,7 +110,7 @@ module engine
   load_t                  load_instr;
   compute_t               compute_instr;
   store_t                 store_instr;
-  logic                   fetch_finished, fetch_still, token_error;
+  logic                   fetch_finished, queues_empty, fetch_still, token_error;
   u3_t                    missing [3], signal_to [3], wait_for [3];
   error_e                 fetch_error;
   logic [1:0]             cmd_valid, cmd_ready, beat_valid, beat_ready;
@@ -123,19 +130,18 @@ module engine
     .valid_o(valid), .ready_i(ready), .index_o(index), .load_o(load_instr),
     .load_advance_o(load_advance), .compute_o(compute_instr), .store_o(store_instr),
     .store_advance_o(store_advance), .iteration_o(iteration), .finished_o(fetch_finished),
+    .empty_o(queues_empty),
     .still_o(fetch_still), .error_o(fetch_error), .error_index_o(fetch_error_index)
   );
 
   assign wait_for[UnitLoad]    = load_instr.wait_for;
   assign wait_for[UnitCompute] = compute_instr.wait_for;
   assign wait_for[UnitStore]   = store_instr.wait_for;
-
   tokens u_tokens (
     .clk_i, .rst_ni(core_rst_n), .valid_i(valid), .wait_for_i(wait_for), .grant_o(grant),
     .missing_o(missing), .take_i(take), .give_i(give), .signal_to_i(signal_to),
     .busy_i(unit_busy), .fetch_still_i(fetch_still), .error_o(token_error)
   );
-
   assign take  = valid & grant & unit_ready;
   assign ready = grant & unit_ready;
 
@@ -168,16 +174,23 @@ module engine
 
   // -- AXI masters ------------------------------------------------------------------------------
 
-  logic                   read_valid, read_ready, read_tag, got_valid, got_ready, got_tag;
-  logic [AddressBits-1:0] read_address;
-  logic [31:0]            read_bytes;
+  logic                   ask_valid, ask_ready, ask_tag, read_valid, read_ready, read_tag;
+  logic                   got_valid, got_ready, got_tag;
+  logic [AddressBits-1:0] ask_address, read_address;
+  logic [31:0]            ask_bytes, read_bytes;
 
   axi_read_arbiter #(.AddressBits(AddressBits)) u_arbiter (
     .clk_i, .rst_ni(core_rst_n), .cmd_valid_i(cmd_valid), .cmd_ready_o(cmd_ready),
-    .cmd_address_i(cmd_address), .cmd_bytes_i(cmd_bytes), .cmd_valid_o(read_valid),
-    .cmd_ready_i(read_ready), .cmd_address_o(read_address), .cmd_bytes_o(read_bytes),
-    .cmd_tag_o(read_tag), .beat_valid_i(got_valid), .beat_ready_o(got_ready),
+    .cmd_address_i(cmd_address), .cmd_bytes_i(cmd_bytes), .cmd_valid_o(ask_valid),
+    .cmd_ready_i(ask_ready), .cmd_address_o(ask_address), .cmd_bytes_o(ask_bytes),
+    .cmd_tag_o(ask_tag), .beat_valid_i(got_valid), .beat_ready_o(got_ready),
     .beat_tag_i(got_tag), .beat_valid_o(beat_valid), .beat_ready_i(beat_ready)
+  );
+
+  skid_buffer #(.Width(AddressBits + 33)) u_asked (
+    .clk_i, .rst_ni(core_rst_n), .valid_i(ask_valid), .ready_o(ask_ready),
+    .data_i({ask_tag, ask_address, ask_bytes}), .valid_o(read_valid), .ready_i(read_ready),
+    .data_o({read_tag, read_address, read_bytes})
   );
 
   axi_read_master #(.WordBytes(InputLanes), .AddressBits(AddressBits)) u_read (
@@ -206,7 +219,7 @@ module engine
 
   // -- what control and registers want to know --------------------------------------------------
 
-  assign quiet = fetch_finished && valid == '0 && unit_busy == '0 && read_idle && write_idle;
+  assign quiet = fetch_finished && queues_empty && unit_busy == '0 && read_idle && write_idle;
 
   always_comb begin
     error_seen  = ErrorNone;

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Reads a program, section once and then section body `count` times, and gives each instruction to
-// the queue of its unit, which its opcode tells, together with its index in the program and what
-// the iteration adds to its offset in DRAM.
+// Reads a program, section once, then section body `count` times, and gives each instruction to the
+// queue of its unit, with its index in the program and what the iteration adds to its offset.
 //
 //   program_walker --> reads of 64 bytes --> read master
 //            ... beats --> buffer --> word_assembler --> load, compute, store queues
@@ -10,9 +9,9 @@
 // Handshake: start_i, one cycle when finished_o; the parameters hold until finished_o again. The
 // stream contract on commands, beats and queues. Only what the buffer has room for is asked for:
 // beat_ready_o is never low while a beat is coming, so fetch holds up nobody who shares the reads.
-// A beat every cycle. Latency: memory's + 4 cycles + the beats of an instruction.
-// finished_o: nothing is left to be given to the queues. still_o: nothing will be until a queue
-// takes something, if ever.
+// A beat every cycle, and one cycle between instructions. Latency: memory's + 6 cycles + the beats of an instruction.
+// finished_o: nothing is left to be given to the queues, which are empty_o. still_o: nothing will be
+// until a queue takes something, if ever.
 // Errors: error_o stays other than ErrorNone until reset, which is the way on; error_index_o names
 // the instruction; no instruction from that one on is given out.
 // Relies on sections of whole instructions, at an address of whole AXI words.
@@ -54,6 +53,7 @@ module fetch
 
   output logic [31:0]             iteration_o,  // of body: begun since start_i
   output logic                    finished_o,
+  output logic                    empty_o,
   output logic                    still_o,
   output error_e                  error_o,
   output logic [31:0]             error_index_o
@@ -61,6 +61,7 @@ module fetch
 
   localparam int unsigned PieceBytes  = 64;
   localparam int unsigned PieceBeats  = PieceBytes / InputLanes;
+  localparam int unsigned BeatBits    = $clog2(PieceBeats);
   localparam int unsigned RecordBeats = $bits(compute_t) / WordBits;
   localparam int unsigned CountBits   = $clog2(RecordBeats + 1);
   localparam int unsigned RoomBits    = $clog2(Pieces + 1);
@@ -75,11 +76,10 @@ module fetch
   logic [RoomBits-1:0]    room_q;  // pieces that were not asked for, or have been used
 
   wire ask       = cmd_valid_o && cmd_ready_i;
-  wire piece_out;
-
+  logic piece_q;  // a cycle after the last beat of a piece
   program_walker u_asking (
-    .clk_i, .rst_ni, .start_i,
-    .once_pieces_i(once_bytes_i[31:6]), .body_pieces_i(body_bytes_i[31:6]), .count_i,
+    .clk_i, .rst_ni, .start_i, .once_pieces_i(once_bytes_i[31:6]),
+    .body_pieces_i(body_bytes_i[31:6]), .count_i,
     .valid_o(asking), .next_i(ask), .body_o(unused_body), .last_o(ask_last)
   );
 
@@ -88,7 +88,7 @@ module fetch
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) room_q <= RoomBits'(Pieces);
-    else room_q <= room_q - RoomBits'(ask) + RoomBits'(piece_out);
+    else room_q <= room_q - RoomBits'(ask) + RoomBits'(piece_q);
   end
 
   always_ff @(posedge clk_i) begin
@@ -102,24 +102,23 @@ module fetch
 
   // -- Buffer -----------------------------------------------------------------------------------
 
-  localparam int unsigned BeatBits = $clog2(PieceBeats);
-
-  logic                beat_valid, beat_error, assembler_ready, taken;
+  logic                beat_valid, beat_error, unused_ready, taken;
   logic [WordBits-1:0] beat;
   logic [BeatBits-1:0] beat_q;        // of its piece
   logic                second_q;      // piece of a compute instruction
-  logic                using, use_body, use_last;
+  logic                using, use_body, use_last, unused_empty;
+  logic                record_valid, record_ready;
 
-  fifo #(.Width(WordBits + 1), .Depth(Pieces * PieceBeats)) u_buffer (
+  registered_fifo #(.Width(WordBits + 1), .Depth(Pieces * PieceBeats)) u_buffer (
     .clk_i, .rst_ni,
     .valid_i(beat_valid_i), .ready_o(beat_ready_o), .data_i({beat_error_i, beat_data_i}),
-    .valid_o(beat_valid), .ready_i(taken), .data_o({beat_error, beat})
+    .valid_o(beat_valid), .ready_i(taken), .data_o({beat_error, beat}), .empty_o(unused_empty)
   );
 
   wire first     = beat_q == '0 && !second_q;  // beat of an instruction
   wire bad       = beat_error || (first && !known(opcode_e'(beat[4:0])));
-  assign taken     = beat_valid && !bad && assembler_ready;  // a bad one stays
-  assign piece_out = taken && beat_q == BeatBits'(PieceBeats - 1);
+  assign taken     = beat_valid && !bad && !record_valid;  // a bad one stays
+  wire   piece_out = taken && beat_q == BeatBits'(PieceBeats - 1);
 
   function automatic logic known(input opcode_e opcode);
     return opcode inside {OpcodeLoadAct, OpcodeLoadWgt, OpcodeLoadPar, OpcodeUnfold, OpcodeMac,
@@ -129,13 +128,12 @@ module fetch
   program_walker u_using (
     .clk_i, .rst_ni, .start_i,
     .once_pieces_i(once_bytes_i[31:6]), .body_pieces_i(body_bytes_i[31:6]), .count_i,
-    .valid_o(using), .next_i(piece_out), .body_o(use_body), .last_o(use_last)
+    .valid_o(using), .next_i(piece_q), .body_o(use_body), .last_o(use_last)
   );
 
   // -- Instructions -----------------------------------------------------------------------------
 
   logic [2:0]                 unit_q;
-  logic                       record_valid, record_ready;
   logic [8*2*PieceBytes-1:0]  record;
   logic [31:0]                index_q, next_index_q, body_index_q;
   logic [31:0]                input_advance_q, output_advance_q, input_q, output_q;
@@ -144,21 +142,21 @@ module fetch
   word_assembler #(.BeatBits(WordBits), .MaxBeats(RecordBeats)) u_assembler (
     .clk_i, .rst_ni,
     .beats_i(unit_q[UnitCompute] ? CountBits'(RecordBeats) : CountBits'(PieceBeats)),
-    .beat_valid_i(taken), .beat_ready_o(assembler_ready), .beat_data_i(beat),
+    .beat_valid_i(taken), .beat_ready_o(unused_ready), .beat_data_i(beat),
     .word_valid_o(record_valid), .word_ready_i(record_ready), .word_o(record)
   );
 
+  wire begins    = taken && first && use_body && !in_body_q;  // an iteration
+  wire pass_ends = piece_q && use_last;  // no instruction begins in this cycle
   function automatic logic [31:0] saturating(input logic [31:0] a, input logic [31:0] b);
     logic [32:0] sum = {1'b0, a} + {1'b0, b};
     return sum[32] ? '1 : sum[31:0];
   endfunction
 
-  wire begins    = taken && first && use_body && !in_body_q;  // an iteration
-  wire pass_ends = piece_out && use_last;
-
   always_ff @(posedge clk_i) begin
     if (!rst_ni || start_i) begin
       beat_q           <= '0;
+      piece_q          <= 1'b0;
       second_q         <= 1'b0;
       next_index_q     <= '0;
       body_index_q     <= '0;
@@ -167,6 +165,7 @@ module fetch
       in_body_q        <= 1'b0;
       error_o          <= ErrorNone;
     end else begin
+      piece_q <= piece_out;
       if (taken) beat_q <= beat_q + BeatBits'(1);
       if (piece_out) second_q <= unit_q[UnitCompute] && !second_q;
       // An index grows with the first beat of an instruction; body begins with that of once's end.
@@ -204,9 +203,8 @@ module fetch
   // -- Queues -----------------------------------------------------------------------------------
 
   load_t       short;  // load and store begin alike
-  logic [2:0]  queue_ready;
+  logic [2:0]  queue_ready, queue_empty;
   logic [31:0] advance;
-
   assign short        = record[$bits(compute_t)-1 -: $bits(load_t)];
   assign record_ready = |(queue_ready & unit_q);
 
@@ -216,35 +214,37 @@ module fetch
     if (short.advances && short.base == BaseOutput) advance = output_q;
   end
 
-  fifo #(.Width(64 + $bits(load_t)), .Depth(QueueDepth)) u_load (
+  registered_fifo #(.Width(64 + $bits(load_t)), .Depth(QueueDepth)) u_load (
     .clk_i, .rst_ni,
     .valid_i(record_valid && unit_q[UnitLoad]), .ready_o(queue_ready[UnitLoad]),
     .data_i({index_q, advance, short}),
     .valid_o(valid_o[UnitLoad]), .ready_i(ready_i[UnitLoad]),
-    .data_o({index_o[UnitLoad], load_advance_o, load_o})
+    .data_o({index_o[UnitLoad], load_advance_o, load_o}),
+    .empty_o(queue_empty[UnitLoad])
   );
 
-  fifo #(.Width(32 + $bits(compute_t)), .Depth(QueueDepth)) u_compute (
+  registered_fifo #(.Width(32 + $bits(compute_t)), .Depth(QueueDepth)) u_compute (
     .clk_i, .rst_ni,
     .valid_i(record_valid && unit_q[UnitCompute]), .ready_o(queue_ready[UnitCompute]),
     .data_i({index_q, record}),
     .valid_o(valid_o[UnitCompute]), .ready_i(ready_i[UnitCompute]),
-    .data_o({index_o[UnitCompute], compute_o})
+    .data_o({index_o[UnitCompute], compute_o}),
+    .empty_o(queue_empty[UnitCompute])
   );
 
-  fifo #(.Width(64 + $bits(store_t)), .Depth(QueueDepth)) u_store (
+  registered_fifo #(.Width(64 + $bits(store_t)), .Depth(QueueDepth)) u_store (
     .clk_i, .rst_ni,
     .valid_i(record_valid && unit_q[UnitStore]), .ready_o(queue_ready[UnitStore]),
     .data_i({index_q, advance, short}),
     .valid_o(valid_o[UnitStore]), .ready_i(ready_i[UnitStore]),
-    .data_o({index_o[UnitStore], store_advance_o, store_o})
+    .data_o({index_o[UnitStore], store_advance_o, store_o}),
+    .empty_o(queue_empty[UnitStore])
   );
 
   assign finished_o = !using && !record_valid;
   assign still_o    = finished_o || (record_valid && !record_ready);
+  assign empty_o    = &queue_empty;
 
-  // Sections are whole pieces.
-  logic unused_bytes;
-  assign unused_bytes = ^body_bytes_i[5:0];
+  wire unused_bytes = ^body_bytes_i[5:0];  // sections are whole pieces
 
 endmodule

@@ -29,6 +29,9 @@ module fifo #(
 
   // One bit more than an index: equal indices are empty or full.
   logic [IndexBits:0] head_q, tail_q;
+`ifndef FORMAL
+  (* ram_style = "distributed" *)  // its proofs look at items one by one
+`endif
   logic [Width-1:0]   items [Depth];
 
   assign valid_o = head_q != tail_q;

@@ -60,8 +60,9 @@ module issue
     end
   end
 
+  // Without take it is of no use, and of no harm.
   always_ff @(posedge clk_i) begin
-    if (take) instr_q <= instr_i;
+    if (ready) instr_q <= instr_i;
   end
 
   // What a step is besides `step_t`, rank 0 to 2.

@@ -44,13 +44,23 @@ module lane_address
   } limits_t;
 
   column_t offset_q [PixelLanes];  // p*D
+
+  // Sums and shifts: a product would take a DSP.
+  function automatic column_t times(input u16_t distance, input int unsigned lane);
+    column_t sum = '0;
+    for (int unsigned i = 0; i < 3; i++) begin
+      if (lane[i]) sum += column_t'(distance) << i;
+    end
+    return sum;
+  endfunction
+
   limits_t limits2_q, limits3_q;
   bank_t   step4_q;
 
   always_ff @(posedge clk_i) begin
     if (take_i) begin
       for (int unsigned p = 0; p < PixelLanes; p++) begin
-        offset_q[p] <= column_t'(p) * column_t'(lane_distance_i);
+        offset_q[p] <= times(lane_distance_i, p);
       end
       limits2_q <= '{
         log2_l: log2_l_i,

@@ -3,7 +3,7 @@
 // Executes LOAD_ACT, LOAD_WGT, LOAD_PAR and UNFOLD as docs/isa.md defines them.
 //
 //   instr --+--> run_commands --> read master ...
-//           +--> jobs --> word_walker -----------------> address --+--> act
+//           +--> jobs --> word_walker -----------------> address --+--> load_end --> act, done
 //            ... beats --+--> word_assembler --> word -------------+--> wgt
 //                        +--> unfold ----------> word -------------+--> par
 //
@@ -12,8 +12,8 @@
 // follow those of the last without a gap. Write addresses wrap; act_log2_l_o says in which bank a
 // word of act lies. A written word is there for whoever reads in a later cycle than done_o.
 // done_o: one cycle for each instruction, in order, after its last write was taken; signal_to_o
-// with it. Latency: memory's + 6 cycles from instruction to the first write, 1 from the last to
-// done_o.
+// with it. Latency: memory's + 10 cycles from instruction to the first write, 9 for wgt and par; 1
+// from the last to done_o, or 2.
 // Errors: error_o stays other than ErrorNone until reset; error_index_o names the instruction. From
 // then on done_o stays low; instructions under way still take their beats, but nothing is read for
 // an instruction after one with ErrorAddress.
@@ -88,10 +88,9 @@ module load
   // -- Reads ------------------------------------------------------------------------------------
 
   logic        commands_ready, jobs_ready, range_error, unused_last;
-  logic [31:0] run_bytes, issue_index_q;
+  logic [31:0] run_bytes, range_index;
 
   assign instr_ready_o = commands_ready && jobs_ready;
-  wire   accept        = instr_valid_i && instr_ready_o;
 
   // Sums and shifts: a product would take a DSP.
   wire [31:0] run_words  = 32'(instr_i.run_words) + 32'd1;
@@ -109,38 +108,47 @@ module load
     endcase
   end
 
-  always_ff @(posedge clk_i) if (accept) issue_index_q <= instr_index_i;
-
   run_commands #(.WordBytes(InputLanes), .AddressBits(AddressBits)) u_commands (
     .clk_i, .rst_ni,
     .valid_i(instr_valid_i && jobs_ready), .ready_o(commands_ready),
     .offset_i(instr_i.dram_offset), .advance_i(instr_advance_i), .stride_i(instr_i.dram_stride),
     .runs_i(instr_i.runs), .bytes_i(run_bytes), .whole_words_i(instr_i.opcode != OpcodeUnfold),
-    .base_i(base_i[instr_i.base]), .size_i(size_i[instr_i.base]),
+    .base_i(base_i[instr_i.base]), .size_i(size_i[instr_i.base]), .index_i(instr_index_i),
     .cmd_valid_o, .cmd_ready_i, .cmd_address_o, .cmd_bytes_o, .cmd_last_o(unused_last),
-    .error_o(range_error)
+    .error_o(range_error), .error_index_o(range_index)
   );
 
   job_t  job;
   load_t instr;
-  logic  job_valid, finish;
+  logic  job_valid, finish, jobs_empty;
 
-  fifo #(.Width($bits(job_t)), .Depth(Jobs)) u_jobs (
+  registered_fifo #(.Width($bits(job_t)), .Depth(Jobs)) u_jobs (
     .clk_i, .rst_ni,
     .valid_i(instr_valid_i && commands_ready), .ready_o(jobs_ready),
     .data_i({instr_index_i, instr_i}),
-    .valid_o(job_valid), .ready_i(finish), .data_o(job)
+    .valid_o(job_valid), .ready_i(finish), .data_o(job), .empty_o(jobs_empty)
   );
 
   // -- Words ------------------------------------------------------------------------------------
 
   logic                active_q, ended_q, unfold_idle, last;  // ended: the last word was written
   logic                assembler_beat_ready, assembler_valid, unfold_beat_ready, unfold_valid;
-  logic                word_valid, word_ready;
+  logic                word_valid, word_ready, beat_valid, beat_ready, beat_error, beat_last;
+  logic                end_ready, end_empty;
   logic [WordBits-1:0] unfold_word;
   logic [MaxBeats*WordBits-1:0] word;
   logic [CountBits-1:0] word_beats;
   u20_t                address;
+  logic [WordBits-1:0] beat_data;
+  logic [OffsetBits-1:0] beat_offset;
+
+  skid_buffer #(.Width(2 + OffsetBits + WordBits)) u_beats (
+    .clk_i, .rst_ni,
+    .valid_i(beat_valid_i), .ready_o(beat_ready_o),
+    .data_i({beat_error_i, beat_last_i, beat_offset_i, beat_data_i}),
+    .valid_o(beat_valid), .ready_i(beat_ready),
+    .data_o({beat_error, beat_last, beat_offset, beat_data})
+  );
 
   assign instr = job.instr;
   wire is_unfold = instr.opcode == OpcodeUnfold;
@@ -150,14 +158,15 @@ module load
   wire written   = word_valid && word_ready;
 
   // Beats behind the last word are the next job's; those behind UNFOLD's last column are still its.
-  wire beats_over = assembler_valid && last;
+  wire beats_over = ended_q || (assembler_valid && last);
   wire feed       = active_q && !is_unfold && !beats_over;
+  wire ends       = active_q && ((written && last) || ended_q) && (unfold_idle || !is_unfold);
 
-  assign finish       = active_q && ((written && last) || ended_q) && (unfold_idle || !is_unfold);
-  assign beat_ready_o = is_unfold ? active_q && unfold_beat_ready : feed && assembler_beat_ready;
-  assign word_valid   = is_unfold ? unfold_valid : assembler_valid;
-  assign word_beats   = is_wgt ? CountBits'(WgtBeats)
-                      : is_par ? CountBits'(ParBeats) : CountBits'(1);
+  assign finish     = ends && end_ready;
+  assign beat_ready = is_unfold ? active_q && unfold_beat_ready : feed && assembler_beat_ready;
+  assign word_valid = is_unfold ? unfold_valid : assembler_valid;
+  assign word_beats = is_wgt ? CountBits'(WgtBeats)
+                    : is_par ? CountBits'(ParBeats) : CountBits'(1);
 
   word_walker u_walker (
     .clk_i,
@@ -170,7 +179,8 @@ module load
 
   word_assembler #(.BeatBits(WordBits), .MaxBeats(MaxBeats)) u_assembler (
     .clk_i, .rst_ni, .beats_i(word_beats),
-    .beat_valid_i(beat_valid_i && feed), .beat_ready_o(assembler_beat_ready), .beat_data_i,
+    .beat_valid_i(beat_valid && feed), .beat_ready_o(assembler_beat_ready),
+    .beat_data_i(beat_data),
     .word_valid_o(assembler_valid), .word_ready_i(word_ready && !is_unfold), .word_o(word)
   );
 
@@ -180,51 +190,43 @@ module load
     .pixel_bytes_i(instr.pixel_bytes), .row_pixels_i(instr.row_pixels), .columns_i(instr.columns),
     .kernel_w_i(instr.kernel_w), .stride_x_i(instr.stride_x), .pad_left_i(instr.pad_left),
     .column_words_i(instr.column_words),
-    .beat_valid_i(beat_valid_i && active_q && is_unfold), .beat_ready_o(unfold_beat_ready),
-    .beat_data_i, .beat_offset_i, .beat_last_i,
-    .word_valid_o(unfold_valid), .word_ready_i(word_ready && is_unfold), .word_o(unfold_word)
+    .beat_valid_i(beat_valid && active_q && is_unfold), .beat_ready_o(unfold_beat_ready),
+    .beat_data_i(beat_data), .beat_offset_i(beat_offset), .beat_last_i(beat_last),
+    .word_valid_o(unfold_valid), .word_ready_i(end_ready), .word_o(unfold_word)
   );
 
-  assign act_valid_o = word_valid && !is_wgt && !is_par;
+  assign word_ready  = is_wgt ? wgt_ready_i : is_par ? par_ready_i : end_ready;
   assign wgt_valid_o = word_valid && is_wgt;
   assign par_valid_o = word_valid && is_par;
-  assign word_ready  = is_wgt ? wgt_ready_i : is_par ? par_ready_i : act_ready_i;
 
-  assign act_address_o = act_address_t'(address);
-  assign act_log2_l_o  = instr.interleave;
-  assign act_data_o    = is_unfold ? unfold_word : word[MaxBeats*WordBits-1 -: WordBits];
   assign wgt_address_o = wgt_address_t'(address);
   assign wgt_data_o    = word[MaxBeats*WordBits-1 -: WgtBeats*WordBits];
   assign par_address_o = par_address_t'(address);
   assign par_data_o    = word[MaxBeats*WordBits-1 -: ParWordBits];
 
-  // -- Done and errors --------------------------------------------------------------------------
-
-  wire read_error = beat_valid_i && beat_ready_o && beat_error_i;
-
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
       active_q <= 1'b0;
       ended_q  <= 1'b0;
-      done_o   <= 1'b0;
-      error_o  <= ErrorNone;
     end else begin
       active_q <= start || (active_q && !finish);
       ended_q  <= !finish && (ended_q || (written && last));
-      done_o   <= finish && error_o == ErrorNone && !read_error;
-      if (error_o == ErrorNone) begin
-        if (read_error) error_o <= ErrorRead;
-        else if (range_error) error_o <= ErrorAddress;
-      end
     end
   end
 
-  always_ff @(posedge clk_i) begin
-    signal_to_o <= instr.signal_to;
-    if (error_o == ErrorNone) error_index_o <= read_error ? job.index : issue_index_q;
-  end
+  load_end u_end (
+    .clk_i, .rst_ni,
+    .write_i(word_valid && !is_wgt && !is_par), .ends_i(ends), .ready_o(end_ready),
+    .address_i(act_address_t'(address)), .log2_l_i(instr.interleave),
+    .data_i(is_unfold ? unfold_word : word[MaxBeats*WordBits-1 -: WordBits]),
+    .signal_to_i(instr.signal_to), .empty_o(end_empty),
+    .read_error_i(beat_valid && beat_ready && beat_error), .read_index_i(job.index),
+    .range_error_i(range_error), .range_index_i(range_index),
+    .act_valid_o, .act_ready_i, .act_address_o, .act_log2_l_o, .act_data_o,
+    .done_o, .signal_to_o, .error_o, .error_index_o
+  );
 
-  assign busy_o = job_valid;
+  assign busy_o = !jobs_empty || !end_empty;
 
   // Addresses wrap.
   logic unused_bits;

@@ -54,8 +54,9 @@ module loop_controller
   logic              outer_last_q;   // there is none
   logic              first_q, tile_first_q, first_row_q, window_first_q;
 
+  logic [Levels-1:0] bound_zero_q;   // bounds_i is 0
+  logic              tile_end_q;     // the last step of a tile
   // Steps within the tile, or its end.
-  logic              tile_end;
   logic [Levels-1:0] level;
   logic              free_q;         // the drain register will be, for a tile that ends now
 
@@ -64,19 +65,18 @@ module loop_controller
     level[8]        = !zero_q[8];
     level[7]        = zero_q[8] && !zero_q[7];
     level[6]        = zero_q[8] && zero_q[7] && !zero_q[6];
-    tile_end        = &zero_q[8:Tile];
-    level[Tile-1:0] = tile_end ? outer_q : '0;
+    level[Tile-1:0] = tile_end_q ? outer_q : '0;
   end
 
-  assign step_o         = state_q == StRun && (!tile_end || free_q);
+  assign step_o         = state_q == StRun && (!tile_end_q || free_q);
   assign first_o        = first_q;
   assign tile_first_o   = tile_first_q;
-  assign tile_last_o    = tile_end;
+  assign tile_last_o    = tile_end_q;
   assign first_row_o    = first_row_q;
   assign window_first_o = window_first_q;
   assign window_last_o  = zero_q[4] && zero_q[5];
   assign group_last_o   = zero_q[0];
-  assign last_o         = step_o && tile_end && outer_last_q;
+  assign last_o         = state_q == StRun && tile_end_q && free_q && outer_last_q;
   assign level_o        = level;
   assign ready_o        = state_q == StIdle || (last_o && !first_q);
 
@@ -95,29 +95,35 @@ module loop_controller
     else state_q <= state_d;
   end
 
-  // A counter steps at its level; those inside start over.
+  // A counter steps at its level; those inside, which are all 0, start over.
   logic [Levels-1:0] steps, reloads;
 
   always_comb begin
     steps = step_o ? level : '0;
-    reloads = '0;
-    for (int unsigned l = 1; l < Levels; l++) begin
-      reloads[l] = |(steps & ((Levels'(1) << l) - 1'b1));
+    for (int unsigned l = 0; l < Levels; l++) begin
+      reloads[l] = step_o && &(zero_q | ((Levels'(1) << l) - 1'b1));
+    end
+  end
+
+  // While ready_o, whatever comes is loaded: it counts for nothing until start_i.
+  logic [Levels-1:0] zero_d;
+
+  always_comb begin
+    for (int unsigned l = 0; l < Levels; l++) begin
+      zero_d[l] = ready_o    ? start_bounds_i[l] == '0
+                : steps[l]   ? left_q[l] == 16'd1
+                : reloads[l] ? bound_zero_q[l] : zero_q[l];
     end
   end
 
   always_ff @(posedge clk_i) begin
+    zero_q     <= zero_d;
+    tile_end_q <= &zero_d[8:Tile];
+    if (ready_o) bound_zero_q <= zero_d;
     for (int unsigned l = 0; l < Levels; l++) begin
-      if (start_i) begin
-        left_q[l] <= start_bounds_i[l];
-        zero_q[l] <= start_bounds_i[l] == '0;
-      end else if (steps[l]) begin
-        left_q[l] <= left_q[l] - 1'b1;
-        zero_q[l] <= left_q[l] == 16'd1;
-      end else if (reloads[l]) begin
-        left_q[l] <= bounds_i[l];
-        zero_q[l] <= bounds_i[l] == '0;
-      end
+      if (ready_o) left_q[l] <= start_bounds_i[l];
+      else if (steps[l]) left_q[l] <= left_q[l] - 1'b1;
+      else if (reloads[l]) left_q[l] <= bounds_i[l];
     end
   end
 
@@ -137,9 +143,9 @@ module loop_controller
       window_first_q <= 1'b1;
     end else if (step_o) begin
       first_q        <= 1'b0;
-      tile_first_q   <= tile_end;
-      first_row_q    <= tile_end || (first_row_q && !level[6]);
-      if (tile_end) window_first_q <= window_last_o;
+      tile_first_q   <= tile_end_q;
+      first_row_q    <= tile_end_q || (first_row_q && !level[6]);
+      if (tile_end_q) window_first_q <= window_last_o;
     end
   end
 
@@ -152,7 +158,7 @@ module loop_controller
     drained = PixelLanes == 1 && words == 3'd1 ? DrainBits'(1)
                                                : (DrainBits'(words) << LaneLog2) - 1'b1;
     wait_d  = wait_q;
-    if (step_o && tile_end) wait_d = drain_i ? drained : '0;
+    if (step_o && tile_end_q) wait_d = drain_i ? drained : '0;
     else if (wait_q != '0) wait_d = wait_q - 1'b1;
   end
 

@@ -20,7 +20,7 @@ module mac_array
   input  result_t                         operand_i [PixelLanes][InputLanes],
   input  logic [OutputLanes*WordBits-1:0] weight_i,
 
-  output logic                            last_o,  // a tile ends with these sums
+  output logic [PixelLanes-1:0]           last_o,  // a tile ends with these sums; one per lane
   output sum_t                            sum_o [PixelLanes][OutputLanes]
 );
 
@@ -36,7 +36,15 @@ module mac_array
     end
   end
 
-  assign last_o = step_q[Latency-1].valid && step_q[Latency-1].last;
+  // A register for each lane, as it takes over the sums of all K channels.
+  (* keep = "true" *) logic [PixelLanes-1:0] last_q;
+
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni) last_q <= '0;
+    else last_q <= {PixelLanes{step_q[Latency-2].valid && step_q[Latency-2].last}};
+  end
+
+  assign last_o = last_q;
 
   weight_t weight_q [OutputLanes][InputLanes];
 

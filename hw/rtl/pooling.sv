@@ -24,7 +24,7 @@ module pooling
   localparam int unsigned Slots = (1 << BankBits) * (1 << GroupBits);
 
   for (genvar c = 0; c < InputLanes; c++) begin : gen_channel
-    result_t maximum_q [Slots];
+    (* ram_style = "distributed" *) result_t maximum_q [Slots];
     result_t held, now;
 
     assign held = maximum_q[{slot_i, group_i}];

@@ -23,12 +23,11 @@ module program_walker (
 
   logic [25:0] left_q, body_pieces_q;  // left: in this pass
   logic [31:0] passes_q;               // of body, that are still to begin
+  logic        body_single_q;          // a pass of body is one piece
 
   wire has_once = once_pieces_i != '0;
   wire has_body = body_pieces_i != '0 && count_i != '0;
   wire ends     = valid_o && next_i && last_o;
-
-  assign last_o = left_q == 26'd1;
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
@@ -45,13 +44,17 @@ module program_walker (
       body_pieces_q <= body_pieces_i;
       body_o        <= !has_once;
       left_q        <= has_once ? once_pieces_i : body_pieces_i;
+      body_single_q <= body_pieces_i == 26'd1;
+      last_o        <= (has_once ? once_pieces_i : body_pieces_i) == 26'd1;
       passes_q      <= has_body ? count_i - 32'(!has_once) : '0;
     end else if (ends) begin
       body_o   <= 1'b1;
       left_q   <= body_pieces_q;
+      last_o   <= body_single_q;
       passes_q <= passes_q - 32'd1;
     end else if (next_i) begin
       left_q <= left_q - 26'd1;
+      last_o <= left_q == 26'd2;
     end
   end
 

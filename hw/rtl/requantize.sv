@@ -64,21 +64,36 @@ module requantize
   end
 
   // Stages 6 to 8: the shift.
-  shifted_t   by16;
-  by4_t       by16_q, by4;
-  by1_t       by4_q, by1_q;
+  shifted_t   product;
+  logic       sign6_q, fits6_q;
+  by4_t       by16_q, by16;
+  by1_t       by4, by4_q, by1_q;
   logic [3:0] shift6_q;
   logic [1:0] shift7_q;
 
-  assign by16 = $signed({high_sum_q, low_sum_q, 1'b0}) >>> {shift_i[5:4], 4'd0};
-  assign by4  = by16_q >>> {shift6_q[3:2], 2'd0};
+  assign product = $signed({high_sum_q, low_sum_q, 1'b0});
+  assign by16    = by4_t'(product >>> {shift_i[5:4], 4'd0});
+  assign by4     = by1_t'(by16_q >>> {shift6_q[3:2], 2'd0});
+
+  // Whether by16 fits into By4Bits, before it is shifted; by the next stage it is one register.
+  wire sign        = product[ProductBits-1];
+  wire top_is_sign = product[ProductBits-1:By4Bits+15] == {ProductBits-By4Bits-15{sign}};
+  wire mid_is_sign = product[By4Bits+14:By4Bits-1] == {16{sign}};
+
+  // The same for by4 and By1Bits, of what is shifted by 8, by 4 or not, from the top.
+  logic [2:0] is_sign;
+  for (genvar i = 0; i < 3; i++) begin : gen_is_sign
+    assign is_sign[i] = by16_q[By1Bits+4*i-1+:4] == {4{by16_q[By4Bits-1]}};
+  end
+  wire fits = &(is_sign | ((3'd1 << shift6_q[3:2]) - 3'd1));
 
   always_ff @(posedge clk_i) begin
-    by16_q   <= by4_t'(by16);
-    if (by16 != shifted_t'(by4_t'(by16))) by16_q <= {by16 < 0, {By4Bits-1{by16 >= 0}}};
+    by16_q   <= by16;
+    sign6_q  <= sign;
+    fits6_q  <= shift_i[5] || (top_is_sign && (shift_i[4] || mid_is_sign));
     shift6_q <= shift_i[3:0];
-    by4_q    <= by1_t'(by4);
-    if (by4 != by4_t'(by1_t'(by4))) by4_q <= {by4 < 0, {By1Bits-1{by4 >= 0}}};
+    by4_q    <= by4;
+    if (!fits6_q || !fits) by4_q <= {sign6_q, {By1Bits-1{!sign6_q}}};
     shift7_q <= shift6_q[1:0];
     by1_q    <= by4_q >>> shift7_q;
   end

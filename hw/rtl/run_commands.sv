@@ -5,10 +5,10 @@
 //   run j:  bytes  base + offset + advance + j*stride  onwards, `bytes` of them
 //
 // Handshake: the stream contract on instructions and commands. A run every cycle, no cycle between
-// instructions; latency: 2 cycles.
+// instructions; latency: 3 cycles.
 // Errors: a run that begins before byte 0 or ends after byte size - 1 of the buffer, or begins
-// within an AXI word where whole_words_i, gives no command and sets error_o; then nothing follows
-// until reset. Runs before it have been given.
+// within an AXI word where whole_words_i, gives no command and sets error_o, with the index of its
+// instruction; then no command follows until reset. Runs before it have been given.
 // Relies on 0 < bytes < 2**31, so that a run after one inside the buffer never wraps.
 
 module run_commands #(
@@ -26,6 +26,7 @@ module run_commands #(
   input  logic [15:0]            runs_i,        // value - 1
   input  logic [31:0]            bytes_i,
   input  logic                   whole_words_i,
+  input  logic [31:0]            index_i,       // of the instruction, for error_index_o
   input  logic [AddressBits-1:0] base_i,        // of the buffer
   input  logic [31:0]            size_i,        // of the buffer, bytes
 
@@ -35,61 +36,96 @@ module run_commands #(
   output logic [31:0]            cmd_bytes_o,
   output logic                   cmd_last_o,    // of the instruction
 
-  output logic                   error_o
+  output logic                   error_o,
+  output logic [31:0]            error_index_o
 );
 
   localparam int unsigned OffsetBits = $clog2(WordBytes);
   // The sum of two offsets takes 33 bits, a run before byte 0 a sign, the end of a run one more.
   typedef logic signed [34:0] offset_t;
 
-  logic                   busy_q, whole_words_q, error_q;
+  // -- a run --------------------------------------------------------------------------------------
+
+  logic                   run_q, last_q, whole_words_q;
   offset_t                offset_q;
   logic signed [31:0]     stride_q;
-  logic [15:0]            runs_q;
-  logic [31:0]            bytes_q, size_q;
+  logic [15:0]            left_q;  // runs after this one
+  logic [31:0]            bytes_q, size_q, index_q;
   logic [AddressBits-1:0] base_q;
+  logic                   next_ready;
 
-  wire [AddressBits-1:0] address = base_q + AddressBits'(offset_q[31:0]);
-  wire offset_t          finish  = offset_q + offset_t'({3'b0, bytes_q});
-  wire outside   = offset_q < 0 || finish > offset_t'({3'b0, size_q});
-  wire unaligned = whole_words_q && address[OffsetBits-1:0] != '0;
-  wire bad       = outside || unaligned;
-  wire last      = runs_q == '0;
-  wire step      = busy_q && !bad && (!cmd_valid_o || cmd_ready_i);
-
-  assign ready_o = !busy_q || (step && last);
-  assign error_o = error_q;
+  assign ready_o = !run_q || (next_ready && last_q);
 
   always_ff @(posedge clk_i) begin
-    if (!rst_ni) begin
-      busy_q      <= 1'b0;
-      cmd_valid_o <= 1'b0;
-      error_q     <= 1'b0;
-    end else begin
-      if (ready_o) busy_q <= valid_i;
-      if (!cmd_valid_o || cmd_ready_i) cmd_valid_o <= step;
-      if (busy_q && bad) error_q <= 1'b1;
-    end
+    if (!rst_ni) run_q <= 1'b0;
+    else if (ready_o) run_q <= valid_i;
   end
 
   always_ff @(posedge clk_i) begin
     if (ready_o) begin
       offset_q      <= offset_t'({3'b0, offset_i}) + offset_t'({3'b0, advance_i});
       stride_q      <= stride_i;
-      runs_q        <= runs_i;
+      left_q        <= runs_i;
+      last_q        <= runs_i == '0;
       bytes_q       <= bytes_i;
       size_q        <= size_i;
+      index_q       <= index_i;
       base_q        <= base_i;
       whole_words_q <= whole_words_i;
-    end else if (step) begin
+    end else if (next_ready) begin
       offset_q <= offset_q + offset_t'(stride_q);
-      runs_q   <= runs_q - 16'd1;
-    end
-    if (step) begin
-      cmd_address_o <= address;
-      cmd_bytes_o   <= bytes_q;
-      cmd_last_o    <= last;
+      left_q   <= left_q - 16'd1;
+      last_q   <= left_q == 16'd1;
     end
   end
+
+  // -- its address, and where it ends -------------------------------------------------------------
+
+  logic                   placed_q, before_q, ends_q, error_q;
+  offset_t                finish_q;
+  logic [31:0]            length_q, limit_q, place_q;
+  logic [AddressBits-1:0] address_q;
+  logic                   whole_q, room;
+
+  wire bad = before_q || finish_q > offset_t'({3'b0, limit_q})
+          || (whole_q && address_q[OffsetBits-1:0] != '0);
+
+  assign next_ready = !placed_q || room;
+
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni) begin
+      placed_q <= 1'b0;
+      error_q  <= 1'b0;
+    end else begin
+      if (next_ready) placed_q <= run_q;
+      if (placed_q && bad) error_q <= 1'b1;
+    end
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (next_ready) begin
+      before_q  <= offset_q < 0;
+      finish_q  <= offset_q + offset_t'({3'b0, bytes_q});
+      address_q <= base_q + AddressBits'(offset_q[31:0]);
+      length_q  <= bytes_q;
+      limit_q   <= size_q;
+      whole_q   <= whole_words_q;
+      ends_q    <= last_q;
+      place_q   <= index_q;
+    end
+    if (!error_q) error_index_o <= place_q;
+  end
+
+  assign error_o = error_q;
+
+  // -- the command --------------------------------------------------------------------------------
+
+  skid_buffer #(.Width(AddressBits + 33)) u_command (
+    .clk_i, .rst_ni,
+    .valid_i(placed_q && !bad && !error_q), .ready_o(room),
+    .data_i({address_q, length_q, ends_q}),
+    .valid_o(cmd_valid_o), .ready_i(cmd_ready_i),
+    .data_o({cmd_address_o, cmd_bytes_o, cmd_last_o})
+  );
 
 endmodule

@@ -71,7 +71,7 @@ module store
 
   logic        commands_ready, jobs_ready, job_valid, range_error;
   logic        reading_q, last;
-  logic [31:0] cmd_bytes, issue_index_q;
+  logic [31:0] cmd_bytes, range_index;
   job_t        job;
   u16_t        run_words_q, distance_q;
   s20_t        stride_q;
@@ -85,10 +85,10 @@ module store
     .clk_i, .rst_ni,
     .valid_i(instr_valid_i && jobs_ready && !reading_q), .ready_o(commands_ready),
     .offset_i(instr_i.dram_offset), .advance_i(instr_advance_i), .stride_i(instr_i.dram_stride),
-    .runs_i(instr_i.runs), .bytes_i(run_bytes), .whole_words_i(1'b1),
+    .runs_i(instr_i.runs), .bytes_i(run_bytes), .whole_words_i(1'b1), .index_i(instr_index_i),
     .base_i(base_i[instr_i.base]), .size_i(size_i[instr_i.base]),
     .cmd_valid_o, .cmd_ready_i, .cmd_address_o, .cmd_bytes_o(cmd_bytes), .cmd_last_o,
-    .error_o(range_error)
+    .error_o(range_error), .error_index_o(range_index)
   );
   assign cmd_words_o = cmd_bytes >> $clog2(InputLanes);
 
@@ -139,11 +139,10 @@ module store
 
   always_ff @(posedge clk_i) begin
     if (accept) begin
-      run_words_q   <= instr_i.run_words;
-      distance_q    <= instr_i.distance;
-      stride_q      <= instr_i.stride;
-      interleave_q  <= instr_i.interleave;
-      issue_index_q <= instr_index_i;
+      run_words_q  <= instr_i.run_words;
+      distance_q   <= instr_i.distance;
+      stride_q     <= instr_i.stride;
+      interleave_q <= instr_i.interleave;
     end
   end
 
@@ -164,7 +163,7 @@ module store
 
   always_ff @(posedge clk_i) begin
     signal_to_o <= job.signal_to;
-    if (error_o == ErrorNone) error_index_o <= write_error_i ? job.index : issue_index_q;
+    if (error_o == ErrorNone) error_index_o <= write_error_i ? job.index : range_index;
   end
 
   assign busy_o = job_valid;

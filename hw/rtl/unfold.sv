@@ -68,11 +68,11 @@ module unfold
   logic        row_done, pixel_valid;
   logic [31:0] pixel, newest_first;
 
-  wire from_row  = pad_q == '0 && pixels_q != '0;
-  wire completes = until_q == 5'd1;
+  // Of the next pixel: it comes from the row, not from the padding; a column is complete with it.
+  logic from_row_q, completes_q;
   wire room      = words_q == '0 || (words_q == 5'd1 && word_ready_i);
-  wire push      = state_q == Row && (pixel_valid || !from_row) && (room || !completes);
-  wire complete  = push && completes && columns_q == 12'd1;  // all columns of the row
+  wire push      = state_q == Row && (pixel_valid || !from_row_q) && (room || !completes_q);
+  wire complete  = push && completes_q && columns_q == 12'd1;  // all columns of the row
   wire row_ends  = row_done && (complete || state_q == Drop);
   wire row_start = state_q == Idle ? start_i : row_ends && rows_q != '0;
 
@@ -80,7 +80,7 @@ module unfold
     .clk_i, .rst_ni, .pixel_bytes_i,
     .row_start_i(row_start), .row_done_o(row_done), .drop_i(state_q == Drop),
     .beat_valid_i, .beat_ready_o, .beat_data_i, .beat_offset_i, .beat_last_i,
-    .pixel_valid_o(pixel_valid), .pixel_next_i(push && from_row), .pixel_o(pixel)
+    .pixel_valid_o(pixel_valid), .pixel_next_i(push && from_row_q), .pixel_o(pixel)
   );
 
   always_comb begin
@@ -96,7 +96,7 @@ module unfold
       3'd3: shift_d = shift_q << 24;
       default: shift_d = shift_q << 32;
     endcase
-    if (from_row) shift_d[31:0] = shift_d[31:0] | newest_first;
+    if (from_row_q) shift_d[31:0] = shift_d[31:0] | newest_first;
   end
 
   always_comb begin
@@ -117,7 +117,7 @@ module unfold
       words_q <= '0;
     end else begin
       state_q <= state_d;
-      if (push && completes) words_q <= column_words_i;
+      if (push && completes_q) words_q <= column_words_i;
       else if (word_valid_o && word_ready_i) words_q <= words_q - 5'd1;
     end
   end
@@ -132,15 +132,19 @@ module unfold
       pad_q     <= pad_left_i;
       pixels_q  <= row_pixels_i;
       shift_q   <= '0;
+      from_row_q  <= pad_left_i == '0 && row_pixels_i != '0;
+      completes_q <= kernel_w_i == 5'd1;
     end else if (push) begin
-      columns_q <= columns_q - 12'(completes);
-      until_q   <= completes ? 5'(stride_x_i) : until_q - 5'd1;
+      columns_q <= columns_q - 12'(completes_q);
+      until_q   <= completes_q ? 5'(stride_x_i) : until_q - 5'd1;
       if (pad_q != '0) pad_q <= pad_q - 4'd1;
-      if (from_row) pixels_q <= pixels_q - 12'd1;
+      if (from_row_q) pixels_q <= pixels_q - 12'd1;
       shift_q   <= shift_d;
+      from_row_q  <= pad_q <= 4'd1 && (from_row_q ? pixels_q != 12'd1 : pixels_q != '0);
+      completes_q <= completes_q ? stride_x_i == 4'd1 : until_q == 5'd2;
     end
 
-    if (push && completes) column_q <= shift_d;
+    if (push && completes_q) column_q <= shift_d;
     else if (word_ready_i) column_q <= column_q >> WordBits;
   end
 

@@ -105,7 +105,7 @@ void run(const Setup *setup, Result *result) {
       if (unit == 1) std::memcpy(given.record, &top.compute_o, 128);
       if (unit == 2) std::memcpy(given.record, &top.store_o, 64);
     }
-    over |= now > 6 && top.finished_o && !top.valid_o;
+    over |= now > 6 && top.finished_o && top.empty_o;
     top.clk_i = 1;
     top.eval();
     context.timeInc(1);

@@ -114,7 +114,7 @@ def prove(
         *(f"{task}: depth {proof.cover if task == 'cover' else proof.depth}" for task in tasks),
         "[engines]", "smtbmc yices",
         "[script]",
-        " ".join(("read_slang -j 1 --top", proof.design, *parameters, *texts)),
+        " ".join(("read_slang -j 1 -D FORMAL --top", proof.design, *parameters, *texts)),
         f"chformal -cover -remove c:* c:{proof.reaches} %d",
         f"prep -top {proof.design}",
         "[files]", "params.svh", *texts,

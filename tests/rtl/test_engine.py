@@ -100,6 +100,16 @@ def test_programs_with_stalls(make: object, stall: int) -> None:
         assert (compiled.program.scratch_bytes > 0) == (make is spilling)
 
 
+@pytest.mark.slow
+def test_512_macs_of_which_some_are_luts() -> None:
+    board = load_hardware("pynq_z1_512")
+    assert board.array_dsp < board.array_products
+    for graph in (small_network(), quantized("lenet")):
+        images = images_for(graph, 3)
+        compiled = compile_graph(graph, board, None)
+        assert np.array_equal(run(Engine(board), compiled, images), golden.run(graph, images))
+
+
 def test_a_network_larger_than_the_chip_and_the_prediction() -> None:
     """LeNet's 81 KB of weights through 4 KiB; the prediction is good to 10 % even there."""
     graph = quantized("lenet")

@@ -14,7 +14,7 @@ from cnnaccel.compiler.isa import Base, Error, Opcode
 from cnnaccel.hardware import HardwareConfig
 from tests.rtl.load_store import HW, tiny
 
-NAMES = ("cnnaccel_pkg", "fifo", "program_walker", "word_assembler", "fetch")
+NAMES = ("cnnaccel_pkg", "fifo", "registered_fifo", "program_walker", "word_assembler", "fetch")
 SOURCES = tuple(HW / "rtl" / f"{name}.sv" for name in NAMES)
 LANES = ((2, 4, 4), (4, 8, 8), (2, 16, 64))
 STALLS = (0.0, 0.3, 0.9)

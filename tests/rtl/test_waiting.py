@@ -74,9 +74,11 @@ def test_instructions() -> None:
 
 
 def test_room_in_a_queue() -> None:
-    engine = started(*[LONG_LOAD] * 20)
-    engine.step(500)
-    assert silenced(engine) == {"fetch_queue", "load_busy", "load_dram"}
+    first = _with(dataclasses.replace(LONG_STORE, runs=2000), signal_to=Unit.LOAD)
+    second = _with(SHORT[Unit.LOAD], wait_for=Unit.STORE)
+    engine = started(first, second, *[SHORT[Unit.LOAD]] * 20)
+    engine.step(1000)
+    assert silenced(engine) == {"fetch_queue", "load_store", "store_busy", "store_dram"}
 
 
 @pytest.mark.parametrize(("giver", "taker"), [*permutations(Unit, 2)])
