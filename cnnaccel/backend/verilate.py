@@ -10,7 +10,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
@@ -34,14 +34,20 @@ _TRACE_OPTIONS = {"vcd": ["-DVM_TRACE=1"], "fst": ["-DVM_TRACE=1", "-DVM_TRACE_F
 _TRACE_LIBRARIES = {"vcd": [], "fst": ["-llz4", "-lz"]}
 
 
-def lint(top: str, sources: Sequence[Path], hardware: HardwareConfig) -> None:
-    """Check a design; every warning counts.
+def lint(
+    top: str,
+    sources: Sequence[Path],
+    hardware: HardwareConfig,
+    parameters: Mapping[str, int] | None = None,
+) -> None:
+    """Check a design, with parameters of `top`; every warning counts.
 
     Raises:
         ToolError: verilator is missing, or what it does not like.
     """
+    values = [f"-G{name}={value}" for name, value in (parameters or {}).items()]
     with tempfile.TemporaryDirectory() as folder:
-        _verilate(top, sources, hardware, Path(folder), ("--lint-only",))
+        _verilate(top, sources, hardware, Path(folder), ("--lint-only", *values))
 
 
 def build(
@@ -133,7 +139,7 @@ def _compile(sources: Sequence[Path], folder: Path, options: Sequence[str]) -> l
 
 def _runtime(cache: Path, extra: Sequence[str]) -> list[Path]:
     """Objects of Verilator's runtime, compiled once for this version of it."""
-    folder = cache / "verilated" / f"runtime-{_hash(_versions())}"
+    folder = cache / "verilated" / f"runtime-{digest_of(_versions())}"
     folder.mkdir(parents=True, exist_ok=True)
     names = (*_RUNTIME, *extra)
     missing = [name for name in names if not (folder / name).with_suffix(".o").is_file()]
@@ -193,10 +199,11 @@ def _key(
     files = [Path(__file__), harness, waivers, *sources]
     texts = [path.name.encode() + b"\n" + path.read_bytes() for path in files]
     words = " ".join((top, *flags)).encode()
-    return _hash([words, render_params_svh(hardware).encode(), *texts, *_versions()])
+    return digest_of([words, render_params_svh(hardware).encode(), *texts, *_versions()])
 
 
-def _hash(parts: Iterable[bytes]) -> str:
+def digest_of(parts: Iterable[bytes]) -> str:
+    """A short name that changes with any of the parts."""
     digest = hashlib.sha256()
     for part in parts:
         digest.update(len(part).to_bytes(8, "little") + part)

@@ -37,7 +37,7 @@ def keys(cls: type, prefix: str = "") -> dict[str, object]:
 
 
 def test_readme_lists_every_command() -> None:
-    listed = re.findall(r"^\| `cnnaccel (\w+)(?: [A-Z]+)?` \|", README, re.MULTILINE)
+    listed = re.findall(r"^\| `cnnaccel ([\w-]+)(?: [A-Z]+)?` \|", README, re.MULTILINE)
     assert sorted(listed) == sorted(cli.commands)
 
 

