@@ -294,6 +294,6 @@ def _estimated_lut(hardware: HardwareConfig) -> int:
     drain = 8 * p * k
     pack = 9 * c * (p // 2) if hardware.dsp_packing else 0
     macs_per_product = hardware.peak_macs // hardware.array_products
-    products = (hardware.array_products - hardware.array_dsp) * macs_per_product * 55
+    products = (hardware.array_products - hardware.array_dsp) * macs_per_product * 67
     rest = 6900 + 130 * c
     return accumulate + requantize + rotate + drain + pack + products + rest

@@ -30,13 +30,15 @@ _LUTS_OF_MEMORY = {"RAM32": 4, "RAM64": 4, "SRL": 1}
 _SCRIPT = """\
 read_slang -j 1 -I . -D SYNTHESIS --top {top} {parameters} {sources}
 setattr -set keep 1 w:* a:keep=* %i %ci1 t:*dff* %i
+setattr -set keep 1 a:in_fabric
 synth_xilinx -family {family} -flatten -noiopad -top {top} -run begin:map_memory
 tee -q -o latches.txt dump t:$dlatch t:$adlatch t:$dlatchsr
 synth_xilinx -family {family} -flatten -noiopad -top {top} -run map_memory:
 tee -q -o stat.json stat -json
 write_json netlist.json
 """
-"""Registers that are not to be shared, by the attribute of what they are called, are told so."""
+"""Attributes of variables: `keep`, of registers not to be merged with equal ones; `in_fabric`, of
+those that must not move into a DSP: Yosys 0.70 takes them from their other readers."""
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,8 @@ module mac_array
 
   assign last_o = last_q;
 
-  weight_t weight_q [OutputLanes][InputLanes];
+  // Read by DSPs and LUTs: Yosys would move them into the DSPs and leave the LUTs without.
+  (* in_fabric *) weight_t weight_q [OutputLanes][InputLanes];
 
   for (genvar k = 0; k < OutputLanes; k++) begin : gen_weight
     for (genvar c = 0; c < InputLanes; c++) begin : gen_channel
@@ -57,7 +58,7 @@ module mac_array
   end
 
   for (genvar g = 0; g < PixelLanes / PackedLanes; g++) begin : gen_lanes
-    operand_t operand_q [InputLanes];
+    (* in_fabric *) operand_t operand_q [InputLanes];
 
     for (genvar c = 0; c < InputLanes; c++) begin : gen_channel
       if (Packed) begin : gen_packed

@@ -123,6 +123,18 @@ def test_a_product_is_one_dsp_or_none() -> None:
     assert none.resources.dsp == 0 and 50 < none.resources.lut < 200
 
 
+def test_lut_products_beside_dsps() -> None:
+    """They cost what they cost alone: nobody takes their operands away."""
+    names = ("product", "dot_product", "adder_tree", "accumulator", "mac_array")
+    sources = [
+        path for path in engine_sources() if path.stem in ("cnnaccel_pkg", "lut_product", *names)
+    ]
+    some = dataclasses.replace(TINY, dsp_budget=16)
+    alone, beside = (synthesize("mac_array", sources, hw).resources for hw in (TINY, some))
+    assert alone.dsp - beside.dsp == TINY.array_products - some.array_dsp == 8
+    assert 100 < (beside.lut - alone.lut) / 8 < 160
+
+
 def whole(board: HardwareConfig) -> Resources:
     """What the engine with its wrapper takes; its DSP and BRAM are those that are estimated."""
     made = synthesize(lint.TOP, lint.top_sources(), board, lint.top_parameters(board))
