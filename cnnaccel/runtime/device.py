@@ -22,6 +22,7 @@ from pynqmetadata.frontends import Metadata
 
 from cnnaccel.errors import EngineError
 from cnnaccel.runtime import layout
+from cnnaccel.runtime.driver import ENGINE
 from cnnaccel.runtime.simulator import Simulator, Timing
 
 BASE = 0x1000_0000
@@ -78,7 +79,7 @@ class SimDevice(Device):  # type: ignore[misc]
     def download(self, bitstream: Any, parser: Any = None) -> None:
         """Start the engine that the file holds; memory stays as it is."""
         for ip in parser.ip_dict.values():
-            if ":cnnaccel_engine:" in ip["type"]:
+            if ENGINE in ip["type"]:
                 self._engine = ip["phys_addr"]
             if ":axi_intc:" in ip["type"]:
                 self._controller = ip["phys_addr"]

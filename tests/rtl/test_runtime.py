@@ -168,7 +168,7 @@ def test_interrupt(board: Accelerator, network: Path) -> None:
     expected = board.run(images)
 
     async def wait() -> None:
-        line = pynq.Interrupt("cnnaccel_0/interrupt")
+        line = pynq.Interrupt("cnnaccel_0/irq")
         board.write("interrupt_status", 3)
         board.write("interrupt_enable", layout.INTERRUPT_ENABLE_DONE)
         board.write("control", layout.CONTROL_START)
