@@ -36,13 +36,13 @@ module tokens
   localparam int unsigned StuckBits = $clog2(StuckCycles + 1);
   typedef logic [TokenBits-1:0] count_t;
 
-  logic [2:0] overflow_q [3];
+  logic [2:0] overflow [3];
 
   for (genvar giver = 0; giver < 3; giver++) begin : gen_giver
     for (genvar taker = 0; taker < 3; taker++) begin : gen_taker
       if (giver == taker) begin : gen_none
         assign missing_o[taker][giver]  = 1'b0;
-        assign overflow_q[giver][taker] = 1'b0;
+        assign overflow[giver][taker]  = 1'b0;
       end else begin : gen_counter
         count_t count_q;
         logic   some_q;  // count_q is not 0
@@ -50,16 +50,15 @@ module tokens
         wire    down = take_i[taker] && wait_for_i[taker][giver];
 
         assign missing_o[taker][giver] = wait_for_i[taker][giver] && !some_q;
+        assign overflow[giver][taker]  = up && !down && count_q == '1;
 
         always_ff @(posedge clk_i) begin
           if (!rst_ni) begin
-            count_q                  <= '0;
-            some_q                   <= 1'b0;
-            overflow_q[giver][taker] <= 1'b0;
+            count_q <= '0;
+            some_q  <= 1'b0;
           end else begin
-            overflow_q[giver][taker] <= up && !down && count_q == '1;
-            count_q                  <= count_q + count_t'(up) - count_t'(down);
-            some_q                   <= up || (some_q && !(down && count_q == count_t'(1)));
+            count_q <= count_q + count_t'(up) - count_t'(down);
+            some_q  <= up || (some_q && !(down && count_q == count_t'(1)));
           end
         end
       end
@@ -80,7 +79,7 @@ module tokens
     end else begin
       stuck_q <= !stuck || give_i != '0 ? '0 : stuck_q + StuckBits'(1);
       if (stuck_q == StuckBits'(StuckCycles)) error_o <= 1'b1;
-      if ({overflow_q[0], overflow_q[1], overflow_q[2]} != '0) error_o <= 1'b1;
+      if ({overflow[0], overflow[1], overflow[2]} != '0) error_o <= 1'b1;
     end
   end
 
