@@ -70,11 +70,12 @@ module unfold
 
   // Of the next pixel: it comes from the row, not from the padding; a column is complete with it.
   logic from_row_q, completes_q;
+  logic last_column_q, last_row_q;
   wire room      = words_q == '0 || (words_q == 5'd1 && word_ready_i);
   wire push      = state_q == Row && (pixel_valid || !from_row_q) && (room || !completes_q);
-  wire complete  = push && completes_q && columns_q == 12'd1;  // all columns of the row
+  wire complete  = push && completes_q && last_column_q;  // all columns of the row
   wire row_ends  = row_done && (complete || state_q == Drop);
-  wire row_start = state_q == Idle ? start_i : row_ends && rows_q != '0;
+  wire row_start = state_q == Idle ? start_i : row_ends && !last_row_q;
 
   byte_window #(.WordBytes(InputLanes)) u_window (
     .clk_i, .rst_ni, .pixel_bytes_i,
@@ -123,25 +124,32 @@ module unfold
   end
 
   always_ff @(posedge clk_i) begin
-    if (state_q == Idle) rows_q <= runs_i;
-    else if (row_ends) rows_q <= rows_q - 16'd1;
+    if (state_q == Idle) begin
+      rows_q     <= runs_i;
+      last_row_q <= runs_i == '0;
+    end else if (row_ends) begin
+      rows_q     <= rows_q - 16'd1;
+      last_row_q <= rows_q == 16'd1;
+    end
 
     if (row_start) begin
-      columns_q <= columns_i;
-      until_q   <= kernel_w_i;
-      pad_q     <= pad_left_i;
-      pixels_q  <= row_pixels_i;
-      shift_q   <= '0;
-      from_row_q  <= pad_left_i == '0 && row_pixels_i != '0;
-      completes_q <= kernel_w_i == 5'd1;
+      columns_q     <= columns_i;
+      until_q       <= kernel_w_i;
+      pad_q         <= pad_left_i;
+      pixels_q      <= row_pixels_i;
+      shift_q       <= '0;
+      from_row_q    <= pad_left_i == '0 && row_pixels_i != '0;
+      completes_q   <= kernel_w_i == 5'd1;
+      last_column_q <= columns_i == 12'd1;
     end else if (push) begin
-      columns_q <= columns_q - 12'(completes_q);
-      until_q   <= completes_q ? 5'(stride_x_i) : until_q - 5'd1;
+      columns_q     <= columns_q - 12'(completes_q);
+      until_q       <= completes_q ? 5'(stride_x_i) : until_q - 5'd1;
       if (pad_q != '0) pad_q <= pad_q - 4'd1;
       if (from_row_q) pixels_q <= pixels_q - 12'd1;
-      shift_q   <= shift_d;
-      from_row_q  <= pad_q <= 4'd1 && (from_row_q ? pixels_q != 12'd1 : pixels_q != '0);
-      completes_q <= completes_q ? stride_x_i == 4'd1 : until_q == 5'd2;
+      shift_q       <= shift_d;
+      from_row_q    <= pad_q <= 4'd1 && (from_row_q ? pixels_q != 12'd1 : pixels_q != '0);
+      completes_q   <= completes_q ? stride_x_i == 4'd1 : until_q == 5'd2;
+      if (completes_q) last_column_q <= columns_q == 12'd2;
     end
 
     if (push && completes_q) column_q <= shift_d;
