@@ -57,6 +57,10 @@ PROOFS = (
     Proof("skid_buffer", "skid_buffer", 3, 8, (*_STREAM, "skid_buffer_props")),
     Proof("fifo", "fifo", 3, 14, (*_STREAM, "fifo_props"), parameters={"Depth": 8}),
     Proof(
+        "registered_fifo", "registered_fifo", 4, 12,
+        (*_STREAM, "fifo_props", "registered_fifo_props"), ("fifo",),
+    ),
+    Proof(
         "word_assembler", "word_assembler", 3, 10, (*_STREAM, "word_assembler_props"),
         parameters={"BeatBits": 32, "MaxBeats": 4},
     ),

@@ -30,6 +30,8 @@ MUTANTS = (
     ("skid_buffer", "<= valid_i || skid_valid_q", "<= valid_i"),
     ("fifo", "tail_q != {~head_q[IndexBits], head_q[IndexBits-1:0]}", "1'b1"),
     ("fifo", "if (valid_i && ready_o) items", "if (valid_i) items"),
+    ("registered_fifo", "!valid_o || ready_i", "ready_i"),
+    ("registered_fifo", "if (advance) data_o", "data_o"),
     ("word_assembler", "!valid_q || word_ready_i", "1'b1"),
     ("word_assembler", "count_q + CountBits'(1) == beats_i", "count_q == beats_i"),
     ("burst_splitter", "BurstBits  = 4", "BurstBits  = 5"),
