@@ -106,8 +106,21 @@ def best_trace() -> Trace:
 
 
 def cache_folder() -> Path:
-    """Where built libraries are kept: $CNNACCEL_CACHE, or ~/.cache/cnnaccel."""
-    return Path(os.environ.get("CNNACCEL_CACHE") or Path.home() / ".cache" / "cnnaccel")
+    """Where built libraries are kept: $CNNACCEL_CACHE, or ~/.cache/cnnaccel.
+
+    Raises:
+        ToolError: it cannot be written.
+    """
+    folder = Path(os.environ.get("CNNACCEL_CACHE") or Path.home() / ".cache" / "cnnaccel")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise ToolError(
+            f"{folder}: {error.strerror}; what is built is kept there: make room or write access, "
+            "or set CNNACCEL_CACHE to another folder"
+        ) from None
+    return folder
 
 
 def _verilate(

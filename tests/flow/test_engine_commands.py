@@ -145,6 +145,14 @@ def test_without_a_compiler(
         assert result.code == 3 and "g++" in result.err
 
 
+def test_a_cache_that_cannot_be_written(
+    tiny: Path, cnnaccel: Cnnaccel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CNNACCEL_CACHE", str(tiny / "tiny/.lock/cache"))
+    result = cnnaccel("deploy", "tiny", "--build-dir", tiny)
+    assert result.code == 3 and "set CNNACCEL_CACHE to another folder" in result.err
+
+
 def test_damaged_program(tiny: Path, cnnaccel: Cnnaccel) -> None:
     path = tiny / "tiny/compile/weights.bin"
     path.write_bytes(path.read_bytes()[:-1])
