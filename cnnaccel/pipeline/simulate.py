@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy.typing as npt
@@ -112,10 +113,10 @@ def _compare_layers(job: Job, engine: SimulatedEngine, graph: Graph, images: Arr
     engine.device.on_start = _nothing
     golden_tensors = golden.trace(graph, images)
     rows, wrong = [], ""
-    with job.workspace.stage("simulate-layers").write({}) as folder:
+    with TemporaryDirectory() as folder:
         for layer in graph.layers:
             compiled = compile_graph(up_to(graph, layer), engine.hardware)
-            results = _run(job, engine, compiled, folder / "program", images)
+            results = _run(job, engine, compiled, Path(folder), images)
             wrong = difference(results, golden_tensors[layer.output.name])
             shape = "x".join(map(str, layer.output.shape))
             cycles = engine.accelerator.counters["cycles"]
