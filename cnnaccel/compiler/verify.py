@@ -14,9 +14,12 @@ import numpy.typing as npt
 from cnnaccel.compiler.interpreter import run_program
 from cnnaccel.compiler.isa import Base
 from cnnaccel.compiler.ports import load_compiled, load_description
+from cnnaccel.compiler.program import Program
 from cnnaccel.errors import MismatchError
+from cnnaccel.hardware import HardwareConfig
 from cnnaccel.ir import golden
 from cnnaccel.ir.graph import Graph
+from cnnaccel.runtime.ports import Ports
 
 Array = npt.NDArray[Any]
 
@@ -34,11 +37,15 @@ def verify_program(graph: Graph, folder: Path, images: Array, wanted: int) -> in
     program, hardware = load_compiled(folder)
     ports = load_description(folder).ports
     images = images[: -(-wanted // ports.images) * ports.images]
-    count = -(-len(images) // ports.images)
-    dram = run_program(hardware, program, ports.pack(images), count)
-    got = ports.unpack(dram[Base.OUTPUT], len(images))
+    got = interpret(hardware, program, ports, images)
     require_equal("interpreter", got, golden.run(graph, images))
     return len(images)
+
+
+def interpret(hardware: HardwareConfig, program: Program, ports: Ports, images: Array) -> Array:
+    """[N, K, P, Q] of the interpreter, all images in one run."""
+    dram = run_program(hardware, program, ports.pack(images), -(-len(images) // ports.images))
+    return ports.unpack(dram[Base.OUTPUT], len(images))
 
 
 def difference(got: Array, expected: Array) -> str:

@@ -11,11 +11,8 @@ import numpy.typing as npt
 from cnnaccel.backend.verilate import best_trace
 from cnnaccel.compiler.compile import Compiled, compile_graph
 from cnnaccel.compiler.estimate import Estimate, estimate
-from cnnaccel.compiler.interpreter import run_program
-from cnnaccel.compiler.isa import Base
-from cnnaccel.compiler.verify import difference
+from cnnaccel.compiler.verify import difference, interpret
 from cnnaccel.errors import MismatchError
-from cnnaccel.hardware import HardwareConfig
 from cnnaccel.ir import golden
 from cnnaccel.ir.graph import Graph, macs, up_to
 from cnnaccel.pipeline.engine import SimulatedEngine
@@ -53,7 +50,7 @@ def simulate(
         compiled = compile_graph(graph, hardware, job.config.compile.images)
         predicted = estimate(compiled, 2 * sum(map(macs, graph.layers)))
     with job.console.status("interpreting the program"):
-        interpreted = interpret(hardware, compiled, some)
+        interpreted = interpret(hardware, compiled.program, compiled.ports, some)
     waves = best_trace() if trace is not None else None
     engine = SimulatedEngine(job, stalls, waves)
     stage = job.workspace.stage("simulate")
@@ -85,13 +82,6 @@ def simulate(
         _compare_layers(job, engine, graph, some)
     if wrong:
         raise MismatchError(f"{wrong}. Every layer alone, as above, is equal")
-
-
-def interpret(hardware: HardwareConfig, compiled: Compiled, images: Array) -> Array:
-    """[N, K, P, Q] of the interpreter."""
-    packed, ports = compiled.ports.pack(images), compiled.ports
-    dram = run_program(hardware, compiled.program, packed, -(-len(images) // ports.images))
-    return ports.unpack(dram[Base.OUTPUT], len(images))
 
 
 def _run(

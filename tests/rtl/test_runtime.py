@@ -20,7 +20,6 @@ from cnnaccel.backend.engine import simulated_bitstream
 from cnnaccel.backend.render import render_hwh
 from cnnaccel.compiler.compile import compile_graph
 from cnnaccel.compiler.isa import Header, Load, Opcode
-from cnnaccel.compiler.ports import Description
 from cnnaccel.errors import EngineError, ProgramError
 from cnnaccel.hardware import HardwareConfig, load_hardware
 from cnnaccel.ir import golden
@@ -375,4 +374,4 @@ def test_runs_on_the_python_of_a_board(path: Path) -> None:
 def test_unfold_is_what_loads_the_image(network: Path) -> None:
     """The network of these tests begins with raw pixels, so that byte addresses are tried."""
     assert any(one.opcode is Opcode.UNFOLD for one in compile_graph(GRAPH, TINY, 4).program.body)
-    assert Description("x", TINY, load_network(network).ports, ()).ports.raw
+    assert load_network(network).ports.raw
