@@ -35,6 +35,7 @@ venv: .venv/installed
 
 .venv/installed-test: .venv/installed
 	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	tests/install-tools
 	touch $@
 
 clean:

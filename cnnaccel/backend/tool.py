@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import logging
+import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from cnnaccel.errors import ToolError
 
 log = logging.getLogger(__name__)
 _TAIL_LINES = 15
+_GRACE_SECONDS = 10.0
 
 
 def find_tool(name: str) -> str | None:
@@ -56,3 +60,64 @@ def run_tool(
         tail = "\n".join(done.stdout.splitlines()[-_TAIL_LINES:])
         raise ToolError(f"{shown} ended with code {done.returncode}:\n{tail}")
     return done.stdout
+
+
+@contextmanager
+def started_tool(
+    command: Sequence[str | Path],
+    *,
+    folder: Path | None = None,
+    stdin: int = subprocess.DEVNULL,
+    stderr: int | None = subprocess.STDOUT,
+    own_group: bool = True,
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A command at work, its output a pipe; it ends with the block at the latest.
+
+    own_group: with it go the processes that it started, and Ctrl-C reaches this process alone. A
+    tool that asks at the terminal must stay in ours.
+
+    Raises:
+        ToolError: the tool is missing.
+    """
+    log.info("starting %s", shlex.join(map(str, command)))
+    try:
+        process = subprocess.Popen(
+            [str(part) for part in command],
+            cwd=folder,
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            start_new_session=own_group,
+        )
+    except FileNotFoundError:
+        raise ToolError(
+            f"{command[0]} is not there; `cnnaccel doctor` says how to get it"
+        ) from None
+    except PermissionError:
+        raise ToolError(f"{command[0]} may not be executed") from None
+    try:
+        with process:
+            try:
+                yield process
+            finally:
+                _end(process, own_group)
+    except BrokenPipeError:  # what was left to write to a tool that has ended
+        log.info("%s ended before it had read all", command[0])
+
+
+def _end(process: subprocess.Popen[bytes], group: bool) -> None:
+    """Ask it, and those it started, to end; make it after a while."""
+    for kind in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            if group:
+                os.killpg(process.pid, kind)
+            else:
+                process.send_signal(kind)
+        except ProcessLookupError:
+            return
+        try:
+            process.wait(_GRACE_SECONDS)
+        except subprocess.TimeoutExpired:
+            continue
+        if not group:
+            return

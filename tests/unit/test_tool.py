@@ -1,0 +1,48 @@
+"""Programs outside Python: none of them outlives the block that started it."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from cnnaccel.backend.tool import started_tool
+from cnnaccel.errors import ToolError
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs; one that waits for its parent to notice its end does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_the_whole_group_ends_with_the_block() -> None:
+    script = "sleep 100 & echo $!; trap '' TERM; wait"
+    with pytest.raises(KeyboardInterrupt), started_tool(["sh", "-c", script]) as process:
+        assert process.stdout is not None
+        child = int(process.stdout.readline())
+        assert alive(child) and os.getpgid(child) == process.pid
+        raise KeyboardInterrupt
+    until = time.monotonic() + 5
+    while alive(child) and time.monotonic() < until:
+        time.sleep(0.01)
+    assert not alive(child) and process.returncode is not None
+
+
+def test_what_ended_by_itself_keeps_its_code() -> None:
+    with started_tool(["sh", "-c", "echo out; echo err >&2; exit 3"]) as process:
+        assert process.stdout is not None
+        assert process.stdout.read() == b"out\nerr\n" and process.wait() == 3
+    assert process.returncode == 3
+
+
+def test_a_missing_tool() -> None:
+    with (
+        pytest.raises(ToolError, match="no-such-tool is not there"),
+        started_tool(["no-such-tool"]),
+    ):
+        pass
