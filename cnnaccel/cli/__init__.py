@@ -1,0 +1,114 @@
+"""The command line: options, one error handler, nothing that computes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+import click
+
+from cnnaccel import __version__
+from cnnaccel.cli import engine, network
+from cnnaccel.cli.options import configured, make_job
+from cnnaccel.errors import CnnaccelError
+
+_INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Entry point.
+
+    Exit codes: 0 done, 1 the error says why, 2 usage, 3 a tool is missing or failed, 4 the dataset
+    is not to be had, 130 interrupted.
+    """
+    try:
+        code = cli.main(arguments, prog_name="cnnaccel", standalone_mode=False)
+    except CnnaccelError as error:
+        click.echo(f"error: {error}", err=True)
+        code = error.exit_code
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted; finished stages are as they were", err=True)
+        code = _INTERRUPTED
+    sys.exit(code)
+
+
+class _InOrder(click.Group):
+    """Lists its commands in the order in which one needs them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+
+@click.group(
+    cls=_InOrder, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
+@click.version_option(__version__, prog_name="cnnaccel")
+def cli() -> None:
+    """Put a PyTorch CNN on a small FPGA: train, quantize, compile, and prove every bit.
+
+    \b
+    Example:
+      cnnaccel run configs/lenet_fashionmnist.yaml
+    """
+
+
+for _command in (
+    network.train,
+    network.quantize,
+    network.evaluate,
+    network.inspect,
+    network.compile_program,
+    network.disasm,
+    network.explore,
+    engine.simulate,
+    engine.build_hw,
+    engine.deploy,
+):
+    cli.add_command(_command)
+
+
+_STAGE = click.Choice(["train", "quantize", "evaluate", "compile", "deploy"])
+
+
+@cli.command()
+@configured
+@click.option("--from", "first", type=_STAGE, help="Run again from this stage on.")
+@click.option("--until", "last", type=_STAGE, help="Stop after this stage.")
+def run(first: str | None, last: str | None, **where: Any) -> None:
+    """Run every stage of CONFIG whose result is missing or out of date.
+
+    \b
+    Example:
+      cnnaccel run configs/lenet_fashionmnist.yaml --until quantize
+    """
+    from cnnaccel.pipeline import run as stage
+
+    job = make_job(**where)
+    with job.lock():
+        stage.run(job, first, last)
+
+
+@cli.command()
+def doctor() -> None:
+    """List the tools the toolchain can use, and how to get those that are missing.
+
+    \b
+    Example:
+      cnnaccel doctor
+    """
+    from rich.console import Console
+
+    from cnnaccel.backend.doctor import examine
+    from cnnaccel.report.tables import table
+
+    findings = examine()
+    console = Console() if sys.stdout.isatty() else Console(width=150)
+    columns = ["tool", "version", "serves", "for", "how to get it"]
+    console.print(table("tools", columns, [finding.row() for finding in findings]))
+    missing = [f.name for f in findings if f.needed and not f.serves]
+    if missing:
+        raise click.exceptions.Exit(3)

@@ -1,0 +1,141 @@
+"""From a network to a program: the commands that need no hardware."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cnnaccel.cli.options import configured, make_job
+
+
+@click.command()
+@configured
+@click.option("--resume", is_flag=True, help="Continue an interrupted training.")
+def train(resume: bool, **where: Any) -> None:
+    """Train the network of CONFIG.
+
+    \b
+    Example:
+      cnnaccel train configs/lenet_fashionmnist.yaml --set train.epochs=5
+    """
+    from cnnaccel.pipeline import train as stage
+
+    job = make_job(**where)
+    with job.lock():
+        stage.train(job, resume)
+
+
+@click.command()
+@configured
+@click.option(
+    "--checkpoint",
+    type=click.Path(path_type=Path),
+    help="Weights instead of train's: a model.pt, or a state_dict of your own.",
+)
+def quantize(checkpoint: Path | None, **where: Any) -> None:
+    """Quantize the trained network of CONFIG to an int8 graph.
+
+    \b
+    Example:
+      cnnaccel quantize configs/lenet_fashionmnist.yaml --set quantize.requantize=shift
+    """
+    from cnnaccel.pipeline import quantize as stage
+
+    job = make_job(**where)
+    with job.lock():
+        stage.quantize(job, checkpoint)
+
+
+@click.command()
+@configured
+def evaluate(**where: Any) -> None:
+    """Run the int8 graph of CONFIG on the test images, with the golden executor.
+
+    \b
+    Example:
+      cnnaccel evaluate configs/lenet_fashionmnist.yaml
+    """
+    from cnnaccel.pipeline import quantize as stage
+
+    job = make_job(**where)
+    with job.lock():
+        stage.evaluate(job)
+
+
+@click.command()
+@configured
+def inspect(**where: Any) -> None:
+    """Print the int8 graph of CONFIG, layer by layer.
+
+    \b
+    Example:
+      cnnaccel inspect configs/lenet_fashionmnist.yaml
+    """
+    from cnnaccel.pipeline.job import stored_graph
+    from cnnaccel.report.tables import graph_table
+
+    job = make_job(**where)
+    job.console.print(graph_table(stored_graph(job)))
+
+
+@click.command("compile")
+@configured
+def compile_program(**where: Any) -> None:
+    """Compile the int8 graph of CONFIG to a program that equals golden.
+
+    \b
+    Example:
+      cnnaccel compile configs/lenet_fashionmnist.yaml --set hardware.board=zcu104
+    """
+    from cnnaccel.pipeline import compile as stage
+
+    job = make_job(**where)
+    with job.lock():
+        stage.compile_program(job)
+
+
+@click.command()
+@click.option(
+    "--board",
+    metavar="BOARD",
+    help="A shipped name or a YAML file; else the hardware in the network.json beside.",
+)
+@click.argument("program", type=click.Path(path_type=Path))
+def disasm(program: Path, board: str | None) -> None:
+    """Print the instructions of PROGRAM, a program.bin or its folder.
+
+    \b
+    Example:
+      cnnaccel disasm build/lenet_fashionmnist/compile
+    """
+    from cnnaccel.compiler.ports import load_compiled
+    from cnnaccel.compiler.program import disassemble, folder_of
+    from cnnaccel.hardware import load_hardware
+
+    hardware = load_hardware(board) if board is not None else None
+    loaded, hardware = load_compiled(folder_of(program), hardware)
+    try:
+        for line in disassemble(loaded, hardware):
+            click.echo(line)
+    except BrokenPipeError:  # who reads has seen enough, as head does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@click.command()
+@configured
+def explore(**where: Any) -> None:
+    """Predict the speed of the int8 graph of CONFIG on many engines.
+
+    \b
+    Example:
+      cnnaccel explore configs/lenet_fashionmnist.yaml --set hardware.board=zcu104
+    """
+    from cnnaccel.pipeline import compile as stage
+
+    job = make_job(**where)
+    with job.lock():
+        stage.explore_engines(job)
