@@ -9,12 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
+from cnnaccel.backend.template import render_template as _render
 from cnnaccel.compiler import isa
 from cnnaccel.compiler.record import Code, Field, Record, layout
 from cnnaccel.hardware import FORMAT_VERSION, HardwareConfig
-from cnnaccel.resources import resource
 
 Row = dict[str, Any]
 _CODES: tuple[type[Code], ...] = (isa.Opcode, isa.Base, isa.Error)
@@ -173,16 +171,6 @@ def _words() -> Iterable[tuple[str, int, str, str, list[Row]]]:
             name = register.name + ("_high" if word else "")
             how = access.get(register.access, "read-write")
             yield name, register.at + 4 * word, register.meaning, how, flags
-
-
-def _render(template: str, **values: Any) -> str:
-    environment = Environment(
-        loader=FileSystemLoader(resource("templates")),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        keep_trailing_newline=True,
-    )
-    return environment.get_template(template).render(values)
 
 
 def _engine(hardware: HardwareConfig) -> Row:
