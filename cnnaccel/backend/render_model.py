@@ -94,6 +94,8 @@ def _fields(network: Network, named: bool) -> Iterable[tuple[str, Any]]:
     for name in ("input", "output"):
         shape = ports.input_shape if name == "input" else ports.output_shape
         yield f"{name}_shape", "{" + ", ".join(map(str, shape)) + "}"
+    yield "image_bytes", "CNNACCEL_MODEL_IMAGE_BYTES"
+    yield "result_bytes", "CNNACCEL_MODEL_RESULT_BYTES"
     yield "input_raw", str(ports.raw).lower()
     yield "output_signed", str(ports.output_dtype == "int8").lower()
     yield "output_words", len(ports.output_lanes) // ports.width

@@ -91,6 +91,7 @@ struct cnnaccel_model {
     uint32_t images; /* of one iteration */
     uint16_t input_shape[3];
     uint16_t output_shape[3];
+    uint32_t image_bytes, result_bytes; /* the products of the shapes */
     bool input_raw; /* input holds [image][y][x][channel]; else [image][word][y][x][lane] */
     bool output_signed; /* results are int8_t, else uint8_t */
     uint16_t output_words; /* output holds [iteration][word][y][x][image][lane] */
@@ -125,6 +126,7 @@ struct cnnaccel {
     struct cnnaccel_counters counters; /* of the last cnnaccel_run: sums over its starts */
     struct cnnaccel_failure failure;
     uint32_t timeout_us; /* how long an engine may do nothing */
+    uint32_t room; /* iterations that fit into input and output: most of one start */
     uint32_t iterations; /* of this start */
     uint32_t skipped; /* instructions of once that this start leaves out */
     bool resident; /* the chip holds the weights */
@@ -179,6 +181,10 @@ enum cnnaccel_status cnnaccel_argmax(const struct cnnaccel_model *model, const v
 
 /* Whether a model is one that pack and unpack can use. */
 enum cnnaccel_status cnnaccel_check_model(const struct cnnaccel_model *model);
+
+/* Whether the buffers can hold a model and one iteration. */
+enum cnnaccel_status cnnaccel_check_memory(const struct cnnaccel_memory *memory,
+                                           const struct cnnaccel_model *model);
 
 /* The header of program.bin, if both files are whole and belong together; else it is undefined. */
 enum cnnaccel_status cnnaccel_check_program(const uint8_t *program, size_t program_bytes,
