@@ -42,6 +42,7 @@ enum cnnaccel_status {
     CNNACCEL_FAILED, /* the engine stopped with an error */
     CNNACCEL_TIMEOUT, /* the engine does nothing any more */
     CNNACCEL_RESET_TIMEOUT, /* memory does not answer what was under way */
+    CNNACCEL_NO_PLATFORM, /* a device of the platform cannot be opened, mapped or used */
 };
 
 /* What the driver needs of a platform; README.md has the contract. No function can fail. */

@@ -23,6 +23,7 @@ static const char *const status_words[] = {
     [CNNACCEL_FAILED] = "the engine stopped with an error",
     [CNNACCEL_TIMEOUT] = "the engine does nothing any more",
     [CNNACCEL_RESET_TIMEOUT] = "the engine does not end its reset",
+    [CNNACCEL_NO_PLATFORM] = "registers or memory cannot be opened, mapped or used",
 };
 
 enum {

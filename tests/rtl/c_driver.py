@@ -43,7 +43,7 @@ def need(*tools: str) -> None:
     """Skip a test that has not all its tools."""
     for tool in tools:
         if shutil.which(tool) is None:
-            pytest.skip(f"{tool} is missing; tests/install-tools brings it")
+            pytest.skip(f"{tool} is missing")
 
 
 def run(*command: str | Path) -> str:
@@ -76,8 +76,12 @@ def build(
     networks: Sequence[Path],
     platform: str = "hal_sim",
     command: Sequence[str] = ("gcc", "-O1", *CHECKED),
+    driver: Path = DRIVER / "driver.c",
 ) -> Path:
-    """The program `drive` with two models, those of the networks; of one, twice the same."""
+    """The program `drive` with two models, those of the networks; of one, twice the same.
+
+    driver: in the place of driver.c.
+    """
     need(command[0])
     test, objects = DRIVER / "test", []
     for number in range(2):
@@ -85,7 +89,8 @@ def build(
         objects.append(folder / f"model_{number}.o")
         run(*command, *STRICT, f"-I{where}", f"-I{DRIVER}", f"-DMODEL_NAME=model_{number}",
             "-c", test / "model.c", "-o", objects[-1])  # fmt: skip
-    sources = [*CORE, *(test / f"{name}.c" for name in ("drive", "misuse", platform))]
+    core = [driver if path.name == driver.name else path for path in CORE]
+    sources = [*core, *(test / f"{name}.c" for name in ("drive", "misuse", platform))]
     run(*command, *STRICT, POSIX, f"-I{folder / 'model_0'}", f"-I{DRIVER}", *sources, *objects,
         "-o", folder / "drive", "-ldl")  # fmt: skip
     return folder / "drive"

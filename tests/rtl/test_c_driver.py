@@ -373,6 +373,29 @@ def test_failure_names_instruction_and_layer(
         assert index == (once - again if warm else 0)
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "give(engine, &memory->program, model->program_bytes);",
+        "give(engine, &memory->weights, model->weights_bytes);",
+        "give(engine, &memory->input, iterations * engine->header.input_stride);",
+        "take(engine, &engine->memory.output, engine->iterations * engine->header.output_stride);",
+    ],
+)
+def test_a_forgotten_flush_is_noticed(line: str, folder: Path, tmp_path: Path) -> None:
+    """The simulated memory is as unforgiving as a board's."""
+    text = (c_driver.DRIVER / "driver.c").read_text()
+    assert text.count(line) == 1
+    (tmp_path / "driver.c").write_text(text.replace(line, f"(void){line[:4]};"))
+    program = build(tmp_path, TINY, [folder / "small"], driver=tmp_path / "driver.c")
+    images = images_for(GRAPH, 4)
+    images.tofile(tmp_path / "images")
+    lines = [OPEN, load(0, folder / "small"), f"run 4 {tmp_path}/images {tmp_path}/out"]
+    *_, answer = drive([program, simulated_bitstream(TINY)], lines)
+    out = tmp_path / "out"
+    assert answer.status != 0 or out.read_bytes() != golden.run(GRAPH, images).tobytes()
+
+
 # -- another processor ----------------------------------------------------------------------------
 
 
@@ -401,3 +424,24 @@ def test_cortex_a9_runs_lenet(tmp_path: Path) -> None:
         answers = drive([*emulator, program, path], lines)
     assert all(answer.status == 0 for answer in answers)
     assert np.fromfile(tmp_path / "out", np.int8).tobytes() == golden.run(graph, images).tobytes()
+
+
+# -- the example ----------------------------------------------------------------------------------
+
+
+def test_example_prints_classes(folder: Path, tmp_path: Path) -> None:
+    """main.c as it is, its platform the simulated engine: class and values of each image."""
+    images = images_for(GRAPH, 70)  # more than it takes at once
+    images.tofile(tmp_path / "images")
+    sources = [c_driver.DRIVER / name for name in ("main.c", "test/linux_sim.c", "test/hal_sim.c")]
+    network = folder / "small"
+    run("gcc", *c_driver.STRICT, *c_driver.CHECKED, c_driver.POSIX, f"-I{folder}/model_0",
+        f"-I{c_driver.DRIVER}", *c_driver.CORE, *sources, "-ldl",
+        "-o", tmp_path / "example")  # fmt: skip
+    found = run(tmp_path / "example", simulated_bitstream(TINY), "memory",
+                network / "program.bin", network / "weights.bin", tmp_path / "images")  # fmt: skip
+    lines = found.splitlines()
+    results = golden.run(GRAPH, images).reshape(70, -1)
+    expected = [" ".join(map(str, (row.argmax(), *row))) for row in results]
+    assert [line for line in lines if not line.endswith("cycles")] == expected
+    assert any(line.startswith("70 images in ") for line in lines)

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * An example for Linux:
+ *
+ *     cnnaccel-run REGISTERS MEMORY PROGRAM WEIGHTS IMAGES
+ *
+ * IMAGES holds raw uint8_t[count][channels][rows][columns]. Prints, for every image, the class and
+ * the values of the result, and at the end what the engine counted. hal_linux.h says what REGISTERS
+ * and MEMORY may be.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "hal_linux.h"
+#include "model.h"
+
+enum { IMAGES_AT_ONCE = 16 * CNNACCEL_MODEL_IMAGES, TIMEOUT_US = 1000000 };
+
+static uint8_t images[(size_t)IMAGES_AT_ONCE * CNNACCEL_MODEL_IMAGE_BYTES];
+static uint8_t results[(size_t)IMAGES_AT_ONCE * CNNACCEL_MODEL_RESULT_BYTES];
+static struct cnnaccel_linux platform;
+static struct cnnaccel engine;
+static struct cnnaccel_memory memory;
+
+/* Says what went wrong, if anything did. */
+static bool well(enum cnnaccel_status status, const char *what)
+{
+    char words[512];
+
+    if (status == CNNACCEL_OK)
+        return true;
+    (void)cnnaccel_explain(&engine, status, words, sizeof words);
+    fprintf(stderr, "%s: %s", what, words);
+    fprintf(stderr, platform.error == 0 ? "\n" : " (%s)\n", strerror(platform.error));
+    return false;
+}
+
+/* A file of exactly so many bytes. */
+static bool read_whole(const char *path, void *data, size_t bytes)
+{
+    FILE *const file = fopen(path, "rb");
+    bool whole;
+
+    if (file == NULL) {
+        perror(path);
+        return false;
+    }
+    whole = fread(data, 1, bytes, file) == bytes && fgetc(file) == EOF;
+    fclose(file);
+    if (!whole)
+        fprintf(stderr, "%s: should have %zu bytes\n", path, bytes);
+    return whole;
+}
+
+static bool load(const char *program, const char *weights)
+{
+    return well(cnnaccel_open(&engine, &platform.hal, TIMEOUT_US), "engine") &&
+           well(cnnaccel_place(&memory, &cnnaccel_model, platform.block, platform.address,
+                               platform.bytes),
+                "memory") &&
+           read_whole(program, memory.program.data, CNNACCEL_MODEL_PROGRAM_BYTES) &&
+           read_whole(weights, memory.weights.data, CNNACCEL_MODEL_WEIGHTS_BYTES) &&
+           well(cnnaccel_load(&engine, &cnnaccel_model, &memory), program);
+}
+
+static bool print_result(const uint8_t *result)
+{
+    uint32_t best;
+
+    if (!well(cnnaccel_argmax(&cnnaccel_model, result, &best), "argmax"))
+        return false;
+    printf("%" PRIu32, best);
+    if (cnnaccel_model.classes != NULL)
+        printf(" %s", cnnaccel_model.classes[best]);
+    for (uint32_t i = 0; i < CNNACCEL_MODEL_RESULT_BYTES; i++)
+        printf(" %d", cnnaccel_model.output_signed ? (int8_t)result[i] : result[i]);
+    printf("\n");
+    return true;
+}
+
+/* All images of a file, as many at once as `images` holds. */
+static bool run(FILE *file)
+{
+    uint64_t cycles = 0, count = 0;
+    size_t some;
+
+    while ((some = fread(images, CNNACCEL_MODEL_IMAGE_BYTES, IMAGES_AT_ONCE, file)) > 0) {
+        if (!well(cnnaccel_run(&engine, images, (uint32_t)some, results), "run"))
+            return false;
+        for (size_t i = 0; i < some; i++)
+            if (!print_result(results + i * CNNACCEL_MODEL_RESULT_BYTES))
+                return false;
+        cycles += engine.counters.cycles;
+        count += some;
+    }
+    fprintf(stderr, "%" PRIu64 " images in %" PRIu64 " cycles\n", count, cycles);
+    return true;
+}
+
+int main(int count, char **arguments)
+{
+    FILE *file;
+    bool done;
+
+    if (count != 6) {
+        fprintf(stderr, "usage: %s REGISTERS MEMORY PROGRAM WEIGHTS IMAGES\n", arguments[0]);
+        return 2;
+    }
+    file = fopen(arguments[5], "rb");
+    if (file == NULL) {
+        perror(arguments[5]);
+        return 1;
+    }
+    done = well(cnnaccel_linux_open(&platform, arguments[1], arguments[2]), arguments[1]) &&
+           load(arguments[3], arguments[4]) && run(file);
+    fclose(file);
+    return well(cnnaccel_linux_close(&platform), arguments[1]) && done ? 0 : 1;
+}
