@@ -137,7 +137,7 @@ struct cnnaccel {
 };
 
 /* Finds an engine of params.h behind the registers, and resets it. timeout_us: how long it may do
- * nothing, less than 2**31. `hal` must stay. */
+ * nothing, less than 2**31. `hal` must stay. Without success every other call is refused. */
 enum cnnaccel_status cnnaccel_open(struct cnnaccel *engine, const struct cnnaccel_hal *hal,
                                    uint32_t timeout_us);
 
@@ -150,8 +150,8 @@ enum cnnaccel_status cnnaccel_place(struct cnnaccel_memory *memory,
                                     const struct cnnaccel_model *model, void *block,
                                     uint64_t address, uint32_t bytes);
 
-/* Takes over the program and weights that are in `memory`, if every bit is as it was written. The
- * chip gets them with the first start. `model` and the buffers must stay. */
+/* Stops what runs, and takes over the program and weights that are in `memory`, if every bit is as
+ * it was written. The chip gets them with the first start. `model` and the buffers must stay. */
 enum cnnaccel_status cnnaccel_load(struct cnnaccel *engine, const struct cnnaccel_model *model,
                                    const struct cnnaccel_memory *memory);
 

@@ -61,9 +61,22 @@ static bool answers(struct cnnaccel *engine, uint64_t found, uint64_t expected)
     return found == expected;
 }
 
+static enum cnnaccel_status identify(struct cnnaccel *engine)
+{
+    if (!answers(engine, read32(engine, CNNACCEL_REG_ID), CNNACCEL_MAGIC))
+        return CNNACCEL_NO_ENGINE;
+    if (!answers(engine, read32(engine, CNNACCEL_REG_VERSION), CNNACCEL_FORMAT_VERSION))
+        return CNNACCEL_OTHER_VERSION;
+    if (!answers(engine, read64(engine, CNNACCEL_REG_DIGEST), CNNACCEL_DIGEST))
+        return CNNACCEL_OTHER_ENGINE;
+    return CNNACCEL_OK;
+}
+
 enum cnnaccel_status cnnaccel_open(struct cnnaccel *engine, const struct cnnaccel_hal *hal,
                                    uint32_t timeout_us)
 {
+    enum cnnaccel_status status;
+
     if (engine == NULL || hal == NULL || timeout_us > INT32_MAX || hal->read32 == NULL ||
         hal->write32 == NULL || hal->flush == NULL || hal->invalidate == NULL ||
         hal->now_us == NULL || hal->wait == NULL)
@@ -71,13 +84,12 @@ enum cnnaccel_status cnnaccel_open(struct cnnaccel *engine, const struct cnnacce
     memset(engine, 0, sizeof *engine);
     engine->hal = hal;
     engine->timeout_us = timeout_us;
-    if (!answers(engine, read32(engine, CNNACCEL_REG_ID), CNNACCEL_MAGIC))
-        return CNNACCEL_NO_ENGINE;
-    if (!answers(engine, read32(engine, CNNACCEL_REG_VERSION), CNNACCEL_FORMAT_VERSION))
-        return CNNACCEL_OTHER_VERSION;
-    if (!answers(engine, read64(engine, CNNACCEL_REG_DIGEST), CNNACCEL_DIGEST))
-        return CNNACCEL_OTHER_ENGINE;
-    return cnnaccel_reset(engine);
+    status = identify(engine);
+    if (status == CNNACCEL_OK)
+        status = cnnaccel_reset(engine);
+    if (status != CNNACCEL_OK)
+        engine->hal = NULL; /* so that nothing else is tried with it */
+    return status;
 }
 
 enum cnnaccel_status cnnaccel_reset(struct cnnaccel *engine)
@@ -114,7 +126,11 @@ enum cnnaccel_status cnnaccel_load(struct cnnaccel *engine, const struct cnnacce
         return CNNACCEL_BAD_ARGUMENT;
     engine->model = NULL;
     engine->resident = false;
-    status = cnnaccel_check_memory(memory, model);
+    status = engine->running ? cnnaccel_reset(engine) : CNNACCEL_OK;
+    if (status == CNNACCEL_OK)
+        status = cnnaccel_check_memory(memory, model);
+    if (status == CNNACCEL_OTHER_ENGINE)
+        engine->failure.found = model->digest;
     if (status != CNNACCEL_OK)
         return status;
     status = cnnaccel_check_program(memory->program.data, model->program_bytes,

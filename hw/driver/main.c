@@ -79,21 +79,34 @@ static bool print_result(const uint8_t *result)
     return true;
 }
 
+/* So many of `images`. */
+static bool run_some(uint32_t count)
+{
+    if (!well(cnnaccel_run(&engine, images, count, results), "run"))
+        return false;
+    for (size_t i = 0; i < count; i++)
+        if (!print_result(results + i * CNNACCEL_MODEL_RESULT_BYTES))
+            return false;
+    return true;
+}
+
 /* All images of a file, as many at once as `images` holds. */
 static bool run(FILE *file)
 {
     uint64_t cycles = 0, count = 0;
-    size_t some;
+    size_t bytes;
 
-    while ((some = fread(images, CNNACCEL_MODEL_IMAGE_BYTES, IMAGES_AT_ONCE, file)) > 0) {
-        if (!well(cnnaccel_run(&engine, images, (uint32_t)some, results), "run"))
+    do {
+        bytes = fread(images, 1, sizeof images, file);
+        if (ferror(file) || bytes % CNNACCEL_MODEL_IMAGE_BYTES != 0) {
+            fprintf(stderr, "images: should be of %d bytes each\n", CNNACCEL_MODEL_IMAGE_BYTES);
             return false;
-        for (size_t i = 0; i < some; i++)
-            if (!print_result(results + i * CNNACCEL_MODEL_RESULT_BYTES))
-                return false;
+        }
+        if (!run_some((uint32_t)(bytes / CNNACCEL_MODEL_IMAGE_BYTES)))
+            return false;
         cycles += engine.counters.cycles;
-        count += some;
-    }
+        count += bytes / CNNACCEL_MODEL_IMAGE_BYTES;
+    } while (bytes == sizeof images);
     fprintf(stderr, "%" PRIu64 " images in %" PRIu64 " cycles\n", count, cycles);
     return true;
 }

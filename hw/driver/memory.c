@@ -22,14 +22,14 @@ enum cnnaccel_status cnnaccel_place(struct cnnaccel_memory *memory,
 {
     const enum cnnaccel_status status = cnnaccel_check_model(model);
     struct cnnaccel_buffer left = {block, address, bytes};
+    const uint64_t ends = (uint64_t)2 * CNNACCEL_ALIGNMENT; /* of input and output, rounded up */
     uint64_t needed, iteration;
-    uint32_t iterations;
+    uint32_t iterations = 1;
 
     if (status != CNNACCEL_OK)
         return status;
     if (memory == NULL || block == NULL)
         return CNNACCEL_BAD_ARGUMENT;
-    /* Two ends that are rounded up, for input and output, whatever they hold. */
     needed = CNNACCEL_ROUND_UP((uint64_t)model->program_bytes) +
              CNNACCEL_ROUND_UP((uint64_t)model->weights_bytes) +
              CNNACCEL_ROUND_UP((uint64_t)model->scratch_bytes);
@@ -37,9 +37,8 @@ enum cnnaccel_status cnnaccel_place(struct cnnaccel_memory *memory,
     if (needed + CNNACCEL_ROUND_UP((uint64_t)model->input_stride) +
             CNNACCEL_ROUND_UP((uint64_t)model->output_stride) > bytes)
         return CNNACCEL_BAD_MEMORY;
-    iterations = 1;
-    if (bytes - needed > 2 * CNNACCEL_ALIGNMENT + iteration)
-        iterations = (uint32_t)((bytes - needed - 2 * CNNACCEL_ALIGNMENT) / iteration);
+    if (bytes - needed > ends + iteration)
+        iterations = (uint32_t)((bytes - needed - ends) / iteration);
     memory->program = cut(&left, model->program_bytes);
     memory->weights = cut(&left, model->weights_bytes);
     memory->scratch = cut(&left, model->scratch_bytes);

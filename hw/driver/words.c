@@ -9,10 +9,8 @@ static const char *const status_words[] = {
     [CNNACCEL_OK] = "all is well",
     [CNNACCEL_BAD_ARGUMENT] = "a pointer is NULL, or a number out of its range",
     [CNNACCEL_NO_ENGINE] = "there is no engine; is the bitstream loaded, and is this its address?",
-    [CNNACCEL_OTHER_VERSION] = "engine, program and params.h are of different format versions; "
-                               "build and compile again",
-    [CNNACCEL_OTHER_ENGINE] = "engine, program, model.h and params.h are made for different "
-                              "hardware; compile for this board, or load its own bitstream",
+    [CNNACCEL_OTHER_VERSION] = "engine, program and params.h differ in their format; export again",
+    [CNNACCEL_OTHER_ENGINE] = "engine, program and headers are not of one hardware; export again",
     [CNNACCEL_BAD_MODEL] = "the description of the model contradicts itself; export again",
     [CNNACCEL_OTHER_MODEL] = "program.bin is not the one model.h was rendered from; export again",
     [CNNACCEL_BAD_PROGRAM] = "program.bin is damaged, or not a cnnaccel program; compile again",

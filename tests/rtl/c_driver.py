@@ -34,7 +34,7 @@ POSIX = "-D_POSIX_C_SOURCE=200809L"
 CHECKED = ("-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined")
 ADDRESS, MEMORY_BYTES = 0x1000_0000, 1 << 22
 """As hw/driver/test/platform.h has them."""
-OK, OTHER_ENGINE, OTHER_MODEL, BAD_PROGRAM, BAD_WEIGHTS = 0, 4, 6, 7, 8
+BAD_ARGUMENT, OTHER_ENGINE, OTHER_MODEL, BAD_PROGRAM, BAD_WEIGHTS = 1, 4, 6, 7, 8
 NOT_LOADED, FAILED, TIMEOUT, RESET_TIMEOUT = 10, 12, 13, 14
 BUFFERS = ("program", "weights", "scratch", "input", "output")
 

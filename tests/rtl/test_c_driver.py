@@ -173,6 +173,19 @@ def test_small_buffers_take_more_starts(
     assert cycles[0] > cycles[1] > cycles[2]
 
 
+def test_by_parts(program: list[str | Path], folder: Path, tmp_path: Path) -> None:
+    """Who polls an engine on its own finds it busy a while, and the same results."""
+    images = images_for(GRAPH, 14)
+    images.tofile(tmp_path / "images")
+    both = [f"{how} 14 {tmp_path}/images {tmp_path}/{how}" for how in ("run", "parts")]
+    lines = [OPEN, load(0, folder / "small"), *both]
+    *_, whole, parts = drive(program, lines)
+    assert (whole.status, parts.status) == (0, 0) and int(parts.said) >= 1
+    assert whole.counters["steps"] >= parts.counters["steps"] > 0
+    assert (tmp_path / "run").read_bytes() == (tmp_path / "parts").read_bytes()
+    assert (tmp_path / "run").read_bytes() == golden.run(GRAPH, images).tobytes()
+
+
 def test_argmax_is_the_first_of_the_largest(
     program: list[str | Path], folder: Path, tmp_path: Path
 ) -> None:
@@ -255,7 +268,9 @@ def test_calls_that_make_no_sense(program: list[str | Path], folder: Path, tmp_p
 
 def test_another_engine(folder: Path) -> None:
     """The digest in params.h is not that of the engine behind the registers."""
-    (answer,) = drive([folder / "drive", simulated_bitstream(PYNQ)], [OPEN])
+    lines = [OPEN, load(0, folder / "small")]
+    answer, after = drive([folder / "drive", simulated_bitstream(PYNQ)], lines)
+    assert after.status == c_driver.BAD_ARGUMENT
     assert answer.status == c_driver.OTHER_ENGINE
     assert f"(found {PYNQ.digest:016x}, params.h has {TINY.digest:016x})" in answer.words
 

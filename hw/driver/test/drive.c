@@ -9,6 +9,7 @@
  *     run COUNT IMAGES RESULTS            reads and writes these files
  *     pack MODEL COUNT IMAGES INPUT       without an engine
  *     unpack MODEL COUNT OUTPUT RESULTS
+ *     parts COUNT IMAGES RESULTS          the same by pack, start, poll, unpack
  *     dump BUFFER BYTES FILE              BUFFER 0 program .. 4 output, as the host sees it
  *     lose BUFFER                         the engine looks for it where no memory is
  *     silence 0 or 1                      memory answers nothing
@@ -108,8 +109,32 @@ static enum cnnaccel_status load(unsigned number, const char *program, const cha
     return cnnaccel_load(&engine, model, &memory);
 }
 
+/* As cnnaccel_run does it for images of one start, but by parts; how often it was found busy. */
+static enum cnnaccel_status parts(uint32_t count, const uint8_t *images, uint8_t *results)
+{
+    const struct cnnaccel_memory *const at = &engine.memory;
+    enum cnnaccel_status status;
+    unsigned polls = 0;
+    bool busy = true;
+
+    memset(&engine.counters, 0, sizeof engine.counters);
+    status = cnnaccel_pack(engine.model, images, count, at->input.data, at->input.bytes);
+    if (status == CNNACCEL_OK)
+        status = cnnaccel_start(&engine, (count - 1) / engine.model->images + 1);
+    while (status == CNNACCEL_OK && busy) {
+        status = cnnaccel_poll(&engine, &busy);
+        if (busy)
+            platform.hal.wait(platform.hal.context);
+        polls += busy;
+    }
+    printf("%u ", polls);
+    if (status != CNNACCEL_OK)
+        return status;
+    return cnnaccel_unpack(engine.model, at->output.data, at->output.bytes, count, results);
+}
+
 /* Files and arrays are as large as images and results need, so that ASan sees what goes beyond. */
-static enum cnnaccel_status run(uint32_t count, const char *from, const char *to)
+static enum cnnaccel_status run(uint32_t count, const char *from, const char *to, bool by_parts)
 {
     const size_t image = engine.model == NULL ? 0 : engine.model->image_bytes;
     const size_t result = engine.model == NULL ? 0 : engine.model->result_bytes;
@@ -117,7 +142,8 @@ static enum cnnaccel_status run(uint32_t count, const char *from, const char *to
     enum cnnaccel_status status;
 
     read_file(from, images, (uint32_t)(count * image));
-    status = cnnaccel_run(&engine, images, count, results);
+    status = by_parts ? parts(count, images, results)
+                      : cnnaccel_run(&engine, images, count, results);
     if (status == CNNACCEL_OK)
         write_file(to, results, count * result);
     free(images);
@@ -193,7 +219,9 @@ static enum cnnaccel_status obey(const char *line)
     if (sscanf(line, "load %u %1023s %1023s %u", &number, first, second, &value) == 4)
         return load(number, first, second, value);
     if (sscanf(line, "run %u %1023s %1023s", &value, first, second) == 3)
-        return run(value, first, second);
+        return run(value, first, second, false);
+    if (sscanf(line, "parts %u %1023s %1023s", &value, first, second) == 3)
+        return run(value, first, second, true);
     if (sscanf(line, "pack %u %u %1023s %1023s", &number, &value, first, second) == 4)
         return pack(models(number), value, first, second);
     if (sscanf(line, "unpack %u %u %1023s %1023s", &number, &value, first, second) == 4)

@@ -26,6 +26,9 @@ static const char *misuse_engine(const struct cnnaccel *open, const struct cnnac
     REFUSE(CNNACCEL_OK, cnnaccel_run(&engine, NULL, 0, NULL));
     REFUSE(CNNACCEL_BAD_ARGUMENT, cnnaccel_start(&engine, 0));
     REFUSE(CNNACCEL_BAD_ARGUMENT, cnnaccel_start(&engine, engine.room + 1));
+    REFUSE(CNNACCEL_OK, cnnaccel_start(&engine, 1));
+    REFUSE(CNNACCEL_OK, cnnaccel_load(&engine, model, &open->memory));
+    REFUSE(CNNACCEL_NOT_STARTED, cnnaccel_poll(&engine, &busy));
     REFUSE(CNNACCEL_BAD_ARGUMENT, cnnaccel_load(&engine, model, NULL));
     REFUSE(CNNACCEL_NOT_LOADED, cnnaccel_start(&engine, 1));
     REFUSE(CNNACCEL_NOT_LOADED, cnnaccel_run(&engine, bytes, 1, bytes));
