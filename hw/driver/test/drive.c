@@ -10,6 +10,7 @@
  *     pack MODEL COUNT IMAGES INPUT       without an engine
  *     unpack MODEL COUNT OUTPUT RESULTS
  *     parts COUNT IMAGES RESULTS          the same by pack, start, poll, unpack
+ *     stall COUNT IMAGES RESULTS          so, but memory falls silent in between
  *     dump BUFFER BYTES FILE              BUFFER 0 program .. 4 output, as the host sees it
  *     lose BUFFER                         the engine looks for it where no memory is
  *     silence 0 or 1                      memory answers nothing
@@ -109,8 +110,10 @@ static enum cnnaccel_status load(unsigned number, const char *program, const cha
     return cnnaccel_load(&engine, model, &memory);
 }
 
-/* As cnnaccel_run does it for images of one start, but by parts; how often it was found busy. */
-static enum cnnaccel_status parts(uint32_t count, const uint8_t *images, uint8_t *results)
+/* As cnnaccel_run does it for images of one start, but by parts; how often it was found busy.
+ * stall: memory falls silent when it was found so once. */
+static enum cnnaccel_status parts(uint32_t count, const uint8_t *images, uint8_t *results,
+                                  bool stall)
 {
     const struct cnnaccel_memory *const at = &engine.memory;
     enum cnnaccel_status status;
@@ -125,6 +128,8 @@ static enum cnnaccel_status parts(uint32_t count, const uint8_t *images, uint8_t
         status = cnnaccel_poll(&engine, &busy);
         if (busy)
             platform.hal.wait(platform.hal.context);
+        if (busy && stall)
+            platform.silence(platform.hal.context, true);
         polls += busy;
     }
     printf("%u ", polls);
@@ -134,7 +139,7 @@ static enum cnnaccel_status parts(uint32_t count, const uint8_t *images, uint8_t
 }
 
 /* Files and arrays are as large as images and results need, so that ASan sees what goes beyond. */
-static enum cnnaccel_status run(uint32_t count, const char *from, const char *to, bool by_parts)
+static enum cnnaccel_status run(char how, uint32_t count, const char *from, const char *to)
 {
     const size_t image = engine.model == NULL ? 0 : engine.model->image_bytes;
     const size_t result = engine.model == NULL ? 0 : engine.model->result_bytes;
@@ -142,8 +147,8 @@ static enum cnnaccel_status run(uint32_t count, const char *from, const char *to
     enum cnnaccel_status status;
 
     read_file(from, images, (uint32_t)(count * image));
-    status = by_parts ? parts(count, images, results)
-                      : cnnaccel_run(&engine, images, count, results);
+    status = how == 'r' ? cnnaccel_run(&engine, images, count, results)
+                        : parts(count, images, results, how == 's');
     if (status == CNNACCEL_OK)
         write_file(to, results, count * result);
     free(images);
@@ -218,10 +223,10 @@ static enum cnnaccel_status obey(const char *line)
         return cnnaccel_open(&engine, &platform.hal, value);
     if (sscanf(line, "load %u %1023s %1023s %u", &number, first, second, &value) == 4)
         return load(number, first, second, value);
-    if (sscanf(line, "run %u %1023s %1023s", &value, first, second) == 3)
-        return run(value, first, second, false);
-    if (sscanf(line, "parts %u %1023s %1023s", &value, first, second) == 3)
-        return run(value, first, second, true);
+    if (sscanf(line, "run %u %1023s %1023s", &value, first, second) == 3 ||
+        sscanf(line, "parts %u %1023s %1023s", &value, first, second) == 3 ||
+        sscanf(line, "stall %u %1023s %1023s", &value, first, second) == 3)
+        return run(line[0], value, first, second);
     if (sscanf(line, "pack %u %u %1023s %1023s", &number, &value, first, second) == 4)
         return pack(models(number), value, first, second);
     if (sscanf(line, "unpack %u %u %1023s %1023s", &number, &value, first, second) == 4)
