@@ -20,7 +20,7 @@ TINY = load_hardware("tiny")
 TEST = DRIVER / "test"
 ARM = "arm-linux-gnueabihf-"
 A9 = ("-mcpu=cortex-a9",)
-HOSTED = [*CORE, DRIVER / "hal_linux.c", DRIVER / "main.c", *sorted(TEST.glob("*.c"))]
+HOSTED = [path for path in sorted(DRIVER.rglob("*.c")) if "bare" not in path.name]
 BARE = [*CORE, DRIVER / "hal_baremetal.c", DRIVER / "main_baremetal.c"]
 WARNINGS = (*STRICT, "-Wshadow", "-Wstrict-prototypes", "-Wmissing-prototypes", "-Wcast-qual",
             "-Wundef", "-D_POSIX_C_SOURCE=200809L", "-DMODEL_NAME=model_0")  # fmt: skip
@@ -147,6 +147,16 @@ def test_makes_objects_for_bare_metal(network: Path, tmp_path: Path) -> None:
     run(f"{ARM}ld", "-r", *sorted((tmp_path / "bare").glob("*.o")), "-o", linked)
     missing = set(re.findall(r"U (\w+)", run(f"{ARM}nm", linked)))
     assert missing <= LIBRARY
+
+
+def test_bare_metal_operates_every_line(network: Path, tmp_path: Path) -> None:
+    """hal_baremetal.c under qemu: which lines of L1, when of L2, registers, the timer's wrap."""
+    need(f"{ARM}gcc", "qemu-arm")
+    sources = TEST / "bare.c", DRIVER / "hal_baremetal.c"
+    run(f"{ARM}gcc", *A9, "-marm", "-O2", *STRICT, f"-I{network}", f"-I{DRIVER}", *sources,
+        "-o", tmp_path / "bare")  # fmt: skip
+    emulator = ("qemu-arm", "-cpu", "cortex-a9", "-L", "/usr/arm-linux-gnueabihf")
+    assert run(*emulator, tmp_path / "bare") == "well\n"
 
 
 # -- Linux, with files in the place of devices ----------------------------------------------------
