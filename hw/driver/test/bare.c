@@ -83,6 +83,8 @@ int main(void)
     must(registers[4] == 77 && hal->read32(hal->context, 0x10) == 77, "registers");
     *at(system, TIMER) = 650;
     must(hal->now_us(hal->context) == 2, "325 ticks are a microsecond");
+    *at(system, TIMER + 4) = 1;
+    must(hal->now_us(hal->context) == 13215285, "both words of the timer");
     *at(system, TIMER + 4) = 325;
     must(hal->now_us(hal->context) == 2, "2**32 microseconds later it wraps");
 
