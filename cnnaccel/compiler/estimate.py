@@ -54,10 +54,13 @@ class Usage:
     """Of act in use while it runs: buffers, and all that stays there."""
     wgt_words: int
     """Of wgt, likewise: resident weights, and the buffers that its own pass through."""
+    span_cycles: int
+    """From its instructions of compute to the next ones, as `simulate` measures layers: what the
+    next layer waits for before it begins counts here."""
 
     @property
     def cycles(self) -> int:
-        """From its first instruction to that of the next layer."""
+        """Its nests, its waits, and those in which its instructions begin."""
         waits = self.load_wait + self.store_wait + self.drain_wait
         return self.compute_cycles + waits + self.issue_cycles
 
@@ -152,12 +155,14 @@ def estimate(compiled: Compiled, operations: int) -> Estimate:
     player.play(program.once, program.notes[:once])
     ends = [player.now()]
     for _ in range(_ITERATIONS):
-        player.used = {}
+        player.used, player.begun = {}, []
         player.play(program.body, program.notes[once:])
         ends.append(player.now())
     network = compiled.schedule.network
     macs = {task.name: task.macs * network.images for task in network.tasks}
     held = occupancy(compiled)
+    pace = ends[-1] - ends[-2]
+    lasts = spans(player.begun, player.begun[0][1] + pace) if player.begun else {}
     layers = [
         Usage(
             layer,
@@ -171,13 +176,25 @@ def estimate(compiled: Compiled, operations: int) -> Estimate:
             used.written_bytes,
             used.instruction_bytes,
             *held.get(layer, (0, 0)),
+            round(lasts.get(layer, 0)),
         )
         for layer, used in player.used.items()
     ]
     return Estimate(
-        hardware, network.images, operations, round(ends[-1] - ends[-2]), round(ends[0]),
+        hardware, network.images, operations, round(pace), round(ends[0]),
         round(ends[1] - ends[0]), round(alone.now()), tuple(layers),
     )  # fmt: skip
+
+
+def spans(begun: Sequence[tuple[str, float]], end: float) -> dict[str, float]:
+    """Cycles by layer: from each of its instructions to the next one, of the last one to `end`.
+
+    begun: layer and cycle of every instruction of compute.
+    """
+    found: dict[str, float] = {}
+    for (layer, at), (_, until) in zip(begun, [*begun[1:], ("", end)], strict=False):
+        found[layer] = found.get(layer, 0) + until - at
+    return found
 
 
 def occupancy(compiled: Compiled) -> Mapping[str, tuple[int, int]]:
@@ -207,6 +224,7 @@ def occupancy(compiled: Compiled) -> Mapping[str, tuple[int, int]]:
 class _Used:
     """Sums over the instructions of a layer."""
 
+    layer: str
     compute: int = 0
     load_wait: float = 0.0
     store_wait: float = 0.0
@@ -232,6 +250,8 @@ class _Player:
     """Bytes of instructions that the next load waits behind."""
     tokens: dict[tuple[Unit, Unit], deque[float]] = field(default_factory=dict)
     used: dict[str, _Used] = field(default_factory=dict)
+    begun: list[tuple[str, float]] = field(default_factory=list)
+    """Layer and cycle of every instruction of compute."""
 
     def __post_init__(self) -> None:
         self.free = dict.fromkeys(Unit, _START_CYCLES + self.hardware.dram_latency_cycles)
@@ -243,7 +263,7 @@ class _Player:
 
     def play(self, instructions: Sequence[Instruction], notes: Sequence[Note]) -> None:
         for instruction, note in zip(instructions, notes, strict=True):
-            used = self.used.setdefault(note.layer, _Used())
+            used = self.used.setdefault(note.layer, _Used(note.layer))
             used.instruction_bytes += instruction.BYTES
             self.fetched += instruction.BYTES
             unit = instruction.opcode.unit
@@ -276,6 +296,7 @@ class _Player:
                 used.load_wait += start - ready
             else:
                 used.store_wait += start - ready
+        self.begun.append((used.layer, start))
         spent = cost(self.hardware.pixel_lanes, instruction)
         last = spent.last_drain
         nothing = instruction.opcode is Opcode.MAX and instruction.out_w == 0

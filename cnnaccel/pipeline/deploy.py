@@ -7,7 +7,7 @@ import numpy as np
 from cnnaccel.compiler.verify import require_equal
 from cnnaccel.errors import ConfigError
 from cnnaccel.ir import golden
-from cnnaccel.pipeline.engine import SimulatedEngine
+from cnnaccel.pipeline.engine import SimulatedEngine, engine_digest
 from cnnaccel.pipeline.job import (
     Job,
     artifact,
@@ -19,8 +19,6 @@ from cnnaccel.pipeline.job import (
 )
 from cnnaccel.report.measured import counters_table, speed_lines
 from cnnaccel.report.progress import counter
-from cnnaccel.resources import resource
-from cnnaccel.workspace import sha256_of
 
 SIMULATED = "sim"
 _PROGRAM = ("program.bin", "weights.bin", "network.json")
@@ -31,13 +29,11 @@ _SHOWN = 40
 
 def deploy_inputs(job: Job) -> dict[str, str]:
     """Digests that results on the simulated board depend on."""
-    folders = (resource("hw") / name for name in ("rtl", "sim"))
-    sources = [path for folder in folders for path in sorted(folder.iterdir()) if path.is_file()]
     return {
         **{f"compile/{name}": artifact(job, "compile", name) for name in _PROGRAM},
         **data_inputs(job),
         "hardware": hardware_digest(job),
-        "engine": sha256_of(*sources),
+        "engine": engine_digest(),
     }
 
 

@@ -104,7 +104,10 @@ def evaluate(job: Job) -> None:
     headline = f"int8 {accuracy:.2%} of {len(test):,} test images, {rate:,.0f} images/s"
     with job.workspace.stage("evaluate").write(inputs) as folder:
         draw("confusion", matrix, classes, folder / "confusion.png")
-        write_results(folder, headline, accuracy=accuracy, images=len(test), images_per_second=rate)
+        write_results(
+            folder, headline, accuracy=accuracy, images=len(test), images_per_second=rate,
+            classes=list(classes), confusion=matrix.tolist(),
+        )  # fmt: skip
     recalls = matrix.diagonal() / np.maximum(matrix.sum(axis=1), 1)
     rows = [
         [name, f"{total:,}", f"{recall:.2%}"]

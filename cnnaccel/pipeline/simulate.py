@@ -11,12 +11,22 @@ import numpy.typing as npt
 from cnnaccel.backend.verilate import best_trace
 from cnnaccel.compiler.compile import Compiled, compile_graph
 from cnnaccel.compiler.estimate import Estimate, estimate
+from cnnaccel.compiler.program import Program
 from cnnaccel.compiler.verify import difference, interpret
 from cnnaccel.errors import MismatchError
 from cnnaccel.ir import golden
 from cnnaccel.ir.graph import Graph, macs, up_to
-from cnnaccel.pipeline.engine import SimulatedEngine
-from cnnaccel.pipeline.job import Job, draw, stored_graph, write_results
+from cnnaccel.pipeline.engine import SimulatedEngine, engine_digest
+from cnnaccel.pipeline.job import (
+    Job,
+    data_inputs,
+    draw,
+    graph_inputs,
+    hardware_digest,
+    stored_graph,
+    write_results,
+)
+from cnnaccel.report.activity import Recorded, recorded
 from cnnaccel.report.measured import (
     counters_table,
     error_line,
@@ -53,22 +63,29 @@ def simulate(
         interpreted = interpret(hardware, compiled.program, compiled.ports, some)
     waves = best_trace() if trace is not None else None
     engine = SimulatedEngine(job, stalls, waves)
+    expected = golden.run(graph, some)
+    inputs = simulate_inputs(job)
     stage = job.workspace.stage("simulate")
-    with stage.write({}) as folder:
+    with stage.write(inputs) as folder:
         watch = _Watch(predicted, folder / f"waves.{waves}", trace)
         engine.device.on_start = watch.begin
         results = _run(job, engine, compiled, folder / "program", some)
         watch.end(engine.device.running())
         measured = engine.measured(graph, len(some))
+        differences = {
+            "interpreter": difference(interpreted, expected),
+            "engine": difference(results, expected),
+        }
         iterations = -(-len(some) // compiled.ports.images)
-        error = error_line(measured, predicted.run_cycles(iterations))
-        draw("activity", graph.name, watch.activity, compiled.program, folder / "activity.png")
-        write_results(folder, error, memory=engine.memory, **measured.figures())
-    expected = golden.run(graph, some)
-    differences = {
-        "interpreter": difference(interpreted, expected),
-        "engine": difference(results, expected),
-    }
+        cycles = predicted.run_cycles(iterations)
+        error = error_line(measured, cycles)
+        activity = watch.recorded(compiled.program, iterations, measured.cycles)
+        activity.write(folder)
+        draw("activity", graph.name, activity, folder / "activity.png")
+        write_results(
+            folder, error, memory=engine.memory, predicted_cycles=cycles,
+            differences=differences, **measured.figures(),
+        )  # fmt: skip
     job.console.print(levels_table(f"{graph.name}, {len(some):,} test images", differences))
     job.console.print(counters_table(f"{graph.name} on the engine", measured))
     job.say(f"simulated memory: {engine.memory}")
@@ -82,6 +99,18 @@ def simulate(
         _compare_layers(job, engine, graph, some)
     if wrong:
         raise MismatchError(f"{wrong}. Every layer alone, as above, is equal")
+
+
+def simulate_inputs(job: Job) -> dict[str, str]:
+    """Digests that a simulation depends on, but for how many images, and how memory stalls."""
+    settings = job.config.compile
+    return {
+        **graph_inputs(job),
+        **data_inputs(job),
+        "hardware": hardware_digest(job),
+        "compile images": str(settings.images),
+        "engine": engine_digest(),
+    }
 
 
 def _run(
@@ -130,12 +159,18 @@ class _Watch:
     def begin(self, simulator: Simulator) -> None:
         """What `SimDevice.on_start` calls."""
         if self.activity is not None:
+            simulator.record(None)  # more images than one start takes
             return
         self.activity = Activity(simulator.now, self.bin_cycles, _BINS, _ROOM)
         simulator.record(self.activity)
         if self.trace is not None:
             first = simulator.now
             simulator.trace(self.waves, first + self.trace.start, first + self.trace.stop)
+
+    def recorded(self, program: Program, iterations: int, cycles: int) -> Recorded:
+        """What there is to show, once it has ended."""
+        assert self.activity is not None
+        return recorded(self.activity, program, iterations, cycles)
 
     def end(self, simulator: Simulator) -> None:
         """Complete the files."""

@@ -48,7 +48,9 @@ def train(job: Job, resume: bool = False) -> None:
             result = training.train(job.config, model, job.dataset, folder, resume, progress)
         draw("curves", result.history, folder / "curves.png")
         headline = f"epoch {result.epoch}, {result.validation_accuracy:.2%} on validation images"
-        write_results(folder, headline, validation_accuracy=result.validation_accuracy)
+        write_results(
+            folder, headline, epoch=result.epoch, validation_accuracy=result.validation_accuracy
+        )
     job.say(f"trained {job.config.name}: {headline}; {stage.folder / training.MODEL}")
 
 

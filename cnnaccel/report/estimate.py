@@ -5,18 +5,19 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from rich.table import Table
 
 from cnnaccel.compiler.estimate import Estimate, Usage
 from cnnaccel.compiler.explore import Exploration, Point, yaml_line
 from cnnaccel.hardware import HardwareConfig
 from cnnaccel.report.tables import table
-from cnnaccel.resources import resource
+from cnnaccel.report.templates import render
 
-_COLUMNS = (
+LAYER_COLUMNS = (
     "layer", "MMAC", "cycles", "util %", "wait load", "wait store", "wait drain",
     "KB read", "KB written", "KB program", "act KiB", "wgt KiB",
 )  # fmt: skip
@@ -24,7 +25,7 @@ _COLUMNS = (
 
 def estimate_table(name: str, estimate: Estimate) -> Table:
     """One line per layer, all figures of one image, and the total."""
-    return table(_title(name, estimate), _COLUMNS, _rows(estimate))
+    return table(_title(name, estimate), LAYER_COLUMNS, layer_rows(estimate))
 
 
 def headline(estimate: Estimate) -> str:
@@ -67,17 +68,33 @@ def write(name: str, estimate: Estimate, folder: Path) -> None:
     }
     text = json.dumps(figures, indent=1)
     (folder / "estimate.json").write_text(text + "\n", encoding="utf-8")
-    loader = FileSystemLoader(resource("templates"))
-    environment = Environment(
-        loader=loader, undefined=StrictUndefined, trim_blocks=True, keep_trailing_newline=True
-    )
-    page = environment.get_template("estimate.md.j2").render(
+    page = render(
+        "estimate.md.j2",
         title=_title(name, estimate),
         lines=summary(estimate).splitlines(),
-        columns=_COLUMNS,
-        rows=_rows(estimate),
+        columns=LAYER_COLUMNS,
+        rows=layer_rows(estimate),
     )
     (folder / "estimate.md").write_text(page, encoding="utf-8")
+
+
+def from_json(document: Any) -> Estimate:
+    """What `write` wrote into `estimate.json`.
+
+    Raises:
+        KeyError, TypeError, ValueError, ConfigError: it did not write this.
+    """
+    numbers = ("images", "operations", "cycles", "start_cycles", "first_cycles", "alone_cycles")
+    counts = [field.name for field in fields(Usage) if field.name != "layer"]
+    layers = [
+        Usage(str(one["layer"]), **{name: int(one[name]) for name in counts})
+        for one in document["layers"]
+    ]
+    return Estimate(
+        HardwareConfig(**document["hardware"]),
+        **{name: int(document[name]) for name in numbers},
+        layers=tuple(layers),
+    )
 
 
 def exploration_table(name: str, exploration: Exploration) -> Table:
@@ -139,9 +156,10 @@ def _title(name: str, estimate: Estimate) -> str:
     )
 
 
-def _rows(estimate: Estimate) -> list[list[str]]:
-    rows = [_row(usage.layer, [usage], usage.cycles, estimate) for usage in estimate.layers]
-    return [*rows, _row("total", estimate.layers, estimate.cycles, estimate)]
+def layer_rows(estimate: Estimate) -> list[list[str]]:
+    """Cells under `LAYER_COLUMNS`: a row for each layer, and the total."""
+    lines = [_row(usage.layer, [usage], usage.cycles, estimate) for usage in estimate.layers]
+    return [*lines, _row("total", estimate.layers, estimate.cycles, estimate)]
 
 
 def _row(name: str, usages: Sequence[Usage], cycles: int, of: Estimate) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from rich.table import Table
@@ -70,44 +70,71 @@ class Measured:
     def figures(self) -> dict[str, Any]:
         """For a JSON file."""
         names = (
-            "images", "cycles_per_image", "utilization", "frames_per_second",
-            "frames_per_second_with_host", "gops", "host_seconds",
+            "images", "macs", "operations", "cycles_per_image", "utilization", "frames_per_second",
+            "frames_per_second_with_host", "gops", "dram_bytes", "host_seconds",
         )  # fmt: skip
-        return {name: getattr(self, name) for name in names} | {"counters": dict(self.counters)}
+        return {name: getattr(self, name) for name in names} | {
+            "counters": dict(self.counters),
+            "hardware": asdict(self.hardware),
+        }
+
+    @property
+    def compute_waits(self) -> tuple[tuple[str, int], ...]:
+        """What compute does in all cycles of the run: it takes a step, or waits for what."""
+        found = [(text, self.counters[name]) for text, name in _COMPUTE]
+        rest = self.cycles - sum(cycles for _, cycles in found)
+        return (*found, ("compute drains or begins", rest))
 
 
-_ROWS = (
+def from_figures(figures: Mapping[str, Any]) -> Measured:
+    """What `Measured.figures` gave.
+
+    Raises:
+        KeyError, TypeError, ValueError, ConfigError: it did not give this.
+    """
+    return Measured(
+        HardwareConfig(**figures["hardware"]),
+        int(figures["images"]),
+        int(figures["macs"]),
+        int(figures["operations"]),
+        {name: int(count) for name, count in dict(figures["counters"]).items()},
+        float(figures["host_seconds"]),
+    )
+
+
+_COMPUTE = (
     ("the array takes a step", "steps"),
     ("compute waits for load", "compute_waits_load"),
     ("compute waits for store", "compute_waits_store"),
-    ("load is busy", "load_busy"),
-    ("store is busy", "store_busy"),
 )
+_OTHERS = (("load is busy", "load_busy"), ("store is busy", "store_busy"))
+_MOVED = (("read from DRAM", "read_bytes"), ("written to DRAM", "written_bytes"))
+COUNTER_COLUMNS = ("cycles in which", "run", "image", "share")
 
 
 def counters_table(title: str, measured: Measured) -> Table:
     """Where the cycles go, and what DRAM moves."""
-    counters, images = measured.counters, measured.images
-    rows = [["all", f"{measured.cycles:,}", f"{measured.cycles_per_image:,.1f}", "100.0 %"]]
-    for text, name in _ROWS:
-        share = 100 * counters[name] / measured.cycles
-        rows.append(
-            [text, f"{counters[name]:,}", f"{counters[name] / images:,.1f}", f"{share:.1f} %"]
-        )
-    waits = sum(counters[name] for _, name in _ROWS[:3])
-    rest = measured.cycles - waits
-    rows.insert(
-        4,
-        ["compute drains or begins", f"{rest:,}", f"{rest / images:,.1f}",
-         f"{100 * rest / measured.cycles:.1f} %"],
-    )  # fmt: skip
-    for text, name in (("read from DRAM", "read_bytes"), ("written to DRAM", "written_bytes")):
-        bus = measured.cycles * measured.hardware.bus_bytes
-        rows.append(
-            [f"{text}, bytes", f"{counters[name]:,}", f"{counters[name] / images:,.1f}",
-             f"{100 * counters[name] / bus:.1f} % of the bus"]
-        )  # fmt: skip
-    return table(f"{title}: measured", ["cycles in which", "run", "image", "share"], rows)
+    return table(f"{title}: measured", COUNTER_COLUMNS, counter_rows(measured))
+
+
+def counter_rows(measured: Measured) -> list[list[str]]:
+    """Cells under `COUNTER_COLUMNS`."""
+    counters = measured.counters
+    others = [(text, counters[name]) for text, name in _OTHERS]
+    rows = [
+        _counter_row(measured, text, count, measured.cycles, "")
+        for text, count in (("all", measured.cycles), *measured.compute_waits, *others)
+    ]
+    bus = measured.cycles * measured.hardware.bus_bytes
+    return rows + [
+        _counter_row(measured, f"{text}, bytes", counters[name], bus, " of the bus")
+        for text, name in _MOVED
+    ]
+
+
+def _counter_row(of: Measured, text: str, count: int, whole: int, unit: str) -> list[str]:
+    share = f"{100 * count / whole:.1f} %{unit}"
+    return [text, f"{count:,}", f"{count / of.images:,.1f}", share]
 
 
 def speed_lines(measured: Measured) -> str:

@@ -11,10 +11,10 @@ import matplotlib
 import numpy as np
 import numpy.typing as npt
 
-from cnnaccel.compiler.estimate import Estimate, Usage
+from cnnaccel.compiler.estimate import Estimate
 from cnnaccel.compiler.explore import Exploration
-from cnnaccel.compiler.program import Program
-from cnnaccel.runtime.simulator import EVENTS, Activity
+from cnnaccel.report.activity import UNITS, Recorded
+from cnnaccel.report.roof import roof_of
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
@@ -66,28 +66,18 @@ def confusion(matrix: npt.NDArray[np.int64], classes: Sequence[str], path: Path)
 def roofline(name: str, estimate: Estimate, path: Path) -> None:
     """Operations per second over operations per byte, of layers and network, under their roof.
 
-    Reads and writes have a channel each, so bytes are those of the fuller one. A layer may stand
-    above the slope: its data came while the layer before was computed.
+    A layer may stand above the slope: its data came while the layer before was computed.
     """
-    hardware, images = estimate.hardware, estimate.images
-    points = {
-        usage.layer: (2 * usage.macs / _busier([usage]), 2 * usage.macs / usage.cycles)
-        for usage in estimate.layers
-        if usage.macs
-    }
-    whole = estimate.operations * images / _busier(estimate.layers)
+    found, hardware, images = roof_of(estimate), estimate.hardware, estimate.images
     figure, axis = plt.subplots(figsize=(9, 6), layout="constrained")
-    ends = [estimate.peak_gops / estimate.bus_gbytes, *(x for x, _ in points.values())]
-    ends += [whole] if whole else []
-    reach = np.geomspace(min(ends) / 2, max(ends) * 2, 200)
+    reach = np.geomspace(*found.reach, 200)
     roof = np.minimum(estimate.peak_gops, reach * estimate.bus_gbytes)
     label = f"{estimate.bus_gbytes:.2f} GB/s, {estimate.peak_gops:.1f} GOP/s"
     axis.plot(reach, roof, color="black", label=label)
-    for layer, (x, per_cycle) in points.items():
-        y = per_cycle * hardware.clock_mhz / 1e3
+    for layer, x, y in found.layers:
         axis.plot(x, y, "o", color="tab:blue", markersize=4)
         axis.annotate(layer, (x, y), (3, 3), textcoords="offset points", fontsize=6)
-    axis.plot(whole, estimate.gops, "*", color="tab:red", markersize=14, label=name)
+    axis.plot(found.intensity, estimate.gops, "*", color="tab:red", markersize=14, label=name)
     axis.set(
         xscale="log", yscale="log",
         xlabel="operations per byte read or written, whichever are more",
@@ -153,33 +143,33 @@ def predictions(
     _save(figure, path)
 
 
-_UNITS = (
-    # row, event of the counters, label, colour
-    (3, "load_busy", "load busy", "tab:green"),
-    (2, "compute_waits_load", "compute waits for load", "tab:red"),
-    (2, "compute_waits_store", "compute waits for store", "tab:orange"),
-    (2, "steps", "array steps", "tab:blue"),
-    (1, "store_busy", "store busy", "tab:purple"),
-    (0, "read_beats", "DRAM reads", "tab:olive"),
-    (0, "written_beats", "DRAM writes", "tab:brown"),
-)
+_COLOURS = {
+    "load_busy": "tab:green",
+    "steps": "tab:blue",
+    "compute_waits_load": "tab:red",
+    "compute_waits_store": "tab:orange",
+    "store_busy": "tab:purple",
+    "read_beats": "tab:olive",
+    "written_beats": "tab:brown",
+}
 
 
-def activity(name: str, recorded: Activity, program: Program, path: Path) -> None:
+def activity(name: str, recorded: Recorded, path: Path) -> None:
     """What the units do over time: height is the share of the cycles; on top, compute's layer."""
-    counts = recorded.counts
-    columns = {event: counts[:, at] / recorded.cycles for at, event in enumerate(EVENTS)}
-    last = int(np.flatnonzero(columns["cycles"])[-1]) + 1 if columns["cycles"].any() else 1
-    edges = np.arange(last + 1) * recorded.cycles
+    shares = recorded.shares
+    last = len(shares["cycles"])
+    edges = np.arange(last + 1) * recorded.bin_cycles
     figure, axis = plt.subplots(figsize=(14, 5.5), layout="constrained")
-    bottoms = {row: np.full(last, float(row)) for row, *_ in _UNITS}
-    for row, event, label, colour in _UNITS:
-        height = 0.85 * columns[event][:last]
+    bottoms = {row: np.full(last, float(row)) for row, *_ in UNITS}
+    for row, event, label in UNITS:
+        height = 0.85 * np.array(shares[event])
         top = bottoms[row] + (height / 2 if row == 0 else height)  # reads and writes share a row
-        axis.stairs(top, edges, baseline=bottoms[row], fill=True, color=colour, label=label)
+        axis.stairs(
+            top, edges, baseline=bottoms[row], fill=True, color=_COLOURS[event], label=label
+        )
         bottoms[row] = top
-    shown = figure.legend(loc="outside lower left", ncols=len(_UNITS), fontsize=8)
-    layers = _layer_strip(axis, recorded, program, int(edges[-1]))
+    shown = figure.legend(loc="outside lower left", ncols=len(UNITS), fontsize=8)
+    layers = _layer_strip(axis, recorded)
     figure.add_artist(shown)
     figure.legend(handles=layers[:_LAYERS_NAMED], loc="outside right upper", fontsize=7)
     axis.set_yticks([0.4, 1.4, 2.4, 3.4, 4.2], ["DRAM", "store", "compute", "load", "layer"])
@@ -190,25 +180,16 @@ def activity(name: str, recorded: Activity, program: Program, path: Path) -> Non
 _LAYERS_NAMED = 28
 
 
-def _layer_strip(axis: Any, recorded: Activity, program: Program, end: int) -> list[Any]:
+def _layer_strip(axis: Any, recorded: Recorded) -> list[Any]:
     """A bar for each stretch of one layer's instructions of compute; a handle for each layer."""
-    begun = recorded.instructions
-    spans: dict[str, list[tuple[int, int]]] = {}
-    compute = begun[begun[:, 1] == 1][:, (0, 2)].tolist()
-    for (cycle, index), (until, _) in zip(compute, [*compute[1:], (end, 0)], strict=True):
-        layer = program.notes[index].layer if index < len(program.notes) else ""
-        spans.setdefault(layer, []).append((cycle, until - cycle))
+    bars: dict[str, list[tuple[int, int]]] = {}
+    for layer, begin, end in recorded.stretches:
+        bars.setdefault(layer, []).append((begin, end - begin))
     colours = plt.get_cmap("tab20").colors  # type: ignore[attr-defined]
     return [
-        axis.broken_barh(bars, (4.05, 0.3), color=colours[number % 20], label=layer)
-        for number, (layer, bars) in enumerate(spans.items())
+        axis.broken_barh(places, (4.05, 0.3), color=colours[number % 20], label=layer)
+        for number, (layer, places) in enumerate(bars.items())
     ]
-
-
-def _busier(usages: Sequence[Usage]) -> int:
-    """Bytes that are read, instructions included, or written: whichever are more."""
-    read = sum(usage.read_bytes + usage.instruction_bytes for usage in usages)
-    return max(read, sum(usage.written_bytes for usage in usages))
 
 
 def _save(figure: Any, path: Path) -> None:

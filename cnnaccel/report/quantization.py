@@ -7,15 +7,15 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from rich.table import Table
 
 from cnnaccel.ir.graph import Graph
 from cnnaccel.report.tables import multiplier_and_shift, span, table
-from cnnaccel.resources import resource
+from cnnaccel.report.templates import render
 
 
 @dataclass(frozen=True)
@@ -74,12 +74,32 @@ class QuantizationReport:
         """`report.json` and `report.md` into `folder`."""
         text = json.dumps(dataclasses.asdict(self), indent=1)
         (folder / "report.json").write_text(text + "\n", encoding="utf-8")
-        loader = FileSystemLoader(resource("templates"))
-        environment = Environment(
-            loader=loader, undefined=StrictUndefined, trim_blocks=True, keep_trailing_newline=True
-        )
-        page = environment.get_template("quantize.md.j2").render(report=self)
+        page = render("quantize.md.j2", report=self)
         (folder / "report.md").write_text(page, encoding="utf-8")
+
+
+def from_json(document: Any) -> QuantizationReport:
+    """What `QuantizationReport.write` wrote into `report.json`.
+
+    Raises:
+        KeyError, TypeError, ValueError: it did not write this.
+    """
+    rows = [
+        LayerRow(**{field.name: str(row[field.name]) for field in dataclasses.fields(LayerRow)})
+        for row in document["layers"]
+    ]
+    return QuantizationReport(
+        network=str(document["network"]),
+        options=str(document["options"]),
+        layers=tuple(rows),
+        test_images=int(document["test_images"]),
+        float_accuracy=float(document["float_accuracy"]),
+        int8_accuracy=float(document["int8_accuracy"]),
+        agreement=float(document["agreement"]),
+        float_bytes=int(document["float_bytes"]),
+        int8_bytes=int(document["int8_bytes"]),
+        host_normalizes=bool(document["host_normalizes"]),
+    )
 
 
 def layer_rows(

@@ -47,7 +47,15 @@ def test_simulate(tiny: Path, cnnaccel: Cnnaccel) -> None:
     assert all(layer.name in result.out for layer in graph.layers)
     for words in ("predicted", "waits for load", "read from DRAM", "% of peak", "host's"):
         assert words in result.out
-    assert (tiny / "tiny/simulate/activity.png").stat().st_size > 10_000
+    folder = tiny / "tiny/simulate"
+    assert (folder / "activity.png").stat().st_size > 10_000
+    results = json.loads((folder / "results.json").read_text())
+    assert results["differences"] == {"interpreter": "", "engine": ""}
+    assert abs(results["predicted_cycles"] / results["counters"]["cycles"] - 1) < 0.1
+    recorded = json.loads((folder / "activity.json").read_text())
+    layers = recorded["layer_cycles"]
+    assert 0 < sum(layers.values()) < results["counters"]["cycles"]
+    assert {layer for layer, _, _ in recorded["stretches"]} >= set(layers)
 
 
 def test_simulate_with_stalls_and_waves(tiny: Path, cnnaccel: Cnnaccel) -> None:

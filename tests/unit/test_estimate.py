@@ -15,14 +15,14 @@ from rich.console import Console
 
 from cnnaccel.compiler import estimate as module
 from cnnaccel.compiler.compile import Compiled, compile_graph
-from cnnaccel.compiler.estimate import Estimate, estimate
+from cnnaccel.compiler.estimate import Estimate, estimate, spans
 from cnnaccel.compiler.execute import dram_runs
 from cnnaccel.compiler.isa import Compute
 from cnnaccel.compiler.scratchpad import Scratchpads
 from cnnaccel.hardware import HardwareConfig, load_hardware
 from cnnaccel.ir.graph import Graph, macs
 from cnnaccel.report import plots
-from cnnaccel.report.estimate import estimate_table, headline, summary, write
+from cnnaccel.report.estimate import estimate_table, from_json, headline, summary, write
 from tests.unit import graphs, imagenet
 from tests.unit.networks import network
 from tests.unit.test_fuse import quantized
@@ -150,6 +150,20 @@ def test_layers_add_up(compiled: Compiled) -> None:
     assert found.gops == pytest.approx(1000 * found.frames_per_second / 1e9)
 
 
+def test_layers_follow_one_another(compiled: Compiled) -> None:
+    """From layer to layer it is one iteration; waits move to the layer before, nothing else."""
+    found = estimate(compiled, 1000)
+    assert abs(sum(usage.span_cycles for usage in found.layers) - found.cycles) <= len(found.layers)
+    for usage in found.layers:
+        assert usage.span_cycles >= usage.compute_cycles - 1, usage.layer
+
+
+def test_spans() -> None:
+    begun = [("a", 10.0), ("b", 12.0), ("a", 17.0)]
+    assert spans(begun, 20) == {"a": 5, "b": 5}
+    assert spans([], 20) == {}
+
+
 def test_dram_bytes_are_what_instructions_move(compiled: Compiled) -> None:
     found = estimate(compiled, 1000)
     pads = Scratchpads.empty(found.hardware)
@@ -249,6 +263,7 @@ def test_files(compiled: Compiled, tmp_path: Path) -> None:
     read = json.loads((tmp_path / "estimate.json").read_text(encoding="utf-8"))
     assert read["predicted"] is True and read["network"] == "network"
     assert read["cycles"] == found.cycles and len(read["layers"]) == len(found.layers)
+    assert from_json(read) == found
     assert read["layers"][0] == dataclasses.asdict(found.layers[0])
     page = (tmp_path / "estimate.md").read_text(encoding="utf-8")
     rows = [line for line in page.splitlines() if line.startswith("|")]

@@ -1,0 +1,49 @@
+"""Where the layers of a network stand under the roof that array and DRAM put over them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from cnnaccel.compiler.estimate import Estimate, Usage
+
+
+class Point(NamedTuple):
+    """A layer: operations per byte, and 10**9 operations per second."""
+
+    layer: str
+    intensity: float
+    gops: float
+
+
+@dataclass(frozen=True)
+class Roof:
+    """Reads and writes have a channel each, so bytes are those of the fuller one."""
+
+    layers: tuple[Point, ...]
+    """Those that multiply."""
+    intensity: float
+    """Of the whole network."""
+    reach: tuple[float, float]
+    """The intensities a picture shows, a factor of 2 beyond all that is in it."""
+
+
+def roof_of(estimate: Estimate) -> Roof:
+    """What is predicted of a network, as intensities."""
+    gops_per_macs = 2 * estimate.hardware.clock_mhz / 1e3
+    points = tuple(
+        Point(one.layer, 2 * one.macs / _busier([one]), gops_per_macs * one.macs / one.cycles)
+        for one in estimate.layers
+        if one.macs
+    )
+    whole = estimate.operations * estimate.images / _busier(estimate.layers)
+    ends = [estimate.peak_gops / estimate.bus_gbytes, *(point.intensity for point in points)]
+    ends += [whole] if whole else []
+    return Roof(points, whole, (min(ends) / 2, max(ends) * 2))
+
+
+def _busier(usages: Sequence[Usage]) -> int:
+    """Bytes that are read, instructions included, or written: whichever are more."""
+    read = sum(usage.read_bytes + usage.instruction_bytes for usage in usages)
+    return max(read, sum(usage.written_bytes for usage in usages))
