@@ -71,6 +71,25 @@ for _command in (
     cli.add_command(_command)
 
 
+@cli.command()
+@configured
+@click.option("--open", "show", is_flag=True, help="Show the page in the browser.")
+def report(show: bool, **where: Any) -> None:
+    """Write a page on CONFIG: accuracy, speed, resources, and what measured each figure.
+
+    \b
+    Example:
+      cnnaccel report configs/lenet_fashionmnist.yaml --open
+    """
+    from cnnaccel.pipeline import report as stage
+
+    job = make_job(**where)
+    with job.lock():
+        page = stage.report(job, where["config"])
+    if show:
+        click.launch(str(page))
+
+
 _STAGE = click.Choice(["train", "quantize", "evaluate", "compile", "deploy"])
 
 

@@ -21,7 +21,7 @@ from cnnaccel.compiler.isa import Compute
 from cnnaccel.compiler.scratchpad import Scratchpads
 from cnnaccel.hardware import HardwareConfig, load_hardware
 from cnnaccel.ir.graph import Graph, macs
-from cnnaccel.report import plots
+from cnnaccel.report import charts, plots
 from cnnaccel.report.estimate import estimate_table, from_json, headline, summary, write
 from tests.unit import graphs, imagenet
 from tests.unit.networks import network
@@ -279,4 +279,5 @@ def test_roofline_without_any_convolution(tmp_path: Path) -> None:
     found = estimate(compile_graph(graph, load_hardware("tiny")), operations(graph))
     assert found.operations == found.utilization == 0
     plots.roofline("pool", found, tmp_path / "roofline.png")
+    assert "0 layers" in charts.roofline(found, None).svg
     assert "0.0 GOP/s" in headline(found)

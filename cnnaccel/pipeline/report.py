@@ -1,0 +1,211 @@
+"""The report: what every stage left behind, and whether it still fits, on one page."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from cnnaccel.errors import CnnaccelError, DataError, WorkspaceError
+from cnnaccel.ir import golden
+from cnnaccel.pipeline.deploy import deploy_inputs
+from cnnaccel.pipeline.job import Job, headline_of, stored_graph, write_results
+from cnnaccel.pipeline.run import STAGES
+from cnnaccel.pipeline.simulate import simulate_inputs
+from cnnaccel.report import findings
+from cnnaccel.report.findings import Findings, Samples, StageState
+from cnnaccel.workspace import MANIFEST, Stage
+
+PAGE = "report.html"
+T = TypeVar("T")
+Inputs = Callable[[Job], dict[str, str]]
+_INPUTS: dict[str, Inputs] = {spec.name: spec.inputs for spec in STAGES} | {
+    "simulate": simulate_inputs,
+    "board": deploy_inputs,
+}
+_STAGES = (
+    "train", "quantize", "evaluate", "compile", "simulate", "deploy", "board", "check", "build-hw",
+)  # fmt: skip
+_COMMANDS = {
+    "board": "deploy {config} --target USER@HOST",
+    "check": "build-hw {config} --check",
+}
+_BY_HAND = ("checkpoint", "images")
+"""Inputs of a stage that was run with options of its own: what else it depends on is not told."""
+_FIRST, _WRONG = 20, 10
+"""Sample images: the first of the test split, and the first that are taken wrongly."""
+
+
+def report(job: Job, config: str) -> Path:
+    """Write `report.html`; config: as the user calls the configuration, for commands on the page.
+
+    Raises:
+        WorkspaceError: nothing is quantized yet, or a file of a stage is damaged.
+    """
+    graph = stored_graph(job)
+    states = {name: _state(job, name, config) for name in _STAGES}
+    reader = _Reader(job, states)
+    quantized = reader.read("quantize", findings.read_quantization)
+    if quantized is None:
+        raise WorkspaceError(
+            f"{job.workspace.stage('quantize').folder}: written by another version of cnnaccel; "
+            f"`{states['quantize'].command}` writes it anew"
+        )
+    estimated = reader.read("compile", findings.read_estimate)
+    found = Findings(
+        job.config.name,
+        job.config.model,
+        job.config.data.name,
+        graph,
+        job.hardware,
+        states,
+        quantized,
+        reader.read("train", findings.read_training),
+        reader.read("evaluate", findings.read_evaluation),
+        estimated[0] if estimated else None,
+        estimated[1] if estimated else 0,
+        reader.read("simulate", findings.read_simulation),
+        reader.read("deploy", findings.read_deployment),
+        reader.read("board", findings.read_deployment),
+        reader.read("check", findings.read_built),
+        reader.read("build-hw", findings.read_built),
+    )
+    found = replace(found, samples=_samples(job, found))
+    from cnnaccel.report.page import page
+
+    text = page(found)
+    inputs = {name: _digest(job.workspace.stage(name)) for name in _STAGES}
+    stage = job.workspace.stage("report")
+    with stage.write(inputs) as folder:
+        (folder / PAGE).write_text(text, encoding="utf-8")
+        current = sum(state.current for state in states.values())
+        headline = f"{current} of {len(states)} stages up to date, {len(text) / 1e6:.2f} MB"
+        write_results(folder, headline)
+    for state in states.values():
+        if not state.current:
+            job.say(f"{state.name}: {state.state}; `{state.command}`")
+    job.say(f"report: {headline}; {stage.folder / PAGE}")
+    return stage.folder / PAGE
+
+
+class _Reader:
+    """Reads what stages wrote, and notes in `states` what another version wrote."""
+
+    def __init__(self, job: Job, states: dict[str, StageState]) -> None:
+        self.job, self.states = job, states
+
+    def read(self, name: str, reader: Callable[[Path], T]) -> T | None:
+        """What a stage found; None where it has not run, or as another version of this package.
+
+        Raises:
+            WorkspaceError: its files are not what it wrote, and cannot be read.
+        """
+        stage, state = self.job.workspace.stage(name), self.states[name]
+        manifest = stage.manifest()
+        if manifest is None:
+            return None
+        try:
+            return reader(stage.folder)
+        except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError, OSError,
+                RecursionError, CnnaccelError) as error:  # fmt: skip
+            if altered := stage.why_stale(manifest["inputs"]):
+                raise WorkspaceError(
+                    f"{stage.folder}: {altered} and cannot be read ({error!r}); "
+                    f"`{state.command}` writes it anew"
+                ) from None
+            self.states[name] = replace(
+                state, state="written by another version of cnnaccel", current=False
+            )
+            return None
+
+
+def _state(job: Job, name: str, config: str) -> StageState:
+    stage = job.workspace.stage(name)
+    stage.finish_swap()
+    manifest = stage.manifest()
+    command = "cnnaccel " + _COMMANDS.get(name, f"{name} {{config}}").format(config=config)
+    if manifest is None:
+        return StageState(name, command, stage.why_stale({}) or "", False, False, "", "")
+    reason = _why_stale(job, stage, manifest)
+    versions = ", ".join(f"{k} {v}" for k, v in manifest.get("versions", {}).items())
+    try:
+        headline = headline_of(stage.folder)
+    except (OSError, ValueError, KeyError, TypeError):
+        headline = ""
+    return StageState(name, command, reason or "up to date", not reason, True, headline, versions)
+
+
+def _why_stale(job: Job, stage: Stage, manifest: dict[str, Any]) -> str | None:
+    """In a few words, which are about names and never about places on this machine."""
+    recorded = manifest["inputs"]
+    by_hand = any(name in recorded for name in _BY_HAND)
+    wanted = _INPUTS.get(stage.folder.name)
+    if wanted is None or by_hand:
+        return stage.why_stale(recorded)
+    try:
+        inputs = wanted(job)
+        if "target" in recorded:  # the board it ran on; any is right
+            inputs["target"] = recorded["target"]
+        return stage.why_stale(inputs)
+    except DataError:
+        return "whether it still fits cannot be told without the dataset"
+    except WorkspaceError:
+        return "what it was made from is missing or was altered"
+    except CnnaccelError as error:
+        return f"whether it still fits cannot be told: {error}"
+
+
+def _digest(stage: Stage) -> str:
+    """Of its manifest, so of all that it wrote; empty where it has not run."""
+    path = stage.folder / MANIFEST
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+
+
+def _samples(job: Job, found: Findings) -> Samples | None:
+    """From the logits that `deploy` stored, or by golden; None where the dataset is not at hand."""
+    try:
+        test, classes = job.dataset.test, job.dataset.classes
+    except DataError:
+        return None
+    if test.images.shape[1:] != found.graph.input.shape:
+        return None  # the configuration has other data by now
+    logits, by = _logits(job, found, len(test))
+    if logits is None:
+        logits, by = golden.run(found.graph, test.images[:_GOLDEN_IMAGES]), "golden executor"
+    predictions = golden.predictions(logits)
+    labels = test.labels[: len(predictions)]
+    wrong = np.flatnonzero(predictions != labels)
+    wrong = wrong[wrong >= _FIRST][:_WRONG]
+    shown = [*range(min(_FIRST, len(labels))), *wrong.tolist()]
+
+    def name(index: int) -> str:
+        return classes[index] if index < len(classes) else f"class {index}"
+
+    return Samples(
+        test.images[shown],
+        tuple(shown),
+        tuple(name(int(labels[at])) for at in shown),
+        tuple(name(int(predictions[at])) for at in shown),
+        by,
+    )
+
+
+_GOLDEN_IMAGES = 500
+
+
+def _logits(job: Job, found: Findings, images: int) -> tuple[np.ndarray[Any, Any] | None, str]:
+    """What the engine gave, on the nearest to a board there is, and what that was."""
+    from cnnaccel.report.speed import where
+
+    for name, run in (("board", found.board), ("deploy", found.deployed)):
+        if run is not None and found.stages[name].current:
+            path = job.workspace.stage(name).folder / "logits.npz"
+            with np.load(path, allow_pickle=False) as stored:
+                logits: np.ndarray[Any, Any] = stored["logits"]
+            if len(logits) <= images:
+                return logits, where(run)
+    return None, ""

@@ -1,0 +1,284 @@
+"""Charts of the page: SVG that takes its colours from the page, and says in words what it shows.
+
+Positions are computed here; `chart.svg.j2` only places them. A class names what a shape is; the
+style sheet of the page gives it a colour, light or dark.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from cnnaccel.compiler.estimate import Estimate
+from cnnaccel.report.activity import UNITS, Recorded
+from cnnaccel.report.findings import Training
+from cnnaccel.report.measured import Measured
+from cnnaccel.report.roof import roof_of
+from cnnaccel.report.templates import render
+
+
+class Legend(NamedTuple):
+    """A colour of a chart, by its class, and what it stands for."""
+
+    css: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Chart:
+    """SVG, what its colours mean, and its class: of `wide` and `full` ones a phone scrolls."""
+
+    svg: str
+    legend: tuple[Legend, ...]
+    css: str
+
+
+@dataclass
+class _Canvas:
+    """Shapes in the order in which they are drawn."""
+
+    width: int
+    height: int
+    paths: list[dict[str, str]] = field(default_factory=list)
+    texts: list[dict[str, str]] = field(default_factory=list)
+
+    def path(self, css: str, steps: Iterable[tuple[str, float, float]], title: str = "") -> None:
+        """steps: `M` or `L`, x, y; title: what a pointer on it is told."""
+        at = " ".join(f"{kind}{x:.1f} {y:.1f}" for kind, x, y in steps)
+        self.paths.append({"css": css, "d": at, "title": title})
+
+    def line(self, css: str, points: Sequence[tuple[float, float]], title: str = "") -> None:
+        self.path(css, (("L" if number else "M", *at) for number, at in enumerate(points)), title)
+
+    def diamond(self, css: str, x: float, y: float, size: float, title: str = "") -> None:
+        corners = [(x, y - size), (x + size, y), (x, y + size), (x - size, y), (x, y - size)]
+        self.line(css, corners, title)
+
+    def text(self, css: str, x: float, y: float, words: str) -> None:
+        self.texts.append({"css": css, "x": f"{x:.1f}", "y": f"{y:.1f}", "words": words})
+
+    def svg(self, name: str, title: str, described: str) -> str:
+        """name: an id that no other chart of the page has."""
+        return render("chart.svg.j2", chart=self, name=name, title=title, described=described)
+
+
+@dataclass(frozen=True)
+class _Axis:
+    """Values low to high, at pixels begin to end."""
+
+    low: float
+    high: float
+    begin: float
+    end: float
+    log: bool = False
+
+    def at(self, value: float) -> float:
+        low, high, here = self.low, self.high, value
+        if self.log:
+            low, high, here = math.log(low), math.log(high), math.log(value)
+        return self.begin + (here - low) / ((high - low) or 1) * (self.end - self.begin)
+
+    def ticks(self) -> list[float]:
+        """About five round values; of a logarithmic axis the powers of ten."""
+        if self.log:
+            first, last = math.ceil(math.log10(self.low)), math.floor(math.log10(self.high))
+            times = (1,) if last - first > 1 else (1, 2, 5)
+            powers = range(first - 1, last + 1)
+            found = [step * 10.0**power for power in powers for step in times]
+            return [value for value in found if self.low <= value <= self.high]
+        rough = ((self.high - self.low) or 1) / 5
+        unit = 10.0 ** math.floor(math.log10(rough))
+        step = next(unit * times for times in (1, 2, 5, 10) if unit * times >= rough * 0.999)
+        first = math.ceil(self.low / step - 1e-9)
+        last = math.floor(self.high / step + 1e-9)
+        return [number * step for number in range(first, last + 1)]
+
+
+def _frame(canvas: _Canvas, x: _Axis, y: _Axis, y_form: str, x_label: str, y_label: str) -> None:
+    """Grid, ticks and labels of both axes."""
+    for value in y.ticks():
+        here = y.at(value)
+        canvas.line("grid", [(x.begin, here), (x.end, here)])
+        canvas.text("tick end", x.begin - 6, here + 4, format(value, y_form))
+    for value in x.ticks():
+        here = x.at(value)
+        canvas.line("grid", [(here, y.begin), (here, y.end)])
+        canvas.text("tick middle", here, y.begin + 16, f"{value:,g}")
+    canvas.line("axis", [(x.begin, y.end), (x.begin, y.begin), (x.end, y.begin)])
+    canvas.text("label middle", (x.begin + x.end) / 2, y.begin + 34, x_label)
+    canvas.text("label start", 2, y.end - 9, y_label)
+
+
+def curves(training: Training) -> list[Chart]:
+    """Loss and accuracy by epoch; the chosen epoch is marked."""
+    return [
+        _curve(training, "loss", "loss", "g"),
+        _curve(training, "accuracy", "accuracy", ".0%"),
+    ]
+
+
+def _curve(training: Training, quantity: str, label: str, form: str) -> Chart:
+    canvas = _Canvas(440, 260)
+    epochs = [row.epoch for row in training.history]
+    lines = {
+        split: [getattr(row, f"{split}_{quantity}") for row in training.history]
+        for split in ("train", "validation")
+    }
+    values = [value for line in lines.values() for value in line]
+    low, high = min(values), max(values)
+    room = 0.05 * ((high - low) or abs(high) or 1)
+    x = _Axis(min(epochs), max(epochs), 50, 428)
+    y = _Axis(low - room, high + room, 218, 26)
+    if quantity == "accuracy" and y.ticks()[-1] - y.ticks()[0] < 0.05:
+        form = ".1%"
+    _frame(canvas, x, y, form, "epoch", label)
+    if training.chosen is not None and training.chosen in epochs:
+        here = x.at(training.chosen)
+        canvas.line("mark", [(here, 218), (here, 26)])
+        side, shift = ("end", -5) if here > 240 else ("start", 5)
+        canvas.text(f"tick {side}", here + shift, 210, f"epoch {training.chosen} taken")
+    for split, line in lines.items():
+        points = [(x.at(e), y.at(v)) for e, v in zip(epochs, line, strict=True)]
+        canvas.line(f"line {split}", points)
+        for px, py in points if len(points) <= 20 else ():
+            canvas.diamond(f"dot {split}", px, py, 3)
+    ends = ", ".join(f"{split} {line[0]:.4g} to {line[-1]:.4g}" for split, line in lines.items())
+    described = f"{label} over epochs {epochs[0]} to {epochs[-1]}: {ends}"
+    svg = canvas.svg(f"curve-{quantity}", f"{label} by epoch", described)
+    legend = (Legend("train", "training"), Legend("validation", "validation"))
+    return Chart(svg, legend, "")
+
+
+_APART = 15
+"""Pixels between two labels, at least."""
+
+
+def roofline(estimate: Estimate, measured: Measured | None) -> Chart:
+    """Layers by number and the network under the roof; measured: a run of it."""
+    canvas, roof = _Canvas(680, 400), roof_of(estimate)
+    points = [(one.intensity, one.gops) for one in roof.layers]
+    if roof.intensity:
+        points.append((roof.intensity, estimate.gops))
+    found = None if measured is None else (_intensity(measured), measured.gops)
+    points += [found] if found else []
+    ridge = estimate.peak_gops / estimate.bus_gbytes
+    x = _Axis(*_decades([*(p[0] for p in points), ridge]), 62, 664, log=True)
+    y = _Axis(*_decades([*(p[1] for p in points), estimate.peak_gops]), 352, 26, log=True)
+    _frame(canvas, x, y, ",g", "operations per byte of DRAM", "GOP/s")
+    start = max(x.low, y.low / estimate.bus_gbytes)
+    slope = [(start, start * estimate.bus_gbytes), (ridge, estimate.peak_gops)]
+    canvas.line("roof", [(x.at(a), y.at(b)) for a, b in [*slope, (x.high, estimate.peak_gops)]])
+    canvas.text("tick end", 660, y.at(estimate.peak_gops) - 6, f"{estimate.peak_gops:,.1f} GOP/s")
+    named: list[tuple[float, float]] = []
+    numbers = {usage.layer: number for number, usage in enumerate(estimate.layers, 1)}
+    for one in roof.layers:
+        px, py = x.at(one.intensity), y.at(one.gops)
+        canvas.diamond("dot layer", px, py, 4, one.layer)
+        if all(math.dist((px, py), other) > _APART for other in named):
+            canvas.text("tick start", px + 6, py + 13, str(numbers[one.layer]))
+            named.append((px, py))
+    if roof.intensity:
+        canvas.diamond("whole predicted", x.at(roof.intensity), y.at(estimate.gops), 8)
+    if found:
+        canvas.diamond("whole measured", x.at(found[0]), y.at(found[1]), 8)
+    described = (
+        f"{len(roof.layers)} layers under a roof of {estimate.peak_gops:,.1f} GOP/s and "
+        f"{estimate.bus_gbytes:.2f} GB/s; the network is predicted at {estimate.gops:.1f} GOP/s"
+        + (f", measured at {measured.gops:.1f}" if measured else "")
+    )
+    legend = [
+        Legend("layer", "a layer, by its number below"),
+        Legend("predicted", "network, predicted"),
+    ]
+    legend += [Legend("measured", "network, measured")] if found else []
+    return Chart(canvas.svg("roofline", "roofline", described), tuple(legend), "wide")
+
+
+def _intensity(measured: Measured) -> float:
+    """Operations per byte that was read or written, whichever were more."""
+    moved = max(measured.counters["read_bytes"], measured.counters["written_bytes"], 1)
+    return measured.operations * measured.images / moved
+
+
+def _decades(values: Sequence[float]) -> tuple[float, float]:
+    """Around the values, with room beside them, at least a power of ten within."""
+    low, high = min(values) / 1.8, max(values) * 1.8
+    power = 10.0 ** math.floor(math.log10(high))
+    return min(low, power), high
+
+
+_COLUMNS = 400
+_ROW = 46
+
+
+def activity(recorded: Recorded) -> Chart:
+    """What the units do over time: height is the share of the cycles; on top, compute's layer."""
+    canvas, shares = _Canvas(1080, 300), recorded.shares
+    bins = len(shares["cycles"])
+    width = -(-bins // _COLUMNS)
+    end = bins * recorded.bin_cycles
+    x = _Axis(0, end, 66, 1070)
+    edges = [x.at(min(at, bins) * recorded.bin_cycles) for at in range(0, bins + width, width)]
+    names = ["DRAM", "store", "compute", "load"]
+    bases = {row: 64.0 + _ROW * (len(names) - row) for row in range(len(names))}
+    for row, base in bases.items():
+        canvas.line("grid", [(x.begin, base), (x.end, base)])
+        canvas.text("label end", 60, base - 14, names[row])
+    bottoms = {row: [base] * (len(edges) - 1) for row, base in bases.items()}
+    for row, event, _ in UNITS:
+        scale = 38 / (2 if row == 0 else 1)  # reads and writes share a row
+        means = [_mean(shares[event][at : at + width]) for at in range(0, bins, width)]
+        tops = [low - scale * share for low, share in zip(bottoms[row], means, strict=True)]
+        _stairs(canvas, f"fill {event}", edges, bottoms[row], tops)
+        bottoms[row] = tops
+    layers = _layer_strip(canvas, recorded, x)
+    for value in x.ticks():
+        canvas.line("axis", [(x.at(value), 248), (x.at(value), 253)])
+        canvas.text("tick middle", x.at(value), 268, f"{value:,g}")
+    canvas.text("label middle", 568, 290, "cycles since the start")
+    described = f"load, compute, store and DRAM over the first {end:,} cycles of a run"
+    legend = (*(Legend(event, label) for _, event, label in UNITS), *layers)
+    return Chart(canvas.svg("activity", "activity of the units", described), legend, "wide full")
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
+
+
+def _stairs(
+    canvas: _Canvas, css: str, edges: Sequence[float], low: Sequence[float], high: Sequence[float]
+) -> None:
+    """A filled area between two rows of steps, each step wherever there is something of it."""
+    steps: list[tuple[str, float, float]] = []
+    for at, (bottom, top) in enumerate(zip(low, high, strict=True)):
+        if bottom - top > 0.05:
+            left, right = edges[at], edges[at + 1]
+            steps += [
+                ("M", left, bottom),
+                ("L", left, top),
+                ("L", right, top),
+                ("L", right, bottom),
+            ]
+    if steps:
+        canvas.path(css, steps)
+
+
+_TONES = 8
+_LAYERS_NAMED = 12
+
+
+def _layer_strip(canvas: _Canvas, recorded: Recorded, x: _Axis) -> list[Legend]:
+    """A bar for each stretch of a layer, with its name wherever it has room, else the legend's."""
+    canvas.text("label end", 60, 40, "layer")
+    numbers: dict[str, int] = {}
+    for layer, begin, end in recorded.stretches:
+        left, right = x.at(min(begin, x.high)), x.at(min(end, x.high))
+        tone = numbers.setdefault(layer, len(numbers)) % _TONES
+        corners = [(left, 24.0), (right, 24.0), (right, 48.0), (left, 48.0)]
+        canvas.line(f"strip strip{tone}", corners, f"{layer}, {end - begin:,} cycles")
+        if right - left > 7.5 * len(layer) + 4:
+            canvas.text("strip middle", (left + right) / 2, 40, layer)
+    shown = numbers.items() if len(numbers) <= _LAYERS_NAMED else ()
+    return [Legend(f"strip strip{number % _TONES}", layer) for layer, number in shown]

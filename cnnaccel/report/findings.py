@@ -1,0 +1,245 @@
+"""What the stages left behind, read from their files and typed; what is missing is None.
+
+Readers take what a stage wrote. A file that is none of theirs raises KeyError, TypeError,
+ValueError, AttributeError, ArithmeticError or OSError, or an error of the dataclass it fills.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from cnnaccel.compiler.estimate import Estimate
+from cnnaccel.hardware import HardwareConfig
+from cnnaccel.ir.graph import Graph
+from cnnaccel.report import activity, measured, quantization
+from cnnaccel.report import estimate as predicted
+from cnnaccel.report.activity import Recorded
+from cnnaccel.report.measured import Measured
+from cnnaccel.report.quantization import QuantizationReport
+
+SIMULATED = "sim"
+
+
+class Epoch(NamedTuple):
+    """A line of metrics.jsonl."""
+
+    epoch: int
+    train_loss: float
+    train_accuracy: float
+    validation_loss: float
+    validation_accuracy: float
+
+
+@dataclass(frozen=True)
+class Training:
+    """The epochs, and which of them was taken."""
+
+    history: tuple[Epoch, ...]
+    chosen: int | None
+    """None where an older version did not note it."""
+    validation_accuracy: float
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The score of the golden executor on the test images."""
+
+    accuracy: float
+    images: int
+    classes: tuple[str, ...]
+    confusion: tuple[tuple[int, ...], ...]
+    """How often each class [row] was taken for each class [column]."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """The engine on test images, in a simulation or on a board."""
+
+    measured: Measured
+    target: str
+    memory: str
+    """What stood for DRAM, in words."""
+    accuracy: float | None
+    predicted_cycles: int | None
+    """Of this very run."""
+    differences: Mapping[str, str]
+    """By level: where it differs from golden; empty where it is equal."""
+    recorded: Recorded | None
+
+    @property
+    def equal(self) -> bool:
+        """Whether every value was golden's."""
+        return not any(self.differences.values())
+
+
+class Taken(NamedTuple):
+    """So much of a resource of the device, as whom says."""
+
+    name: str
+    used: float
+    available: float
+    source: str
+
+
+@dataclass(frozen=True)
+class Built:
+    """What a tool says of the engine as hardware."""
+
+    resources: tuple[Taken, ...]
+    others: tuple[tuple[str, str, str], ...]
+    """Timing and power: name, value, source."""
+
+
+@dataclass(frozen=True)
+class StageState:
+    """A stage: whether its figures are of the configuration as it is now."""
+
+    name: str
+    command: str
+    """Makes it again."""
+    state: str
+    """`up to date`, or what is the matter with it."""
+    current: bool
+    present: bool
+    """Whether it ever ended well."""
+    headline: str
+    versions: str
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Some test images uint8[N, C, H, W], what they are, and what they were taken for."""
+
+    images: npt.NDArray[np.uint8]
+    numbers: tuple[int, ...]
+    """In the test split."""
+    labels: tuple[str, ...]
+    predictions: tuple[str, ...]
+    by: str
+    """Who said so."""
+
+
+@dataclass(frozen=True)
+class Findings:
+    """All that is known of a configuration."""
+
+    name: str
+    model: str
+    data: str
+    graph: Graph
+    hardware: HardwareConfig
+    stages: Mapping[str, StageState]
+    quantization: QuantizationReport
+    training: Training | None = None
+    evaluation: Evaluation | None = None
+    estimate: Estimate | None = None
+    verified_images: int = 0
+    simulation: Run | None = None
+    deployed: Run | None = None
+    """On the simulated board."""
+    board: Run | None = None
+    checked: Built | None = None
+    built: Built | None = None
+    samples: Samples | None = None
+
+    @property
+    def best_run(self) -> Run | None:
+        """The one nearest to a board, then the one of the most images."""
+        return self.board or self.deployed or self.simulation
+
+
+def _results(folder: Path) -> Any:
+    return json.loads((folder / "results.json").read_text(encoding="utf-8"))
+
+
+def _counted(results: Any) -> Measured:
+    found = measured.from_figures(results)
+    measured.counter_rows(found)  # every counter is there
+    return found
+
+
+def read_training(folder: Path) -> Training:
+    """Of `metrics.jsonl` and `results.json`."""
+    lines = (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    rows = [json.loads(line) for line in lines]
+    history = [
+        Epoch(int(row["epoch"]), *(float(row[name]) for name in Epoch._fields[1:])) for row in rows
+    ]
+    if not history:
+        raise ValueError("no epochs")
+    results = _results(folder)
+    chosen = int(results["epoch"]) if "epoch" in results else None
+    return Training(tuple(history), chosen, float(results["validation_accuracy"]))
+
+
+def read_quantization(folder: Path) -> QuantizationReport:
+    """Of `report.json`."""
+    text = (folder / "report.json").read_text(encoding="utf-8")
+    return quantization.from_json(json.loads(text))
+
+
+def read_evaluation(folder: Path) -> Evaluation:
+    """Of `results.json`."""
+    results = _results(folder)
+    confusion = tuple(tuple(int(count) for count in row) for row in results["confusion"])
+    classes = tuple(str(name) for name in results["classes"])
+    if {len(confusion), *map(len, confusion)} != {len(classes)}:
+        raise ValueError("as many rows and columns as classes are expected")
+    return Evaluation(float(results["accuracy"]), int(results["images"]), classes, confusion)
+
+
+def read_estimate(folder: Path) -> tuple[Estimate, int]:
+    """Of `estimate.json`, and on how many images the program was interpreted."""
+    text = (folder / "estimate.json").read_text(encoding="utf-8")
+    found = predicted.from_json(json.loads(text))
+    predicted.summary(found)  # nothing is divided by 0
+    return found, int(_results(folder)["verified_images"])
+
+
+def read_simulation(folder: Path) -> Run:
+    """Of `results.json` and `activity.json`."""
+    results = _results(folder)
+    recorded = activity.from_json(json.loads((folder / activity.FILE).read_text(encoding="utf-8")))
+    differences = {str(level): str(found) for level, found in results["differences"].items()}
+    cycles = int(results["predicted_cycles"])
+    counted = _counted(results)
+    return Run(counted, SIMULATED, str(results["memory"]), None, cycles, differences, recorded)
+
+
+def read_deployment(folder: Path) -> Run:
+    """Of `results.json`; `deploy` writes it only where everything is equal to golden."""
+    results = _results(folder)
+    counted = _counted(results)
+    target, memory = str(results["target"]), str(results.get("memory", ""))
+    return Run(counted, target, memory, float(results["accuracy"]), None, {"engine": ""}, None)
+
+
+def read_built(folder: Path) -> Built:
+    """Of `results.json` of `check` and `build-hw`."""
+    results = _results(folder)
+    rows = [
+        Taken(str(r["name"]), float(r["used"]), float(r["available"]), str(r["source"]))
+        for r in results["resources"]
+    ]
+    if any(row.available <= 0 for row in rows):
+        raise ValueError("a device has more than nothing of a resource")
+    others: list[tuple[str, str, str]] = []
+    if "timing" in results:
+        timing = results["timing"]
+        for name, key in (("setup slack", "wns_ns"), ("hold slack", "whs_ns")):
+            others.append((name, f"{float(timing[key]):.3f} ns", str(timing["source"])))
+    if "clock" in results:
+        clock = results["clock"]
+        others.append(("clock", f"{float(clock['mhz']):g} MHz", str(clock["source"])))
+    if "power" in results:
+        power = results["power"]
+        name = f"power, confidence {power['confidence']}"
+        others.append((name, f"{float(power['total_w']):.3f} W", str(power["source"])))
+    return Built(tuple(rows), tuple(others))
