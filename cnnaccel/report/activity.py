@@ -45,6 +45,8 @@ class Stretch(NamedTuple):
 class Recorded:
     """The beginning of a run of the engine."""
 
+    images: int
+    """Of an iteration."""
     bin_cycles: int
     counts: Mapping[str, tuple[int, ...]]
     """Of `EVENTS`, by bin: cycles in which it was so, and beats."""
@@ -78,6 +80,7 @@ def recorded(activity: Activity, program: Program, iterations: int, cycles: int)
     counts = activity.counts.T.tolist()
     iteration, layer_cycles = _layers(begun, program, iterations, cycles)
     return Recorded(
+        program.images_per_iteration,
         activity.cycles,
         {event: tuple(counts[at]) for at, event in enumerate(EVENTS)},
         _stretches(begun, program, shown),
@@ -93,6 +96,7 @@ def from_json(document: Any) -> Recorded:
         KeyError, TypeError, ValueError, AttributeError: it did not write this.
     """
     return Recorded(
+        int(document["images"]),
         int(document["bin_cycles"]),
         {event: tuple(map(int, document["counts"][event])) for event in EVENTS},
         tuple(Stretch(str(a), int(b), int(c)) for a, b, c in document["stretches"]),

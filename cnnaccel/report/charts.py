@@ -7,7 +7,7 @@ style sheet of the page gives it a colour, light or dark.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -172,7 +172,7 @@ def roofline(estimate: Estimate, measured: Measured | None) -> Chart:
     canvas.line("roof", [(x.at(a), y.at(b)) for a, b in [*slope, (x.high, estimate.peak_gops)]])
     canvas.text("tick end", 660, y.at(estimate.peak_gops) - 6, f"{estimate.peak_gops:,.1f} GOP/s")
     named: list[tuple[float, float]] = []
-    numbers = {usage.layer: number for number, usage in enumerate(estimate.layers, 1)}
+    numbers = numbers_of(estimate)
     for one in roof.layers:
         px, py = x.at(one.intensity), y.at(one.gops)
         canvas.diamond("dot layer", px, py, 4, one.layer)
@@ -196,6 +196,11 @@ def roofline(estimate: Estimate, measured: Measured | None) -> Chart:
     return Chart(canvas.svg("roofline", "roofline", described), tuple(legend), "wide")
 
 
+def numbers_of(estimate: Estimate) -> dict[str, int]:
+    """Of layers, from 1 on, as the page counts them."""
+    return {usage.layer: number for number, usage in enumerate(estimate.layers, 1)}
+
+
 def _intensity(measured: Measured) -> float:
     """Operations per byte that was read or written, whichever were more."""
     moved = max(measured.counters["read_bytes"], measured.counters["written_bytes"], 1)
@@ -213,8 +218,11 @@ _COLUMNS = 400
 _ROW = 46
 
 
-def activity(recorded: Recorded) -> Chart:
-    """What the units do over time: height is the share of the cycles; on top, compute's layer."""
+def activity(recorded: Recorded, numbers: Mapping[str, int]) -> Chart:
+    """What the units do over time: height is the share of the cycles; on top, compute's layer.
+
+    numbers: of layers, shown where a name has no room.
+    """
     canvas, shares = _Canvas(1080, 300), recorded.shares
     bins = len(shares["cycles"])
     width = -(-bins // _COLUMNS)
@@ -233,7 +241,7 @@ def activity(recorded: Recorded) -> Chart:
         tops = [low - scale * share for low, share in zip(bottoms[row], means, strict=True)]
         _stairs(canvas, f"fill {event}", edges, bottoms[row], tops)
         bottoms[row] = tops
-    layers = _layer_strip(canvas, recorded, x)
+    layers = _layer_strip(canvas, recorded, numbers, x)
     for value in x.ticks():
         canvas.line("axis", [(x.at(value), 248), (x.at(value), 253)])
         canvas.text("tick middle", x.at(value), 268, f"{value:,g}")
@@ -269,16 +277,20 @@ _TONES = 8
 _LAYERS_NAMED = 12
 
 
-def _layer_strip(canvas: _Canvas, recorded: Recorded, x: _Axis) -> list[Legend]:
-    """A bar for each stretch of a layer, with its name wherever it has room, else the legend's."""
+def _layer_strip(
+    canvas: _Canvas, recorded: Recorded, numbers: Mapping[str, int], x: _Axis
+) -> list[Legend]:
+    """A bar for each stretch of a layer, with its name or its number where that has room."""
     canvas.text("label end", 60, 40, "layer")
-    numbers: dict[str, int] = {}
+    tones: dict[str, int] = {}
     for layer, begin, end in recorded.stretches:
         left, right = x.at(min(begin, x.high)), x.at(min(end, x.high))
-        tone = numbers.setdefault(layer, len(numbers)) % _TONES
+        tone = tones.setdefault(layer, len(tones)) % _TONES
         corners = [(left, 24.0), (right, 24.0), (right, 48.0), (left, 48.0)]
         canvas.line(f"strip strip{tone}", corners, f"{layer}, {end - begin:,} cycles")
-        if right - left > 7.5 * len(layer) + 4:
-            canvas.text("strip middle", (left + right) / 2, 40, layer)
-    shown = numbers.items() if len(numbers) <= _LAYERS_NAMED else ()
+        for words in (layer, str(numbers.get(layer, ""))):
+            if words and right - left > 7.5 * len(words) + 4:
+                canvas.text("strip middle", (left + right) / 2, 40, words)
+                break
+    shown = tones.items() if len(tones) <= _LAYERS_NAMED else ()
     return [Legend(f"strip strip{number % _TONES}", layer) for layer, number in shown]

@@ -184,15 +184,14 @@ def _training(found: Findings) -> Section:
     blocks: tuple[Block, ...] = ()
     if found.training is not None:
         trained: Training = found.training
-        versions = found.stages["train"].versions
-        taken = "" if trained.chosen is None else f"Epoch {trained.chosen} was taken: "
+        which = "The best" if trained.chosen is None else f"Number {trained.chosen}"
         note = (
-            f"{taken}{trained.validation_accuracy:.2%} of the validation images, the most of "
-            f"{len(trained.history)} epochs. Accuracy in training is of augmented images; the test "
-            "images chose nothing."
+            f"{which} of {len(trained.history)} epochs was taken, with "
+            f"{trained.validation_accuracy:.2%} of the validation images right. Accuracy in "
+            "training is of augmented images; the test images chose nothing."
         )
         drawn = tuple(charts.curves(trained))
-        source = f"cnnaccel train, after every epoch; made with {versions}"
+        source = "PyTorch, after every epoch of cnnaccel train"
         blocks = (Block("Loss and accuracy", source, charts=drawn, notes=(note,)),)
     return Section("training", "Training", blocks, speed.missing(found, "train"))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from cnnaccel.compiler.estimate import Estimate
 from cnnaccel.report import charts
@@ -60,7 +61,7 @@ def tiles(found: Findings) -> list[Tile]:
             for label in ("Frames per second", "Cycles per image", "Share of peak")
         ]
     note = "predicted" if run is None else ""
-    if run is not None and estimate is not None:
+    if run is not None and estimate is not None and _same_engine(run, estimate):
         note = f"predicted {estimate.cycles_per_image:,.0f} at the pace of a long run"
     return [
         Tile("Frames per second", f"{fps:,.0f}", f"at {hardware.clock_mhz:g} MHz, without the host",
@@ -90,6 +91,7 @@ def sections(found: Findings) -> list[Section]:
     if (run := found.best_run) is not None:
         blocks.append(_counters(run))
     if (estimate := found.estimate) is not None:
+        run = run if run is not None and _same_engine(run, estimate) else None
         chart = charts.roofline(estimate, run.measured if run else None)
         source = f"layers and roof {model(estimate)}"
         source += f"; measured: {counters(run)}" if run else ""
@@ -146,7 +148,7 @@ _FIGURES = (
 
 def _run_row(run: Run, estimate: Estimate | None) -> list[str]:
     of, cycles = run.measured, run.predicted_cycles
-    if cycles is None and estimate is not None and estimate.hardware == of.hardware:
+    if cycles is None and estimate is not None and _same_engine(run, estimate):
         cycles = estimate.run_cycles(-(-of.images // estimate.images))
     at = "RTL" if run.target == SIMULATED else "board"
     return [
@@ -184,7 +186,7 @@ def _layers(found: Findings) -> list[Block]:
         return []
     recorded = run.recorded if run is not None else None
     blocks = []
-    if run is not None and recorded is not None and recorded.layer_cycles:
+    if run is not None and recorded is not None and _same_program(run, estimate):
         notes = (
             "From the first instruction of compute of a layer to that of the next one; what the "
             "next layer waits for counts to the one before it. A layer that another one carries "
@@ -196,9 +198,8 @@ def _layers(found: Findings) -> list[Block]:
             Block("Cycles by layer, predicted and measured", source + model(estimate), (shown,),
                   notes=notes)
         )  # fmt: skip
-    rows = [[str(n), *row] for n, row in enumerate(layer_rows(estimate), 1)]
-    rows[-1][0] = ""
-    named = [[row[1], row[0], *row[2:]] for row in rows]
+    numbers = charts.numbers_of(estimate)
+    named = [[name, str(numbers.get(name, "")), *rest] for name, *rest in layer_rows(estimate)]
     columns = [LAYER_COLUMNS[0], "no.", *LAYER_COLUMNS[1:]]
     what = table("Layers, predicted", columns, named)
     note = (
@@ -209,13 +210,26 @@ def _layers(found: Findings) -> list[Block]:
     return blocks
 
 
+def _same_engine(run: Run, estimate: Estimate) -> bool:
+    """Whether a prediction is of the engine of a run; a board may have another clock."""
+    hardware = run.measured.hardware
+    return replace(estimate.hardware, clock_mhz=hardware.clock_mhz) == hardware
+
+
+def _same_program(run: Run, estimate: Estimate) -> bool:
+    """Whether layers can be compared, one by one."""
+    recorded = run.recorded
+    if recorded is None or not _same_engine(run, estimate) or recorded.images != estimate.images:
+        return False
+    return set(recorded.layer_cycles) == {usage.layer for usage in estimate.layers}
+
+
 def _layer_table(estimate: Estimate, measured: Mapping[str, int]) -> Table:
     """Cycles of an image, by layer."""
     images, most = estimate.images, max(measured.values()) or 1
-    shown = [usage for usage in estimate.layers if usage.layer in measured]
     rows = [
         _layer_row(one.layer, one.span_cycles / images, measured[one.layer] / images, most / images)
-        for one in shown
+        for one in estimate.layers
     ]
     totals = sum(one.span_cycles for one in estimate.layers), sum(measured.values())
     rows.append(_layer_row("total", totals[0] / images, totals[1] / images, None))
@@ -238,9 +252,11 @@ def _activity(found: Findings) -> Section:
         note = (
             "Section once, which loads the weights that stay, and the first two iterations. "
             "Heights are shares of the cycles; what compute leaves empty is drain, or nothing "
-            "begun."
+            "begun. A number stands for a layer of the table above."
         )
+        numbers = charts.numbers_of(found.estimate) if found.estimate is not None else {}
+        drawn = charts.activity(run.recorded, numbers)
         source = f"RTL in Verilator, memory with {run.memory}, cycle by cycle"
-        blocks = (Block("What the units do", source, charts=(charts.activity(run.recorded),),
+        blocks = (Block("What the units do", source, charts=(drawn,),
                         notes=(note,)),)  # fmt: skip
     return Section("activity", "Activity", blocks, missing(found, "simulate"))
