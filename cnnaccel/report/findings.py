@@ -62,6 +62,8 @@ class Evaluation:
 class Run:
     """The engine on test images, in a simulation or on a board."""
 
+    stage: str
+    """Which stage ran it: simulate, deploy or board."""
     measured: Measured
     target: str
     memory: str
@@ -149,6 +151,10 @@ class Findings:
     built: Built | None = None
     samples: Samples | None = None
 
+    def aged(self, stage: str, text: str) -> str:
+        """The source of a figure, and that it is out of date where the stage is."""
+        return text if self.stages[stage].current else f"{text}; out of date"
+
     @property
     def best_run(self) -> Run | None:
         """The one nearest to a board, then the one of the most images."""
@@ -210,7 +216,9 @@ def read_simulation(folder: Path) -> Run:
     differences = {str(level): str(found) for level, found in results["differences"].items()}
     cycles = int(results["predicted_cycles"])
     counted = _counted(results)
-    return Run(counted, SIMULATED, str(results["memory"]), None, cycles, differences, recorded)
+    return Run(
+        folder.name, counted, SIMULATED, str(results["memory"]), None, cycles, differences, recorded
+    )
 
 
 def read_deployment(folder: Path) -> Run:
@@ -218,7 +226,9 @@ def read_deployment(folder: Path) -> Run:
     results = _results(folder)
     counted = _counted(results)
     target, memory = str(results["target"]), str(results.get("memory", ""))
-    return Run(counted, target, memory, float(results["accuracy"]), None, {"engine": ""}, None)
+    return Run(
+        folder.name, counted, target, memory, float(results["accuracy"]), None, {"engine": ""}, None
+    )
 
 
 def read_built(folder: Path) -> Built:

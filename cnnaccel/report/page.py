@@ -69,9 +69,9 @@ def _accuracy_tile(found: Findings) -> Tile:
     points = 100 * (quantized.int8_accuracy - quantized.float_accuracy)
     note = f"float {quantized.float_accuracy:.2%}, so {points:+.2f} points"
     if run is not None and run.accuracy is not None:
-        source = f"{speed.where(run)}, {run.measured.images:,} test images"
+        source = f"{run.measured.images:,} test images, {speed.source(found, run)}"
         return Tile("Accuracy in int8", f"{run.accuracy:.2%}", note, source)
-    source = f"{_GOLDEN}, {quantized.test_images:,} test images"
+    source = found.aged("quantize", f"{_GOLDEN}, {quantized.test_images:,} test images")
     return Tile("Accuracy in int8", f"{quantized.int8_accuracy:.2%}", note, source)
 
 
@@ -101,7 +101,7 @@ def _accuracy(found: Findings) -> Section:
         )
     ]  # fmt: skip
     if found.evaluation is not None:
-        blocks.append(_classes(found.evaluation))
+        blocks.append(_classes(found, found.evaluation))
     if found.samples is not None:
         shown = found.samples
         pictures = tuple(
@@ -125,13 +125,15 @@ def _levels(found: Findings) -> list[list[str | Cell]]:
     images = f"{quantized.test_images:,}"
     rows: list[list[str | Cell]] = [
         ["float", f"{quantized.float_accuracy:.2%}", images,
-         f"same answer as int8 on {quantized.agreement:.2%}", "PyTorch, float32"],
-        ["int8, golden", f"{quantized.int8_accuracy:.2%}", images, "defines the result", _GOLDEN],
+         f"same answer as int8 on {quantized.agreement:.2%}",
+         found.aged("quantize", "PyTorch, float32")],
+        ["int8, golden", f"{quantized.int8_accuracy:.2%}", images, "defines the result",
+         found.aged("quantize", _GOLDEN)],
     ]  # fmt: skip
     if found.verified_images:
         rows.append(
             ["program", "", f"{found.verified_images:,}", Cell("equal to golden", "good"),
-             "interpreter, as cnnaccel compile runs it"]
+             found.aged("compile", "interpreter, as cnnaccel compile runs it")]
         )  # fmt: skip
     for name, run in (
         ("RTL", found.simulation), ("RTL, behind pynq", found.deployed), ("board", found.board)
@@ -153,26 +155,26 @@ def _levels(found: Findings) -> list[list[str | Cell]]:
         if not run.equal:
             wrong = "; ".join(f"{k}: {v}" for k, v in run.differences.items() if v)
             result = Cell(f"differs: {wrong}", "bad")
-        rows.append([name, right, f"{run.measured.images:,}", result, speed.where(run)])
+        rows.append([name, right, f"{run.measured.images:,}", result, speed.source(found, run)])
     return rows
 
 
-def _classes(found: Evaluation) -> Block:
+def _classes(found: Findings, evaluated: Evaluation) -> Block:
     """How many of each class are recognised, and what the others are taken for most often."""
     rows: list[list[str | Cell]] = []
-    for at, (name, row) in enumerate(zip(found.classes, found.confusion, strict=True)):
+    for at, (name, row) in enumerate(zip(evaluated.classes, evaluated.confusion, strict=True)):
         total = sum(row)
         share = row[at] / total if total else 0.0
         wrong = sorted(
             ((count, other) for other, count in enumerate(row) if count and other != at),
             key=lambda one: (-one[0], one[1]),
         )
-        taken = ", ".join(f"{found.classes[other]} {count:,}" for count, other in wrong[:3])
+        taken = ", ".join(f"{evaluated.classes[other]} {count:,}" for count, other in wrong[:3])
         rows.append([name, f"{total:,}", bar(f"{share:.1%}", share), taken])
     rows.sort(key=lambda row: float(getattr(row[2], "text", "0").rstrip("%")))
     return Block(
         "By class, the hardest first",
-        f"{_GOLDEN}, {found.images:,} test images",
+        found.aged("evaluate", f"{_GOLDEN}, {evaluated.images:,} test images"),
         (table("Classes", ["class", "images", "recognised", "else taken for"], rows[:40]),),
     )
 
@@ -191,7 +193,7 @@ def _training(found: Findings) -> Section:
             "training is of augmented images; the test images chose nothing."
         )
         drawn = tuple(charts.curves(trained))
-        source = "PyTorch, after every epoch of cnnaccel train"
+        source = found.aged("train", "PyTorch, after every epoch of cnnaccel train")
         blocks = (Block("Loss and accuracy", source, charts=drawn, notes=(note,)),)
     return Section("training", "Training", blocks, speed.missing(found, "train"))
 
@@ -242,7 +244,11 @@ def _resources(found: Findings) -> list[list[Taken]]:
             ("LUT", take.lut, have.lut),
         )
     ]
-    made = [list(one.resources) for one in (found.built, found.checked) if one and one.resources]
+    made = [
+        [row._replace(source=found.aged(stage, row.source)) for row in one.resources]
+        for stage, one in (("build-hw", found.built), ("check", found.checked))
+        if one is not None and one.resources
+    ]
     return [*made, estimated]
 
 

@@ -20,18 +20,25 @@ def where(run: Run) -> str:
     return f"RTL in Verilator, memory with {run.memory}"
 
 
-def counters(run: Run) -> str:
+def source(found: Findings, run: Run) -> str:
+    """What measured a run, and whether that is out of date."""
+    return found.aged(run.stage, where(run))
+
+
+def counters(found: Findings, run: Run) -> str:
     """What counted its cycles."""
-    return f"counters of {where(run)}; {run.measured.images:,} images"
+    text = f"counters of {where(run)}; {run.measured.images:,} images"
+    return found.aged(run.stage, text)
 
 
-def model(estimate: Estimate) -> str:
+def model(found: Findings, estimate: Estimate) -> str:
     """What predicted."""
     hardware = estimate.hardware
-    return (
+    text = (
         f"predicted by the compiler, memory with {hardware.dram_latency_cycles} cycles of latency, "
         f"{hardware.dram_share:.0%} of the bus"
     )
+    return found.aged("compile", text)
 
 
 def missing(found: Findings, *stages: str) -> tuple[Missing, ...]:
@@ -47,17 +54,17 @@ def tiles(found: Findings) -> list[Tile]:
     """Frames per second, cycles per image, share of peak."""
     run, estimate = found.best_run, found.estimate
     if run is not None:
-        of, source = run.measured, counters(run)
+        of, said = run.measured, counters(found, run)
         fps, cycles, share = of.frames_per_second, of.cycles_per_image, of.utilization
         hardware = of.hardware
     elif estimate is not None:
-        source, hardware = model(estimate), estimate.hardware
+        said, hardware = model(found, estimate), estimate.hardware
         fps, cycles = estimate.frames_per_second, estimate.cycles_per_image
         share = estimate.utilization
     else:
-        source = "needs cnnaccel compile"
+        said = "needs cnnaccel compile"
         return [
-            Tile(label, "not known", "", source)
+            Tile(label, "not known", "", said)
             for label in ("Frames per second", "Cycles per image", "Share of peak")
         ]
     note = "predicted" if run is None else ""
@@ -65,10 +72,10 @@ def tiles(found: Findings) -> list[Tile]:
         note = f"predicted {estimate.cycles_per_image:,.0f} at the pace of a long run"
     return [
         Tile("Frames per second", f"{fps:,.0f}", f"at {hardware.clock_mhz:g} MHz, without the host",
-             source),
-        Tile("Cycles per image", f"{cycles:,.0f}", note, source),
+             said),
+        Tile("Cycles per image", f"{cycles:,.0f}", note, said),
         Tile("Share of peak", f"{share:.1%}",
-             f"useful MACs, of {hardware.peak_macs} in every cycle", source),
+             f"useful MACs, of {hardware.peak_macs} in every cycle", said),
     ]  # fmt: skip
 
 
@@ -79,7 +86,7 @@ def exact_tile(found: Findings) -> Tile:
         return Tile("Engine against golden", "not run", "", "needs cnnaccel simulate or deploy")
     images = f"every value of {run.measured.images:,} test images"
     text = "equal" if run.equal else "different"
-    return Tile("Engine against golden", text, images, where(run))
+    return Tile("Engine against golden", text, images, source(found, run))
 
 
 # ---- sections --------------------------------------------------------------------------------
@@ -89,18 +96,18 @@ def sections(found: Findings) -> list[Section]:
     """Speed, layers, and what the units do."""
     blocks = [_overview(found)]
     if (run := found.best_run) is not None:
-        blocks.append(_counters(run))
+        blocks.append(_counters(found, run))
     if (estimate := found.estimate) is not None:
         run = run if run is not None and _same_engine(run, estimate) else None
         chart = charts.roofline(estimate, run.measured if run else None)
-        source = f"layers and roof {model(estimate)}"
-        source += f"; measured: {counters(run)}" if run else ""
+        said = f"layers and roof {model(found, estimate)}"
+        said += f"; measured: {counters(found, run)}" if run else ""
         note = (
             "Bytes are those read or those written, whichever are more, as each has a channel of "
             "its own. A layer may stand above the slope: its data came while the one before was "
             "computed."
         )
-        blocks.append(Block("Roofline", source, charts=(chart,), notes=(note,)))
+        blocks.append(Block("Roofline", said, charts=(chart,), notes=(note,)))
     return [
         Section("speed", "Speed", tuple(blocks), missing(found, "compile", "simulate", "deploy")),
         Section("layers", "Layers", tuple(_layers(found)), missing(found, "compile", "simulate")),
@@ -123,12 +130,12 @@ def _overview(found: Findings) -> Block:
                 f"{estimate.gops:.1f}",
                 f"{estimate.utilization:.1%}",
                 f"{estimate.dram_bytes:,.1f}",
-                model(estimate),
+                model(found, estimate),
             ]
         )
     for run in (found.simulation, found.deployed, found.board):
         if run is not None:
-            rows.append(_run_row(run, estimate))
+            rows.append(_run_row(found, run))
     if found.board is None:
         rows.append(["board", "not run", *[""] * 7, f"makes it: {found.stages['board'].command}"])
     return Block(
@@ -146,8 +153,8 @@ _FIGURES = (
 )  # fmt: skip
 
 
-def _run_row(run: Run, estimate: Estimate | None) -> list[str]:
-    of, cycles = run.measured, run.predicted_cycles
+def _run_row(found: Findings, run: Run) -> list[str]:
+    of, cycles, estimate = run.measured, run.predicted_cycles, found.estimate
     if cycles is None and estimate is not None and _same_engine(run, estimate):
         cycles = estimate.run_cycles(-(-of.images // estimate.images))
     at = "RTL" if run.target == SIMULATED else "board"
@@ -161,11 +168,11 @@ def _run_row(run: Run, estimate: Estimate | None) -> list[str]:
         f"{of.gops:.1f}",
         f"{of.utilization:.1%}",
         f"{of.dram_bytes:,.1f}",
-        where(run),
+        source(found, run),
     ]
 
 
-def _counters(run: Run) -> Block:
+def _counters(found: Findings, run: Run) -> Block:
     """What compute does in every cycle, what the others do, and what DRAM moves."""
     rows: list[Sequence[str | Cell]] = [
         [name, total, each, bar(share, float(share.split()[0]) / 100)]
@@ -177,7 +184,7 @@ def _counters(run: Run) -> Block:
         for name, cycles in run.measured.compute_waits
     )
     note = f"Of all cycles, {text}. Load and store work beside compute."
-    return Block("Where the cycles go", counters(run), (shown,), notes=(note,))
+    return Block("Where the cycles go", counters(found, run), (shown,), notes=(note,))
 
 
 def _layers(found: Findings) -> list[Block]:
@@ -193,9 +200,9 @@ def _layers(found: Findings) -> list[Block]:
             "along, as pooling, is part of that one.",
         )
         shown = _layer_table(estimate, recorded.layer_cycles)
-        source = f"RTL in Verilator, memory with {run.memory}: {recorded.iteration}; "
+        said = f"{source(found, run)}: {recorded.iteration}; {model(found, estimate)}"
         blocks.append(
-            Block("Cycles by layer, predicted and measured", source + model(estimate), (shown,),
+            Block("Cycles by layer, predicted and measured", said, (shown,),
                   notes=notes)
         )  # fmt: skip
     numbers = charts.numbers_of(estimate)
@@ -206,7 +213,7 @@ def _layers(found: Findings) -> list[Block]:
         f"Of one image, {estimate.images} at a time. Cycles are those of a layer's loop nests, its "
         "waits and the beginnings of its instructions; KB are 1000 bytes, between DRAM and chip."
     )
-    blocks.append(Block("Layers, predicted", model(estimate), (what,), notes=(note,)))
+    blocks.append(Block("Layers, predicted", model(found, estimate), (what,), notes=(note,)))
     return blocks
 
 
@@ -256,7 +263,7 @@ def _activity(found: Findings) -> Section:
         )
         numbers = charts.numbers_of(found.estimate) if found.estimate is not None else {}
         drawn = charts.activity(run.recorded, numbers)
-        source = f"RTL in Verilator, memory with {run.memory}, cycle by cycle"
-        blocks = (Block("What the units do", source, charts=(drawn,),
+        said = f"{source(found, run)}; every cycle, until the third iteration begins"
+        blocks = (Block("What the units do", said, charts=(drawn,),
                         notes=(note,)),)  # fmt: skip
     return Section("activity", "Activity", blocks, missing(found, "simulate"))

@@ -344,6 +344,11 @@ def test_what_is_stale_is_said(build: Path, cnnaccel: Cnnaccel) -> None:
     text = page_of(build)
     assert "train: train settings changed." in text
     assert all(f"{stage}: hardware changed." in text for stage in ("compile", "simulate", "deploy"))
+    found = Parsed(text)
+    tiles = found.texts["source"][: len(found.texts["value"])]
+    assert [tile.endswith("; out of date") for tile in tiles] == [True] * 4 + [False, True]
+    rows = [row for row in found.tables["Speed"][1:] if row[0] != "board"]
+    assert len(rows) == 3 and all(row[-1].endswith("; out of date") for row in rows)
 
 
 def test_what_another_version_wrote(build: Path, cnnaccel: Cnnaccel) -> None:
@@ -463,5 +468,10 @@ def test_a_phone_scrolls_tables_and_not_the_page(chromium: Browser, whole: Path)
 
 def test_on_paper(chromium: Browser, whole: Path) -> None:
     chromium.show(whole / "tiny/report/report.html", 1400, False)
+    chromium.call("Emulation.setEmulatedMedia", media="print")
+    chromium.call("Emulation.setDeviceMetricsOverride", width=720, height=1000,
+                  deviceScaleFactor=1, mobile=False)  # fmt: skip
+    assert chromium.evaluate("document.documentElement.scrollWidth") <= 720
+    chromium.call("Emulation.setEmulatedMedia", media="")
     made = chromium.call("Page.printToPDF", printBackground=True, paperWidth=8.27, paperHeight=11.7)
     assert len(made["data"]) > 40_000
