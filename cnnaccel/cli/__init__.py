@@ -75,7 +75,7 @@ for _command in (
 @configured
 @click.option("--open", "show", is_flag=True, help="Show the page in the browser.")
 def report(show: bool, **where: Any) -> None:
-    """Write a page on CONFIG: accuracy, speed, resources, and what measured each figure.
+    """Write one page on CONFIG: every figure, and what measured it.
 
     \b
     Example:

@@ -36,6 +36,8 @@ _COMMANDS = {
 }
 _BY_HAND = ("checkpoint", "images")
 """Inputs of a stage that was run with options of its own: what else it depends on is not told."""
+_AS_RECORDED = ("target", "Vivado")
+"""Inputs of which any is right: the board it ran on, the version that built it."""
 _FIRST, _WRONG = 20, 10
 """Sample images: the first of the test split, and the first that are taken wrongly."""
 
@@ -47,7 +49,8 @@ def report(job: Job, config: str) -> Path:
         WorkspaceError: nothing is quantized yet, or a file of a stage is damaged.
     """
     graph = stored_graph(job)
-    states = {name: _state(job, name, config) for name in _STAGES}
+    at_hand = _data_at_hand(job)
+    states = {name: _state(job, name, config, at_hand) for name in _STAGES}
     reader = _Reader(job, states)
     quantized = reader.read("quantize", findings.read_quantization)
     if quantized is None:
@@ -74,7 +77,8 @@ def report(job: Job, config: str) -> Path:
         reader.read("check", findings.read_built),
         reader.read("build-hw", findings.read_built),
     )
-    found = replace(found, samples=_samples(job, found))
+    if at_hand:
+        found = replace(found, samples=_samples(job, found))
     from cnnaccel.report.page import page
 
     text = page(found)
@@ -123,14 +127,22 @@ class _Reader:
             return None
 
 
-def _state(job: Job, name: str, config: str) -> StageState:
+def _data_at_hand(job: Job) -> bool:
+    """Whether the dataset is there; asked once, as it is looked for in the network, too."""
+    try:
+        return bool(job.data_digest)
+    except DataError:
+        return False
+
+
+def _state(job: Job, name: str, config: str, at_hand: bool) -> StageState:
     stage = job.workspace.stage(name)
     stage.finish_swap()
     manifest = stage.manifest()
     command = "cnnaccel " + _COMMANDS.get(name, f"{name} {{config}}").format(config=config)
     if manifest is None:
         return StageState(name, command, stage.why_stale({}) or "", False, False, "", "")
-    reason = _why_stale(job, stage, manifest)
+    reason = _why_stale(job, stage, manifest, at_hand)
     versions = ", ".join(f"{k} {v}" for k, v in manifest.get("versions", {}).items())
     try:
         headline = headline_of(stage.folder)
@@ -139,20 +151,19 @@ def _state(job: Job, name: str, config: str) -> StageState:
     return StageState(name, command, reason or "up to date", not reason, True, headline, versions)
 
 
-def _why_stale(job: Job, stage: Stage, manifest: dict[str, Any]) -> str | None:
+def _why_stale(job: Job, stage: Stage, manifest: dict[str, Any], at_hand: bool) -> str | None:
     """In a few words, which are about names and never about places on this machine."""
     recorded = manifest["inputs"]
     by_hand = any(name in recorded for name in _BY_HAND)
     wanted = _INPUTS.get(stage.folder.name)
     if wanted is None or by_hand:
         return stage.why_stale(recorded)
+    if not at_hand:
+        untold = "whether it still fits cannot be told without the dataset"
+        return stage.why_stale(recorded) or untold
     try:
-        inputs = wanted(job)
-        if "target" in recorded:  # the board it ran on; any is right
-            inputs["target"] = recorded["target"]
-        return stage.why_stale(inputs)
-    except DataError:
-        return "whether it still fits cannot be told without the dataset"
+        kept = {name: recorded[name] for name in _AS_RECORDED if name in recorded}
+        return stage.why_stale(wanted(job) | kept)
     except WorkspaceError:
         return "what it was made from is missing or was altered"
     except CnnaccelError as error:
@@ -166,13 +177,10 @@ def _digest(stage: Stage) -> str:
 
 
 def _samples(job: Job, found: Findings) -> Samples | None:
-    """From the logits that `deploy` stored, or by golden; None where the dataset is not at hand."""
-    try:
-        test, classes = job.dataset.test, job.dataset.classes
-    except DataError:
-        return None
+    """From the logits of the engine, or by golden; None where the images are others by now."""
+    test, classes = job.dataset.test, job.dataset.classes
     if test.images.shape[1:] != found.graph.input.shape:
-        return None  # the configuration has other data by now
+        return None
     logits, by = _logits(job, found, len(test))
     if logits is None:
         logits, by = golden.run(found.graph, test.images[:_GOLDEN_IMAGES]), "golden executor"

@@ -17,10 +17,13 @@ import numpy as np
 import pytest
 
 from cnnaccel.cli import main
+from cnnaccel.errors import DataMissingError
+from cnnaccel.nn import data
 from cnnaccel.workspace import MANIFEST, Stage
 from tests.flow.browser import CHROMIUM, Browser, browser
 from tests.flow.conftest import Cnnaccel
 from tests.flow.test_bad_input import digests
+from tests.flow.test_engine_commands import wrong_value
 
 CONFIG = "tiny"
 RESOURCES = [
@@ -349,6 +352,35 @@ def test_what_is_stale_is_said(build: Path, cnnaccel: Cnnaccel) -> None:
     assert [tile.endswith("; out of date") for tile in tiles] == [True] * 4 + [False, True]
     rows = [row for row in found.tables["Speed"][1:] if row[0] != "board"]
     assert len(rows) == 3 and all(row[-1].endswith("; out of date") for row in rows)
+
+
+def test_a_difference_is_shown(
+    build: Path, cnnaccel: Cnnaccel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.rmtree(build / "tiny/deploy")
+    wrong_value(monkeypatch, only=10)
+    assert cnnaccel("simulate", CONFIG, "--build-dir", build, "--images", "3").code == 1
+    assert cnnaccel("report", CONFIG, "--build-dir", build).code == 0
+    found = Parsed(page_of(build))
+    differs = found.row("Accuracy by level", "RTL")["compared"]
+    assert differs.startswith("differs: engine: image 1, channel 2")
+    assert found.texts["value"][-1] == "different"
+
+
+def test_without_the_dataset(
+    build: Path, cnnaccel: Cnnaccel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked = []
+
+    def missing(*where: object) -> Path:
+        looked.append(where)
+        raise DataMissingError("it is not on this machine")
+
+    monkeypatch.setattr(data, "find_data_dir", missing)
+    assert cnnaccel("report", CONFIG, "--build-dir", build).code == 0
+    text = page_of(build)
+    assert "No sample images" in text and "data:image/png" not in text
+    assert text.count("cannot be told without the dataset") >= 6 and len(looked) == 1
 
 
 def test_what_another_version_wrote(build: Path, cnnaccel: Cnnaccel) -> None:
