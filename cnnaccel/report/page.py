@@ -146,7 +146,7 @@ def _levels(found: Findings) -> list[list[str | Cell]]:
                         "not run",
                         "not run",
                         "",
-                        f"makes it: {found.stages['board'].command}",
+                        f"{found.stages['board'].command} runs it",
                     ]
                 )
             continue

@@ -137,7 +137,7 @@ def _overview(found: Findings) -> Block:
         if run is not None:
             rows.append(_run_row(found, run))
     if found.board is None:
-        rows.append(["board", "not run", *[""] * 7, f"makes it: {found.stages['board'].command}"])
+        rows.append(["board", "not run", *[""] * 7, f"{found.stages['board'].command} runs it"])
     return Block(
         "Predicted and measured", "named in each row", (table("Speed", _FIGURES, rows),),
         notes=("Of an image. The prediction beside a run is of that very run, weights loaded, with "
