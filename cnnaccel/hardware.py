@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 from cnnaccel.config import FieldError, load_dataclass
 from cnnaccel.errors import ConfigError
@@ -89,6 +90,8 @@ class HardwareConfig:
     """Bursts that DRAM takes before it has answered, in each direction; taken likewise."""
     part: str = "xc7z020clg400-1"
     """As the vendor's tools call it."""
+    ps_preset: Literal["pynq_z1", "pynq_z2", "zcu104"] = "pynq_z1"
+    """How the board's processing system is set: a file of `hw/tcl/vivado/boards`."""
     name: str = field(default="", metadata={"internal": True})
     """Of the board: the file's stem."""
 

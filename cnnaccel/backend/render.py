@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from cnnaccel.backend.template import render_template as _render
+from cnnaccel.backend.zynq import REGION_BYTES, processing_system
 from cnnaccel.compiler import isa
 from cnnaccel.compiler.record import Code, Field, Record, layout
 from cnnaccel.hardware import FORMAT_VERSION, HardwareConfig
@@ -129,40 +130,30 @@ def render_layout() -> str:
 
 def render_hwh(hardware: HardwareConfig) -> str:
     """`cnnaccel.hwh`: what pynq reads of a simulated design, as Vivado writes it of a real one."""
-    ultrascale = hardware.part.startswith("xczu")
-    pll_mhz = 1500 if ultrascale else 1000
-    product = max(1, round(pll_mhz / hardware.clock_mhz))
-    divisor = next((d for d in range(1, 64) if product % d == 0 and product // d < 64), 63)
-    divisors = product // divisor, divisor
-    if ultrascale:
-        ps, version, irq, master = "zynq_ultra_ps_e", "3.3", "pl_ps_irq0", "M_AXI_HPM0_FPD"
-        enable, ratio = "PSU__FPGA_PL{}_ENABLE", "PSU__CRL_APB__PL{}_REF_CTRL__DIVISOR{}"
-        first = 0xA000_0000
-    else:
-        ps, version, irq, master = "processing_system7", "5.5", "IRQ_F2P", "M_AXI_GP0"
-        enable, ratio = "PCW_FPGA_FCLK{}_ENABLE", "PCW_FCLK{}_PERIPHERAL_DIVISOR{}"
-        first = 0x43C0_0000
+    ps = processing_system(hardware)
+    divisors = ps.divisors(hardware.clock_mhz)
+    first, second = ps.base, ps.base + REGION_BYTES
     parameters: list[tuple[str, int]] = []
     for clock in range(4):
-        parameters.append((enable.format(clock), int(clock == 0)))
-        parameters += [(ratio.format(clock, i), divisors[i]) for i in range(2)]
+        parameters.append((ps.clock_enable.format(clock), int(clock == 0)))
+        parameters += [(ps.clock_divisor.format(clock, i), divisors[i]) for i in range(2)]
     return _render(
         "cnnaccel.hwh.j2",
         board=hardware.name or hardware.part,
         part=hardware.part,
-        family="zynquplus" if ultrascale else "zynq",
-        ps=ps, ps_version=version, irq=irq, master=master, parameters=parameters,
-        engine_first=f"{first:08X}", engine_last=f"{first + 0xFFFF:08X}",
-        intc_first=f"{first + 0x10000:08X}", intc_last=f"{first + 0x1FFFF:08X}",
+        family=ps.family, ps=ps.ip, ps_version=ps.version, irq=ps.irq, master=ps.master,
+        parameters=parameters,
+        engine_first=f"{first:08X}", engine_last=f"{first + REGION_BYTES - 1:08X}",
+        intc_first=f"{second:08X}", intc_last=f"{second + REGION_BYTES - 1:08X}",
         registers=[
             {"name": name, "at": f"0x{at:02x}", "meaning": meaning, "access": access,
              "flags": flags}
-            for name, at, meaning, access, flags in _words()
+            for name, at, meaning, access, flags in register_words()
         ],
     )  # fmt: skip
 
 
-def _words() -> Iterable[tuple[str, int, str, str, list[Row]]]:
+def register_words() -> Iterable[tuple[str, int, str, str, list[Row]]]:
     """The registers as words of 32 bits: name, offset, meaning, access, flags."""
     access = {"read": "read-only", "write": "write-only"}
     for register in isa.registers():

@@ -1,0 +1,76 @@
+"""The Tcl of `hw/tcl` without Vivado: linted, and run by a mock that checks what it is given."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from cnnaccel.backend.lint import top_sources
+from cnnaccel.backend.render import render_params_svh
+from cnnaccel.backend.render_tcl import render_config_tcl
+from cnnaccel.backend.tool import find_tool, run_tool
+from cnnaccel.errors import ToolError
+from cnnaccel.hardware import HardwareConfig
+from cnnaccel.resources import resource
+from cnnaccel.workspace import write_atomic
+
+STEPS = ("package", "design", "synthesize", "implement", "bitstream", "report")
+"""Scripts of `hw/tcl/vivado`, each one process of Vivado, in this order."""
+_SECONDS = 120.0
+
+
+def mock_vivado() -> Path:
+    """The mock, an executable that takes Vivado's command line."""
+    return resource("hw") / "tcl" / "mock" / "vivado"
+
+
+def check_tcl(hardware: HardwareConfig, folder: Path) -> None:
+    """Lint the scripts, run every step under the mock in `folder`, and leave there what it made.
+
+    Raises:
+        ConfigError: as `render_config_tcl`.
+        ToolError: tclsh or tclint is missing, or what one of them does not like.
+    """
+    lint_tcl()
+    if find_tool("tclsh") is None:
+        raise ToolError("tclsh is not there; `apt install tcl` brings it")
+    prepare_vivado(hardware, folder)
+    for step in STEPS:
+        run_tool(vivado_command(mock_vivado(), step), timeout_seconds=_SECONDS, folder=folder)
+
+
+def lint_tcl() -> None:
+    """tclint on all of `hw/tcl`.
+
+    Raises:
+        ToolError: it is missing, or what it does not like.
+    """
+    command = find_tool("tclint")
+    if command is None:
+        raise ToolError("tclint is not there; `pip install 'cnnaccel[check]'` brings it")
+    hw = resource("hw")
+    options: list[str | Path] = ["-c", hw / "lint" / "tclint.toml"]
+    run_tool([command, *options, hw / "tcl"], timeout_seconds=_SECONDS)
+
+
+def prepare_vivado(hardware: HardwareConfig, folder: Path) -> None:
+    """What the scripts read: the engine's sources in `folder/src`, and `folder/config.tcl`.
+
+    Raises:
+        ConfigError: as `render_config_tcl`.
+    """
+    config = render_config_tcl(hardware)
+    sources = folder / "src"
+    shutil.rmtree(sources, ignore_errors=True)
+    sources.mkdir(parents=True)
+    for path in top_sources():
+        shutil.copyfile(path, sources / path.name)
+    write_atomic(sources / "params.svh", render_params_svh(hardware).encode())
+    write_atomic(folder / "config.tcl", config.encode())
+
+
+def vivado_command(vivado: Path, step: str, jobs: int = 1) -> list[str | Path]:
+    """The command line of one step; to be run in the folder that was prepared."""
+    script = resource("hw") / "tcl" / "vivado" / f"{step}.tcl"
+    options = ["-mode", "batch", "-nojournal", "-notrace", "-log", f"{step}.log", "-source"]
+    return [vivado, *options, script, "-tclargs", "config.tcl", str(jobs)]

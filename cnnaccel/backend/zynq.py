@@ -1,0 +1,85 @@
+"""The processing systems that an engine sits beside: names, clocks, addresses.
+
+One home for what the simulated `.hwh`, `config.tcl` and the tests of both must agree on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+
+from cnnaccel.hardware import HardwareConfig
+
+ENGINE_CELL = "cnnaccel_0"
+"""The engine's name in a block design."""
+INTERRUPT_CELL = "axi_intc_0"
+REGION_BYTES = 1 << 16
+"""Of addresses, of the engine's registers and of the interrupt controller behind them."""
+_MOST_DIVISOR = 63
+
+
+@dataclass(frozen=True)
+class ProcessingSystem:
+    """One family of devices with processors; names are Vivado's."""
+
+    family: str
+    ip: str
+    version: str
+    irq: str
+    """Its interrupt input."""
+    master: str
+    """Its AXI port to the registers of the engine."""
+    pll_mhz: int
+    """Of the IO PLL, which makes the engine's clock."""
+    clock_enable: str
+    clock_divisor: str
+    """Parameters of clock {0} in the `.hwh`; of its divisor {1}."""
+    base: int
+    """Address of the engine's registers."""
+
+    @property
+    def cell(self) -> str:
+        """Its name in a block design."""
+        return f"{self.ip}_0"
+
+    def divisors(self, clock_mhz: float) -> tuple[int, int]:
+        """Two divisors of 1 to 63 that make of the PLL a clock as near as can be."""
+        pairs = product(range(1, _MOST_DIVISOR + 1), repeat=2)
+        return min(
+            ((first, second) for second, first in pairs),
+            key=lambda pair: abs(self.pll_mhz / (pair[0] * pair[1]) - clock_mhz),
+        )
+
+    def clock_mhz(self, wanted_mhz: float) -> float:
+        """What a clock asked for becomes."""
+        first, second = self.divisors(wanted_mhz)
+        return self.pll_mhz / (first * second)
+
+
+_ZYNQ = ProcessingSystem(
+    family="zynq",
+    ip="processing_system7",
+    version="5.5",
+    irq="IRQ_F2P",
+    master="M_AXI_GP0",
+    pll_mhz=1000,
+    clock_enable="PCW_FPGA_FCLK{}_ENABLE",
+    clock_divisor="PCW_FCLK{}_PERIPHERAL_DIVISOR{}",
+    base=0x43C0_0000,
+)
+_ULTRASCALE = ProcessingSystem(
+    family="zynquplus",
+    ip="zynq_ultra_ps_e",
+    version="3.3",
+    irq="pl_ps_irq0",
+    master="M_AXI_HPM0_FPD",
+    pll_mhz=1500,
+    clock_enable="PSU__FPGA_PL{}_ENABLE",
+    clock_divisor="PSU__CRL_APB__PL{}_REF_CTRL__DIVISOR{}",
+    base=0xA000_0000,
+)
+
+
+def processing_system(hardware: HardwareConfig) -> ProcessingSystem:
+    """That of the part."""
+    return _ULTRASCALE if hardware.part.startswith("xczu") else _ZYNQ

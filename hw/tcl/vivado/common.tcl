@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# What every step begins with. A step is one process of Vivado, started in the build folder:
+#
+#   vivado -mode batch -source <step>.tcl -tclargs <config.tcl> <jobs>
+#
+# It ends at the first error with a line `ERROR: [cnnaccel] <step>: ...` and exit code 1. Says what
+# it does in lines `cnnaccel: <step>: ...`. Runs in Tcl 8.5, which Vivado 2020.1 has.
+
+set first_version {2020 1}
+set scripts [file dirname [file normalize [info script]]]
+set step [file rootname [file tail $argv0]]
+
+# A line of progress.
+proc say {what} {
+    global step
+    puts "cnnaccel: $step: $what"
+}
+
+# Run the body of a step in the global scope.
+proc step {name body} {
+    global step argv config jobs
+    set step $name
+    if {[catch {
+        check_version
+        lassign $argv file jobs
+        if {[llength $argv] != 2 || ![string is integer -strict $jobs] || $jobs < 1} {
+            error "wants -tclargs <config.tcl> <jobs>, got '$argv'"
+        }
+        uplevel #0 [list source $file]
+        uplevel #0 $body
+    } message]} {
+        puts "ERROR: \[cnnaccel\] $name: $message"
+        exit 1
+    }
+    say "done"
+}
+
+proc check_version {} {
+    global first_version
+    set found [version -short]
+    if {![regexp {^(\d+)\.(\d+)} $found all year release]} {
+        error "this Vivado calls itself '$found'; wanted is a version like 2020.1"
+    }
+    lassign $first_version first_year first_release
+    if {$year < $first_year || ($year == $first_year && $release < $first_release)} {
+        error "this is Vivado $found; the scripts need [join $first_version .] or later"
+    }
+}
+
+# The one object that a query has to find.
+proc one {what objects} {
+    if {[llength $objects] != 1} {
+        error "$what: found [llength $objects] of it, wanted one"
+    }
+    return [lindex $objects 0]
+}
+
+# Take a run to the end of a step of it, or fail with what it says and where its log is.
+proc complete {name target args} {
+    global jobs
+    set run [one "run $name" [get_runs -quiet $name]]
+    launch_runs $run {*}$args -jobs $jobs
+    wait_on_run $run
+    set status [get_property STATUS $run]
+    if {![string match "$target Complete*" $status]} {
+        set log [file join [get_property DIRECTORY $run] runme.log]
+        error "run $name ended with '$status'; its log is $log"
+    }
+    say "$status"
+}
+
+# Forget what a run did before, if it did anything.
+proc renew {name args} {
+    set run [one "run $name" [get_runs -quiet $name]]
+    if {[get_property STATUS $run] ne "Not started"} {
+        reset_run {*}$args $run
+    }
+}

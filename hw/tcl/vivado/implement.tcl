@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# Step implement: run impl_1 as far as routing.
+
+source [file join [file dirname [file normalize [info script]]] common.tcl]
+
+step implement {
+    open_project ./project/cnnaccel.xpr
+    renew impl_1
+    say "opt_design to route_design"
+    complete impl_1 route_design -to_step route_design
+    close_project
+}

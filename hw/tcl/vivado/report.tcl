@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# Step report: Vivado's reports in ./reports; of them, as lines `key value`, the numbers that we
+# need in summary.txt; in paths.txt the worst paths that fail, as lines
+# `<setup or hold> <slack ns> <delay ns> <levels of logic> <start> <end>`.
+
+source [file join [file dirname [file normalize [info script]]] common.tcl]
+
+# The first number in the row of a table of `report_utilization` or `report_power`.
+proc cell_of {text row file} {
+    if {![regexp -line "^\\|\\s*$row\\s*\\|\\s*(\[\\d.\]+)\\s*\\|" $text all number]} {
+        error "reports/$file has no row '$row'"
+    }
+    return $number
+}
+
+proc utilization_of {text family} {
+    set logic [expr {$family eq "zynq" ? "Slice" : "CLB"}]
+    foreach {key row} [list \
+        lut "$logic LUTs\\*?" \
+        lutram "LUT as Memory" \
+        ff "$logic Registers" \
+        bram36 "Block RAM Tile" \
+        dsp "DSPs" \
+    ] {
+        lappend numbers $key [cell_of $text $row utilization.rpt]
+    }
+    return $numbers
+}
+
+# The row under the heading of the design's timing summary: worst and total slack in ns.
+proc timing_of {text} {
+    if {![regexp {WNS\(ns\)[^\n]*\n[ -]+\n([^\n]+)} $text all row] || [llength $row] < 8} {
+        error "reports/timing.rpt has no design timing summary"
+    }
+    lassign $row wns tns failing endpoints whs ths failing_hold
+    if {![string is double -strict $wns] || ![string is double -strict $whs]} {
+        error "reports/timing.rpt knows no slack (WNS $wns, WHS $whs): is the clock constrained?"
+    }
+    return [list wns $wns tns $tns failing_endpoints $failing endpoints $endpoints \
+        whs $whs ths $ths failing_hold_endpoints $failing_hold]
+}
+
+# The ten worst paths of a kind that fail.
+proc failing_paths {kind delay_type} {
+    set lines {}
+    foreach path [get_timing_paths -delay_type $delay_type -max_paths 10 -slack_lesser_than 0] {
+        lappend lines [join [list $kind [get_property SLACK $path] \
+            [get_property DATAPATH_DELAY $path] [get_property LOGIC_LEVELS $path] \
+            [get_property STARTPOINT_PIN $path] [get_property ENDPOINT_PIN $path]] " "]
+    }
+    return $lines
+}
+
+proc read_text {path} {
+    set file [open $path]
+    set text [read $file]
+    close $file
+    return $text
+}
+
+proc write_lines {path lines} {
+    set file [open $path w]
+    foreach line $lines {
+        puts $file $line
+    }
+    close $file
+}
+
+step report {
+    open_project ./project/cnnaccel.xpr
+    say "opening the routed design"
+    open_run impl_1
+    file mkdir reports
+    say "utilization, timing, power, clocks"
+    report_utilization -file reports/utilization.rpt
+    report_timing_summary -delay_type min_max -max_paths 10 -file reports/timing.rpt
+    report_power -file reports/power.rpt
+    report_clocks -file reports/clocks.rpt
+
+    set summary [utilization_of [read_text reports/utilization.rpt] $config(family)]
+    lappend summary {*}[timing_of [read_text reports/timing.rpt]]
+    lappend summary power_w \
+        [cell_of [read_text reports/power.rpt] {Total On-Chip Power \(W\)} power.rpt]
+    set name [expr {$config(family) eq "zynq" ? "clk_fpga_0" : "clk_pl_0"}]
+    set period [get_property PERIOD [one "clock $name" [get_clocks -quiet $name]]]
+    lappend summary period_ns $period clock_mhz [format %.3f [expr {1000.0 / $period}]]
+    lappend summary vivado [version -short] part $config(part) digest $config(digest)
+    set lines {}
+    foreach {key value} $summary {
+        lappend lines "$key $value"
+    }
+    write_lines reports/summary.txt $lines
+    write_lines reports/paths.txt [concat [failing_paths setup max] [failing_paths hold min]]
+    close_project
+}
