@@ -9,7 +9,7 @@
 
 set first_version {2020 1}
 set scripts [file dirname [file normalize [info script]]]
-set step [file rootname [file tail $argv0]]
+set step start
 
 # A line of progress.
 proc say {what} {

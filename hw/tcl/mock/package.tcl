@@ -1,0 +1,295 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# The IP packager: ports, parameters and interfaces as the Verilog top has them.
+
+mock::define ipx::package_project {
+    -root_dir value -vendor value -library value -taxonomy value -import_files flag
+} {} {
+    need_project
+    foreach option {-root_dir -vendor -library} {
+        if {$opt($option) eq ""} {
+            refuse "IP_Flow 19-1" "ipx::package_project: $option is wanted."
+        }
+    }
+    if {!$opt(-import_files)} {
+        refuse "IP_Flow 19-1" "ipx::package_project: without -import_files the files stay outside."
+    }
+    set top $s(value,sources_1,TOP)
+    set file [objects file [list $top.v]]
+    if {$top eq "" || [llength $file] != 1} {
+        refuse "IP_Flow 19-259" "ipx::package_project: the top '$top' is in no Verilog file."
+    }
+    check_sources
+    set s(core) [read_top [read_text $file]]
+    set s(core_folder) $opt(-root_dir)
+    create core core [list NAME $top VENDOR $opt(-vendor) LIBRARY $opt(-library) VERSION 1.0]
+    foreach bus [dict keys [dict get $s(core) interfaces]] {
+        create core_bus core_bus:$bus [list NAME $bus]
+    }
+    create map map:s_axi_ctl {NAME s_axi_ctl}
+    create block block:s_axi_ctl/reg0 {NAME reg0 RANGE 256}
+    return core
+}
+
+# Every file that is included, and the module of every file, has to be among the sources.
+proc mock::check_sources {} {
+    set names {}
+    foreach file [objects file] {
+        lappend names [file tail $file]
+    }
+    foreach file [objects file] {
+        foreach {all name} [regexp -all -inline -line {^\s*`include "([^"]+)"} [read_text $file]] {
+            if {$name ni $names} {
+                refuse "IP_Flow 19-1" "[file tail $file] includes $name, which is no source."
+            }
+        }
+        if {[file extension $file] eq ".svh"} {
+            variable s
+            if {![info exists s(value,$file,FILE_TYPE)]} {
+                refuse "IP_Flow 19-1" "[file tail $file] is no Verilog Header."
+            }
+        }
+    }
+}
+
+# Parameters with defaults, and interfaces: from the attributes, or by the names of AXI.
+proc mock::read_top {text} {
+    set parameters {}
+    foreach {all name value} [regexp -all -inline {parameter integer (\w+)\s*= (\d+)} $text] {
+        lappend parameters $name [list {int 1 1024} $value]
+    }
+    set interfaces {}
+    set note {}
+    foreach line [split $text \n] {
+        if {[regexp {X_INTERFACE_INFO = "xilinx.com:signal:(\w+):1.0 (\w+) \w+"} $line all kind name]} {
+            set note [dict create name $name kind $kind parameters {}]
+        } elseif {[regexp {X_INTERFACE_PARAMETER = "([^"]+)"} $line all list]} {
+            foreach item [split $list ,] {
+                dict set note parameters [lindex $item 0] [lindex $item 1]
+            }
+        } elseif {[regexp {^\s*(input|output)\s+wire\s+(\[[^]]+\])?\s*(\w+)} $line all way width port]} {
+            if {$note ne ""} {
+                dict set note way $way
+                dict set interfaces [dict get $note name] $note
+                set note {}
+            } elseif {[regexp {^((?:s|m)_axi_\w+)_(\w+)$} $port all bus signal]} {
+                dict set interfaces $bus kind aximm
+                dict set interfaces $bus $signal [list $way $width]
+            } else {
+                refuse "IP_Flow 19-1" "the port $port belongs to no interface."
+            }
+        }
+    }
+    return [dict create parameters $parameters interfaces $interfaces]
+}
+
+mock::define ipx::current_core {} {} {
+    need ipx::current_core core core
+    return core
+}
+
+mock::define ipx::get_bus_interfaces {-quiet flag -of_objects value} {name} {
+    need "ipx::get_bus_interfaces -of_objects" $opt(-of_objects) core
+    return [answer $opt(-quiet) "bus interface" $name [objects core_bus [list core_bus:$name]]]
+}
+
+mock::define ipx::remove_all_memory_map {} {core} {
+    need ipx::remove_all_memory_map $core core
+    array unset s kind,map:*
+    array unset s kind,block:*
+    return
+}
+
+mock::define ipx::add_memory_map {} {name core} {
+    need ipx::add_memory_map $core core
+    if {[info exists s(kind,map:$name)]} {
+        refuse "IP_Flow 19-1" "ipx::add_memory_map: there is a memory map '$name'."
+    }
+    return [create map map:$name [list NAME $name]]
+}
+
+mock::define ipx::add_address_block {} {name map} {
+    need ipx::add_address_block $map map
+    return [create block block:[string range $map 4 end]/$name [list NAME $name]]
+}
+
+mock::define ipx::add_register {} {name block} {
+    need ipx::add_register $block block
+    if {[info exists s(kind,register:$name)]} {
+        refuse "IP_Flow 19-1" "ipx::add_register: there is a register '$name'."
+    }
+    return [create register register:$name [list NAME $name]]
+}
+
+mock::define ipx::add_field {} {name register} {
+    need ipx::add_field $register register
+    set field field:[string range $register 9 end]:$name
+    if {[info exists s(kind,$field)]} {
+        refuse "IP_Flow 19-1" "ipx::add_field: $register has a field '$name'."
+    }
+    return [create field $field [list NAME $name]]
+}
+
+mock::define ipx::create_xgui_files {} {core} {
+    need ipx::create_xgui_files $core core
+    return
+}
+
+mock::define ipx::update_checksums {} {core} {
+    need ipx::update_checksums $core core
+    return
+}
+
+mock::define ipx::check_integrity {} {core} {
+    need ipx::check_integrity $core core
+    foreach name [dict keys [dict get $s(core) interfaces] s_axi*] {
+        set map [do_get_property {} SLAVE_MEMORY_MAP_REF core_bus:$name]
+        set blocks [objects block [list block:$map/*]]
+        if {$map eq "" || [llength $blocks] != 1} {
+            refuse "IP_Flow 19-1" "the slave interface $name has no memory map with a block."
+        }
+        foreach property {RANGE WIDTH USAGE} {
+            if {[do_get_property {} $property [lindex $blocks 0]] eq ""} {
+                refuse "IP_Flow 19-1" "[lindex $blocks 0] has no $property."
+            }
+        }
+    }
+    foreach register [objects register] {
+        check_register $register
+    }
+    return
+}
+
+# A register lies in its block, beside the others, and its fields in it.
+proc mock::check_register {register} {
+    variable s
+    set at [do_get_property {} ADDRESS_OFFSET $register]
+    if {$at eq "" || $at % 4} {
+        refuse "IP_Flow 19-1" "$register has the offset '$at'."
+    }
+    foreach other [objects register] {
+        if {$other ne $register && [do_get_property {} ADDRESS_OFFSET $other] == $at} {
+            refuse "IP_Flow 19-1" "$register and $other have the same offset, $at."
+        }
+    }
+    foreach field [objects field [list field:[string range $register 9 end]:*]] {
+        set bit [do_get_property {} BIT_OFFSET $field]
+        if {$bit eq "" || $bit >= [do_get_property {} SIZE $register]} {
+            refuse "IP_Flow 19-1" "$field has the bit '$bit'."
+        }
+    }
+}
+
+mock::define ipx::save_core {} {core} {
+    need ipx::save_core $core core
+    set package $s(core)
+    foreach property {VENDOR LIBRARY NAME VERSION DESCRIPTION} {
+        lappend parts [do_get_property {} $property core]
+    }
+    dict set package vlnv [join [lrange $parts 0 3] :]
+    set header [read_text [one_file params.svh]]
+    foreach {all name value} [regexp -all -inline {(\w+) = (\d+);} $header] {
+        dict set package constants $name $value
+    }
+    set block [lindex [objects block] 0]
+    dict set package segment [list [lindex [split [string range $block 6 end] /] 0] \
+        [do_get_property {} NAME $block] [do_get_property {} RANGE $block]]
+    dict set package registers [packed_registers]
+    write_text [file join $s(core_folder) mock.ip] $package
+    write_text [file join $s(core_folder) component.xml] [component $parts]
+    foreach file [objects file] {
+        file mkdir [file join $s(core_folder) src]
+        file copy -force $file [file join $s(core_folder) src]
+    }
+    return
+}
+
+proc mock::one_file {name} {
+    return [lindex [objects file [list $name]] 0]
+}
+
+# Every register as a dict of its properties and fields.
+proc mock::packed_registers {} {
+    set registers {}
+    foreach register [objects register] {
+        set entry [properties_of $register {NAME ADDRESS_OFFSET SIZE ACCESS DESCRIPTION}]
+        set fields {}
+        foreach field [objects field [list field:[dict get $entry NAME]:*]] {
+            lappend fields [properties_of $field {NAME BIT_OFFSET BIT_WIDTH ACCESS DESCRIPTION}]
+        }
+        lappend registers [dict replace $entry fields $fields]
+    }
+    return $registers
+}
+
+proc mock::properties_of {object names} {
+    set entry {}
+    foreach name $names {
+        dict set entry $name [do_get_property {} $name $object]
+    }
+    return $entry
+}
+
+proc mock::component {parts} {
+    lassign $parts vendor library name version description
+    return "<?xml version=\"1.0\" encoding=\"UTF-8\"?>
+<!-- Made by cnnaccel's mock of Vivado: no IP. -->
+<spirit:component xmlns:spirit=\"http://www.spiritconsortium.org/XMLSchema/SPIRIT/1685-2009\">
+  <spirit:vendor>$vendor</spirit:vendor>
+  <spirit:library>$library</spirit:library>
+  <spirit:name>$name</spirit:name>
+  <spirit:version>$version</spirit:version>
+  <spirit:description>[escaped $description]</spirit:description>
+</spirit:component>
+"
+}
+
+# The engine as a cell: what its package says, with the parameters of the cell.
+proc mock::shape_package {cell} {
+    variable s
+    set package [dict get $s(ip,$cell) package]
+    set pins {}
+    set buses {}
+    set spaces {}
+    foreach {name entry} [dict get $package interfaces] {
+        set kind [dict get $entry kind]
+        if {$kind eq "aximm"} {
+            lappend buses $name [package_bus $cell $name $entry $package]
+            if {[string match m_* $name]} {
+                set last [expr {(1 << [config_of $cell AddressBits]) - 1}]
+                lappend spaces $name [dict create bus $name windows [list 0 $last]]
+            }
+            continue
+        }
+        set short [dict get {clock clk reset rst interrupt intr} $kind]
+        set direction [expr {[dict get $entry way] eq "input" ? "I" : "O"}]
+        set polarity -
+        if {$kind eq "reset"} {
+            set active [dict get $entry parameters POLARITY]
+            set polarity [expr {$active eq "ACTIVE_LOW" ? "low" : "high"}]
+        }
+        lappend pins $name [list $direction $short $polarity [expr {$direction eq "I"}]]
+    }
+    lassign [dict get $package segment] map block bytes
+    return [dict create pins $pins buses $buses spaces $spaces \
+        segments [list $map/$block [list $map - $bytes]]]
+}
+
+# An AXI interface: mode by the direction of its address, width of its data, clock that names it.
+proc mock::package_bus {cell name entry package} {
+    set mode [expr {[lindex [dict get $entry araddr] 0] eq "input" ? "Slave" : "Master"}]
+    set clock -
+    dict for {other item} [dict get $package interfaces] {
+        if {[dict get $item kind] eq "clock"
+            && $name in [split [dict get $item parameters ASSOCIATED_BUSIF] :]} {
+            set clock $other
+        }
+    }
+    regexp {^\[(.*)-1:0\]$|^\[(\d+):0\]$} [lindex [dict get $entry rdata] 1] all formula last
+    set width [expr {$last ne "" ? $last + 1 : ""}]
+    if {$width eq ""} {
+        set width [expr [string map [list WordBytes [config_of $cell WordBytes]] $formula]]
+    }
+    set protocol [expr {[dict exists $entry arlen] ? "AXI4" : "AXI4LITE"}]
+    return [axi $mode $protocol $width $clock]
+}

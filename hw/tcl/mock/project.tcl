@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# Projects and runs. A project lies in its .xpr and, for the mock, in mock.state beside it.
+
+mock::define version {-short flag} {} {
+    return [expr {$opt(-short) ? "[release]_mock" : "Vivado v[release] (mock)"}]
+}
+
+mock::define get_parts {-quiet flag} {pattern} {
+    set known [regexp {^(xc7z0[12]0clg400-[123]|xczu(3eg-sbva484|7ev-ffvc1156)-[123]-[ei])$} $pattern]
+    return [expr {$known ? $pattern : ""}]
+}
+
+mock::define create_project {-part value -force flag} {name directory} {
+    if {$s(project) ne ""} {
+        refuse "Common 17-53" "create_project: project '$s(project)' is open."
+    }
+    if {[do_get_parts {} $opt(-part)] eq ""} {
+        refuse "Coretcl 2-106" "Specified part could not be found: '$opt(-part)'."
+    }
+    set xpr [file join $directory $name.xpr]
+    if {[file exists $xpr] && !$opt(-force)} {
+        refuse "Coretcl 2-1" "create_project: $xpr exists; -force replaces it."
+    }
+    array unset s
+    array set s [list project $name part $opt(-part) directory [file normalize $directory] \
+        design "" validated 0 generated 0 assigned {} excluded {} catalog {}]
+    file mkdir $directory
+    create project $name [list NAME $name PART $opt(-part) DIRECTORY $s(directory)]
+    create fileset sources_1 {NAME sources_1 TOP ""}
+    foreach run {synth_1 impl_1} {
+        create run $run [list NAME $run STATUS "Not started" PROGRESS 0% \
+            DIRECTORY [file join $s(directory) $name.runs $run]]
+    }
+    save_project
+    return $name
+}
+
+mock::define open_project {} {path} {
+    if {$s(project) ne ""} {
+        refuse "Common 17-53" "open_project: project '$s(project)' is open."
+    }
+    set state [file join [file dirname $path] mock.state]
+    if {![file exists $path] || ![file exists $state]} {
+        refuse "Coretcl 2-27" "open_project: there is no project $path."
+    }
+    set file [open $state]
+    array unset s
+    array set s [read $file]
+    close $file
+    return $s(project)
+}
+
+mock::define close_project {} {} {
+    need_project
+    save_project
+    array unset s
+    set s(project) ""
+    return
+}
+
+mock::define current_project {} {} {
+    need_project
+    return $s(project)
+}
+
+mock::define current_fileset {} {} {
+    need_project
+    return sources_1
+}
+
+mock::define update_compile_order {-fileset value} {} {
+    need_project
+    need "update_compile_order -fileset" $opt(-fileset) fileset
+    return
+}
+
+# The .xpr, and all that there is.
+proc mock::save_project {} {
+    variable s
+    write_text [file join $s(directory) $s(project).xpr] [subst {<?xml version="1.0"?>
+<!-- Made by cnnaccel's mock of Vivado: no project. -->
+<Project Version="7" Minor="49" Path="$s(project).xpr"><DefaultLaunch Dir=""/></Project>
+}]
+    write_text [file join $s(directory) mock.state] [array get s]
+}
+
+proc mock::write_text {path text} {
+    file mkdir [file dirname $path]
+    set file [open $path w]
+    puts -nonewline $file $text
+    close $file
+}
+
+proc mock::read_text {path} {
+    set file [open $path]
+    set text [read $file]
+    close $file
+    return $text
+}
+
+# ---- runs ----------------------------------------------------------------------------------------
+
+mock::define get_runs {-quiet flag} {name} {
+    need_project
+    return [answer $opt(-quiet) run $name [objects run [list $name]]]
+}
+
+mock::define reset_run {-from_step {write_bitstream}} {run} {
+    need reset_run $run run
+    if {$opt(-from_step) eq ""} {
+        set_run $run "Not started" 0%
+    } else {
+        set_run $run "route_design Complete!" 80%
+    }
+    return
+}
+
+mock::define launch_runs {-jobs positive -to_step {route_design write_bitstream}} {runs...} {
+    foreach run $runs {
+        need launch_runs $run run
+        if {$opt(-to_step) ne "" && $run ne "impl_1"} {
+            refuse "Vivado 12-1" "launch_runs $run: it has no step '$opt(-to_step)'."
+        }
+        if {$s(value,$run,PROGRESS) eq "100%"} {
+            refuse "Vivado 12-1088" "Run needs to be reset before launching. The run is '$run'."
+        }
+        if {$run eq "impl_1" && $s(value,synth_1,STATUS) ne "synth_design Complete!"} {
+            refuse "Vivado 12-1" "launch_runs impl_1: synth_1 is '$s(value,synth_1,STATUS)'."
+        }
+        set s(target,$run) [expr {$run eq "synth_1" ? "synth_design" : $opt(-to_step)}]
+        set_run $run "Running $s(target,$run)..." 10%
+    }
+    return
+}
+
+mock::define wait_on_run {} {run} {
+    need wait_on_run $run run
+    if {![info exists s(target,$run)]} {
+        refuse "Vivado 12-1" "wait_on_run $run: it was not launched."
+    }
+    set target $s(target,$run)
+    set trouble [expr {$run eq "synth_1" ? [synthesis_trouble] : ""}]
+    set log [file join $s(value,$run,DIRECTORY) runme.log]
+    write_text $log "mock of Vivado: $target\n$trouble\n"
+    if {$trouble ne ""} {
+        print "ERROR: \[Synth 8-1\] $trouble"
+        set_run $run "$target ERROR" 0%
+    } elseif {$target eq "write_bitstream"} {
+        write_bitstream [file join $s(value,$run,DIRECTORY) cnnaccel_wrapper.bit]
+        set_run $run "write_bitstream Complete!" 100%
+    } elseif {$target eq "route_design"} {
+        set failed [expr {[setting WNS 0.5] < 0 ? ", Failed Timing" : ""}]
+        set_run $run "route_design Complete$failed!" 80%
+    } else {
+        set_run $run "$target Complete!" 100%
+    }
+    unset s(target,$run)
+    save_project
+    return
+}
+
+proc mock::set_run {run status progress} {
+    variable s
+    set s(value,$run,STATUS) $status
+    set s(value,$run,PROGRESS) $progress
+}
+
+# Why synthesis cannot succeed, or nothing.
+proc mock::synthesis_trouble {} {
+    variable s
+    if {$s(value,sources_1,TOP) eq ""} {
+        return "the fileset sources_1 has no top"
+    }
+    set top $s(value,sources_1,TOP)
+    if {[llength [objects file [list $top.v]]] == 0} {
+        return "no file of the project has module '$top'"
+    }
+    if {!$s(generated)} {
+        return "module 'cnnaccel' not found: the block design was not generated"
+    }
+    foreach cell [objects cell] {
+        if {[dict exists $s(ip,$cell) package]} {
+            set trouble [elaboration_trouble $cell]
+            if {$trouble ne ""} {
+                return $trouble
+            }
+        }
+    }
+}
+
+# The engine checks its parameters against its package when it is elaborated.
+proc mock::elaboration_trouble {cell} {
+    variable s
+    set package [dict get $s(ip,$cell) package]
+    foreach {parameter constant} {WordBytes InputLanes AddressBits AddressBits} {
+        set got [config_of $cell $parameter]
+        set wanted [dict get $package constants $constant]
+        if {$got != $wanted} {
+            return "$cell: $parameter is $got, its package says $constant = $wanted"
+        }
+    }
+}

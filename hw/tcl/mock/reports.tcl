@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# Reports in the form of Vivado's. Their numbers are made up, or come from the environment.
+
+namespace eval mock {
+    variable sites {
+        xc7z010 {17600 6000 35200 60 80} xc7z020 {53200 17400 106400 140 220}
+        xczu3eg {70560 28800 141120 216 360} xczu7ev {230400 101760 460800 312 1728}
+    }
+}
+
+mock::define open_run {} {run} {
+    need open_run $run run
+    if {![regexp {^(route_design|write_bitstream) Complete} $s(value,$run,STATUS)]} {
+        refuse "Vivado 12-1" "open_run $run: it is '$s(value,$run,STATUS)'."
+    }
+    set s(open) $run
+    set name [expr {[string match xczu* $s(part)] ? "clk_pl_0" : "clk_fpga_0"}]
+    create clock $name [list NAME $name PERIOD [format %.3f [expr {1000.0 / [made_clock]}]]]
+    return $run
+}
+
+# In MHz, of the processing system.
+proc mock::made_clock {} {
+    variable s
+    foreach cell [objects cell] {
+        switch -- [dict get $s(ip,$cell) type] {
+            processing_system7 { return [config_of $cell PCW_ACT_FPGA0_PERIPHERAL_FREQMHZ] }
+            zynq_ultra_ps_e {
+                return [config_of $cell PSU__CRL_APB__PL0_REF_CTRL__ACT_FREQMHZ]
+            }
+        }
+    }
+}
+
+proc mock::need_open {} {
+    variable s
+    if {![info exists s(open)]} {
+        refuse "Common 17-53" "no run is open."
+    }
+}
+
+mock::define get_clocks {-quiet flag} {pattern} {
+    need_open
+    return [answer $opt(-quiet) clock $pattern [objects clock [list $pattern]]]
+}
+
+mock::define get_timing_paths {
+    -delay_type {max min min_max} -max_paths positive -slack_lesser_than number
+} {} {
+    need_open
+    set slack [setting [expr {$opt(-delay_type) eq "min" ? "WHS" : "WNS"}] 0.05]
+    set paths {}
+    set most [expr {$opt(-max_paths) eq "" ? 1 : $opt(-max_paths)}]
+    for {set i 0} {$i < $most} {incr i} {
+        set worse [format %.3f [expr {$slack + 0.01 * $i}]]
+        if {$opt(-slack_lesser_than) ne "" && $worse >= $opt(-slack_lesser_than)} {
+            break
+        }
+        set cell cnnaccel_i/cnnaccel_0/inst/u_engine
+        lappend paths [create path {path $opt(-delay_type) $i} [list SLACK $worse \
+            DATAPATH_DELAY [format %.3f [expr {1000.0 / [made_clock] - $worse}]] \
+            LOGIC_LEVELS [expr {12 - $i}] STARTPOINT_PIN $cell/mock_from_reg\[$i\]/C \
+            ENDPOINT_PIN $cell/mock_to_reg\[$i\]/D]]
+        set paths [lreplace $paths end end [lindex $paths end]]
+    }
+    return $paths
+}
+
+proc mock::heading {title} {
+    variable s
+    return "Copyright 1986-2020 Xilinx, Inc. All Rights Reserved.\n[string repeat - 90]
+| Tool Version : Vivado v.[release] (mock: no number here is a measurement)
+| Design       : cnnaccel_wrapper
+| Device       : $s(part)
+| Command      : $title
+[string repeat - 90]\n\n"
+}
+
+proc mock::report_file {path title text} {
+    need_open
+    if {$path eq ""} {
+        refuse "Common 17-1" "$title: -file is wanted."
+    }
+    write_text $path [heading $title]$text
+}
+
+# A table with a heading, as Vivado draws it.
+proc mock::drawn {rows} {
+    set widths {}
+    foreach row $rows {
+        set i 0
+        foreach cell $row {
+            set before [expr {$i < [llength $widths] ? [lindex $widths $i] : 0}]
+            set widths [lreplace $widths $i $i [expr {max($before, [string length $cell])}]]
+            incr i
+        }
+    }
+    set rule +
+    foreach width $widths {
+        append rule [string repeat - [expr {$width + 2}]] +
+    }
+    set lines [list $rule]
+    foreach row $rows {
+        set line ""
+        foreach cell $row width $widths {
+            append line "| [format %-${width}s $cell] "
+        }
+        lappend lines "$line|"
+        if {[llength $lines] == 2} {
+            lappend lines $rule
+        }
+    }
+    return [join [lappend lines $rule] \n]
+}
+
+mock::define report_utilization {-file value} {} {
+    variable sites
+    set text ""
+    if {[setting NO_TABLE ""] eq ""} {
+        foreach {device available} $sites {
+            if {[string match $device* $s(part)]} {
+                set text [utilization $available]
+            }
+        }
+    }
+    report_file $opt(-file) report_utilization $text
+    return
+}
+
+proc mock::utilization {available} {
+    variable s
+    lassign $available luts memories registers brams dsps
+    set logic [expr {[string match xczu* $s(part)] ? "CLB" : "Slice"}]
+    set since [since 2021.1]
+    set text ""
+    foreach {title rows} [list "1. $logic Logic" [list \
+        "$logic LUTs" [setting LUT 15000] $luts "  LUT as Logic" 13700 $luts \
+        "  LUT as Memory" [setting LUTRAM 1300] $memories \
+        "$logic Registers" [setting FF 20000] $registers] \
+        "2. Memory" [list "Block RAM Tile" [setting BRAM36 99.5] $brams] \
+        "3. DSP" [list DSPs [setting DSP 144] $dsps]] {
+        set table [list [expr {$since ? {"Site Type" Used Fixed Prohibited Available Util%}
+            : {"Site Type" Used Fixed Available Util%}}]]
+        foreach {name used most} $rows {
+            set share [format %.2f [expr {100.0 * $used / $most}]]
+            lappend table [expr {$since ? [list $name $used 0 0 $most $share]
+                : [list $name $used 0 $most $share]}]
+        }
+        append text "$title\n[string repeat - [string length $title]]\n\n[drawn $table]\n\n\n"
+    }
+    return $text
+}
+
+mock::define report_timing_summary {
+    -delay_type {min_max max min} -max_paths positive -file value
+} {} {
+    set wns [setting WNS 0.5]
+    set whs [setting WHS 0.05]
+    set names {WNS(ns) TNS(ns) "TNS Failing Endpoints" "TNS Total Endpoints" WHS(ns) THS(ns)
+        "THS Failing Endpoints" "THS Total Endpoints" WPWS(ns) TPWS(ns) "TPWS Failing Endpoints"
+        "TPWS Total Endpoints"}
+    set values [list [format %.3f $wns] [format %.3f [expr {$wns < 0 ? 10 * $wns : 0}]] \
+        [expr {$wns < 0 ? 10 : 0}] 41000 [format %.3f $whs] \
+        [format %.3f [expr {$whs < 0 ? 10 * $whs : 0}]] [expr {$whs < 0 ? 10 : 0}] 41000 \
+        3.750 0.000 0 17000]
+    set lines {"" "" ""}
+    foreach name $names value $values {
+        set width [expr {max(12, [string length $name])}]
+        lset lines 0 "[lindex $lines 0][format %${width}s $name]  "
+        lset lines 1 "[lindex $lines 1][format %${width}s [string repeat - [string length $name]]]  "
+        lset lines 2 "[lindex $lines 2][format %${width}s $value]  "
+    }
+    set rule [string repeat - 96]
+    report_file $opt(-file) report_timing_summary \
+        "$rule\n| Design Timing Summary\n| ---------------------\n$rule\n\n[join $lines \n]\n\n"
+    return
+}
+
+mock::define report_power {-file value} {} {
+    set rows [list {"Total On-Chip Power (W)" ""} ]
+    set total [setting POWER 1.9]
+    report_file $opt(-file) report_power "1. Summary\n----------\n\n[drawn [list \
+        [list {Total On-Chip Power (W)} $total] [list {Design Power Budget (W)} Unspecified*] \
+        [list {Dynamic (W)} [expr {$total - 0.15}]] [list {Device Static (W)} 0.15]]]\n"
+    return
+}
+
+mock::define report_clocks {-file value} {} {
+    set text "Clock Report\n\nClock       Period(ns)  Waveform(ns)   Attributes  Sources\n"
+    foreach clock [objects clock] {
+        set period $s(value,$clock,PERIOD)
+        append text [format "%-10s  %-10s  {0.000 %.3f}  P           {}\n" $clock $period \
+            [expr {$period / 2.0}]]
+    }
+    report_file $opt(-file) report_clocks $text
+    return
+}
