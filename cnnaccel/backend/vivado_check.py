@@ -50,7 +50,7 @@ def lint_tcl() -> None:
         raise ToolError("tclint is not there; `pip install 'cnnaccel[check]'` brings it")
     hw = resource("hw")
     options: list[str | Path] = ["-c", hw / "lint" / "tclint.toml"]
-    run_tool([command, *options, hw / "tcl"], timeout_seconds=_SECONDS)
+    run_tool([command, *options, hw / "tcl", mock_vivado()], timeout_seconds=_SECONDS)
 
 
 def prepare_vivado(hardware: HardwareConfig, folder: Path) -> None:

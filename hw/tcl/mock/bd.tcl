@@ -96,13 +96,14 @@ mock::define connect_bd_net {-net value} {pins...} {
         lassign [pin_of $pin] direction
         if {$direction eq "O"} {
             if {$driver ne "" && $driver ne $pin} {
-                refuse "BD 41-1377" "connect_bd_net: both '$driver' and '$pin' would drive the net."
+                refuse "BD 41-1377" "connect_bd_net: both '$driver' and '$pin' drive the net."
             }
             set driver $pin
         }
         if {[info exists s(net,$pin)]} {
             if {$direction eq "I"} {
-                refuse "BD 41-1306" "connect_bd_net: '$pin' is connected already, to '$s(net,$pin)'."
+                refuse "BD 41-1306" "connect_bd_net: '$pin' is connected already, to\
+                    '$s(net,$pin)'."
             }
             set net $s(net,$pin)
         }

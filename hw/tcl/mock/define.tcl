@@ -18,11 +18,12 @@ proc mock::define {name options positional body} {
     foreach word $positional {
         lappend variables [string trim $word ?.]
     }
-    proc [body_of $name] [concat given $variables] "
-        array set opt \$given
+    set prologue {
+        array set opt $given
         variable s
-        $body
-    "
+    }
+    # tclint-disable-next-line command-args
+    proc [body_of $name] [concat given $variables] $prologue$body
 }
 
 # Call a command for the script.

@@ -35,7 +35,10 @@ proc mock::hwh {} {
         [element EXTERNALINTERFACES {}] [element MODULES {} $modules]]
     set top [element EDKSYSTEM [list EDWVERSION 1.2 TIMESTAMP mock VIVADOVERSION \
         "[release] mock"] $inner]
-    return "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<!-- Made by cnnaccel's mock of Vivado. -->\n[join $top \n]\n"
+    return "<?xml version=\"1.0\" encoding=\"UTF-8\"?>
+<!-- Made by cnnaccel's mock of Vivado. -->
+[join $top \n]
+"
 }
 
 proc mock::module {cell} {
@@ -114,14 +117,26 @@ proc mock::port {cell pin entry} {
     }
     lappend attributes SIGNAME $s(net,$cell/$pin)
     set ends {}
-    foreach key [lsort [array names s net,*]] {
-        lassign [split_path [string range $key 4 end]] other name
-        if {$s($key) eq $s(net,$cell/$pin) && "$other/$name" ne "$cell/$pin"} {
-            lappend ends {*}[element CONNECTION [list INSTANCE [string range $other 1 end] \
-                PORT $name]]
-        }
+    foreach end [net_ends $cell/$pin $direction] {
+        lassign [split_path $end] other name
+        lappend ends {*}[element CONNECTION [list INSTANCE [string range $other 1 end] PORT $name]]
     }
     return [element PORT $attributes [element CONNECTIONS {} $ends]]
+}
+
+# What a pin drives, or what drives it.
+proc mock::net_ends {pin direction} {
+    variable s
+    if {$direction eq "I"} {
+        return [driver_of $pin]
+    }
+    set ends {}
+    foreach key [lsort [array names s net,*]] {
+        if {$s($key) eq $s(net,$pin) && $key ne "net,$pin"} {
+            lappend ends [string range $key 4 end]
+        }
+    }
+    return $ends
 }
 
 proc mock::memory_ranges {cell shape} {

@@ -4,9 +4,9 @@
 #
 # A parameter is a regular expression of names and a kind of value:
 #   bool | {int LOW HIGH} | {float LOW HIGH} | {one VALUE...} | {mio LAST_PIN} | computed
-# A pin is {direction kind polarity wanted}: I or O; clk, rst or intr; low or high for a reset, else -;
-# 1 if it must be connected. A bus is a dict of mode, type, protocol, width, clock. A space is its bits.
-# A segment is {bus base bytes}; base - if it can be placed.
+# A pin is {direction kind polarity wanted}: I or O; clk, rst, intr or data; low or high for a
+# reset, else -; 1 if it must be connected. A bus is a dict of mode, type, protocol, width, clock; a
+# space one of bus and windows. A segment is {bus base bytes}; base - if it can be placed.
 
 namespace eval mock {
     variable ips {
@@ -48,7 +48,7 @@ mock::define get_ipdefs {-all flag} {pattern} {
 mock::define update_ip_catalog {} {} {
     need_project
     set s(catalog) {}
-    foreach folder $s(value,$s(project),IP_REPO_PATHS) {
+    foreach folder [do_get_property {} IP_REPO_PATHS $s(project)] {
         set package [file join $folder mock.ip]
         if {![file exists $package] || ![file exists [file join $folder component.xml]]} {
             print "WARNING: \[IP_Flow 19-1\] $folder has no IP."
@@ -147,12 +147,9 @@ proc mock::fits {kind value} {
     lassign $kind name low high
     switch -- $name {
         bool { return [expr {$value in {0 1}}] }
-        int {
-            return [expr {[string is wideinteger -strict $value] && $value >= $low
-                && $value <= $high}]
-        }
-        float {
-            return [expr {[string is double -strict $value] && $value >= $low && $value <= $high}]
+        int - float {
+            set type [expr {$name eq "int" ? "wideinteger" : "double"}]
+            return [expr {[string is $type -strict $value] && $value >= $low && $value <= $high}]
         }
         one { return [expr {$value in [lrange $kind 1 end]}] }
         mio {
@@ -169,7 +166,10 @@ proc mock::mio_pins {value} {
         return {}
     }
     set pins {}
-    for {set pin $first} {$pin <= [expr {$last eq "" ? $first : $last}]} {incr pin} {
+    if {$last eq ""} {
+        set last $first
+    }
+    for {set pin $first} {$pin <= $last} {incr pin} {
         lappend pins $pin
     }
     return $pins

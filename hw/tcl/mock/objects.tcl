@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# Objects are names. What there is stands in one array, `s`, which a project keeps between processes:
+# Objects are names. What there is stands in one array, `s`; a project keeps it between processes:
 #
 #   s(project) s(part) ...             of the project
 #   s(kind,OBJECT)                     what an object is

@@ -60,21 +60,23 @@ proc mock::read_top {text} {
     }
     set interfaces {}
     set note {}
+    set signal {X_INTERFACE_INFO = "xilinx.com:signal:(\w+):1.0 (\w+) \w+"}
+    set declaration {^\s*(input|output)\s+wire\s+(\[[^]]+\])?\s*(\w+)}
     foreach line [split $text \n] {
-        if {[regexp {X_INTERFACE_INFO = "xilinx.com:signal:(\w+):1.0 (\w+) \w+"} $line all kind name]} {
+        if {[regexp $signal $line all kind name]} {
             set note [dict create name $name kind $kind parameters {}]
         } elseif {[regexp {X_INTERFACE_PARAMETER = "([^"]+)"} $line all list]} {
             foreach item [split $list ,] {
                 dict set note parameters [lindex $item 0] [lindex $item 1]
             }
-        } elseif {[regexp {^\s*(input|output)\s+wire\s+(\[[^]]+\])?\s*(\w+)} $line all way width port]} {
+        } elseif {[regexp $declaration $line all way width port]} {
             if {$note ne ""} {
                 dict set note way $way
                 dict set interfaces [dict get $note name] $note
                 set note {}
-            } elseif {[regexp {^((?:s|m)_axi_\w+)_(\w+)$} $port all bus signal]} {
+            } elseif {[regexp {^((?:s|m)_axi_\w+)_(\w+)$} $port all bus part]} {
                 dict set interfaces $bus kind aximm
-                dict set interfaces $bus $signal [list $way $width]
+                dict set interfaces $bus $part [list $way $width]
             } else {
                 refuse "IP_Flow 19-1" "the port $port belongs to no interface."
             }
@@ -285,10 +287,13 @@ proc mock::package_bus {cell name entry package} {
             set clock $other
         }
     }
-    regexp {^\[(.*)-1:0\]$|^\[(\d+):0\]$} [lindex [dict get $entry rdata] 1] all formula last
-    set width [expr {$last ne "" ? $last + 1 : ""}]
-    if {$width eq ""} {
-        set width [expr [string map [list WordBytes [config_of $cell WordBytes]] $formula]]
+    set range [lindex [dict get $entry rdata] 1]
+    if {[regexp {^\[(\d+):0\]$} $range all last]} {
+        set width [expr {$last + 1}]
+    } elseif {[regexp {^\[(\d+)\*(\w+)-1:0\]$} $range all factor parameter]} {
+        set width [expr {$factor * [config_of $cell $parameter]}]
+    } else {
+        error "the width '$range' of ${name}_rdata is not known"
     }
     set protocol [expr {[dict exists $entry arlen] ? "AXI4" : "AXI4LITE"}]
     return [axi $mode $protocol $width $clock]

@@ -7,7 +7,8 @@ mock::define version {-short flag} {} {
 }
 
 mock::define get_parts {-quiet flag} {pattern} {
-    set known [regexp {^(xc7z0[12]0clg400-[123]|xczu(3eg-sbva484|7ev-ffvc1156)-[123]-[ei])$} $pattern]
+    set devices {^(xc7z0[12]0clg400-[123]|xczu(3eg-sbva484|7ev-ffvc1156)-[123]-[ei])$}
+    set known [regexp $devices $pattern]
     return [expr {$known ? $pattern : ""}]
 }
 

@@ -58,18 +58,17 @@ mock::define get_timing_paths {
             break
         }
         set cell cnnaccel_i/cnnaccel_0/inst/u_engine
-        lappend paths [create path {path $opt(-delay_type) $i} [list SLACK $worse \
+        lappend paths [create path path_$opt(-delay_type)_$i [list SLACK $worse \
             DATAPATH_DELAY [format %.3f [expr {1000.0 / [made_clock] - $worse}]] \
             LOGIC_LEVELS [expr {12 - $i}] STARTPOINT_PIN $cell/mock_from_reg\[$i\]/C \
             ENDPOINT_PIN $cell/mock_to_reg\[$i\]/D]]
-        set paths [lreplace $paths end end [lindex $paths end]]
     }
     return $paths
 }
 
 proc mock::heading {title} {
     variable s
-    return "Copyright 1986-2020 Xilinx, Inc. All Rights Reserved.\n[string repeat - 90]
+    return "Made by cnnaccel's mock of Vivado, in the form of its reports.\n[string repeat - 90]
 | Tool Version : Vivado v.[release] (mock: no number here is a measurement)
 | Design       : cnnaccel_wrapper
 | Device       : $s(part)
@@ -168,7 +167,8 @@ mock::define report_timing_summary {
     foreach name $names value $values {
         set width [expr {max(12, [string length $name])}]
         lset lines 0 "[lindex $lines 0][format %${width}s $name]  "
-        lset lines 1 "[lindex $lines 1][format %${width}s [string repeat - [string length $name]]]  "
+        set dashes [string repeat - [string length $name]]
+        lset lines 1 "[lindex $lines 1][format %${width}s $dashes]  "
         lset lines 2 "[lindex $lines 2][format %${width}s $value]  "
     }
     set rule [string repeat - 96]
@@ -178,7 +178,6 @@ mock::define report_timing_summary {
 }
 
 mock::define report_power {-file value} {} {
-    set rows [list {"Total On-Chip Power (W)" ""} ]
     set total [setting POWER 1.9]
     report_file $opt(-file) report_power "1. Summary\n----------\n\n[drawn [list \
         [list {Total On-Chip Power (W)} $total] [list {Design Power Budget (W)} Unspecified*] \

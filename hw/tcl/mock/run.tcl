@@ -5,6 +5,7 @@
 #
 #   CNNACCEL_MOCK_VERSION  instead of 2020.1        CNNACCEL_MOCK_CRASH    the step to die in
 #   CNNACCEL_MOCK_SECONDS  that each step takes     CNNACCEL_MOCK_NO_TABLE 1: no utilization table
+#   CNNACCEL_MOCK_USED     a file that takes the names of the commands that were called
 #   CNNACCEL_MOCK_WNS, _WHS, _LUT, _FF, _BRAM36, _DSP, _POWER   numbers of the reports
 
 namespace eval mock {
@@ -68,7 +69,7 @@ proc mock::main {arguments} {
         fconfigure $log -buffering line
     }
     print "****** Vivado v[release] (mock)"
-    print "  **** This is cnnaccel's mock of Vivado: nothing that it makes is a design or a measurement"
+    print "  **** cnnaccel's mock of Vivado: nothing that it makes is a design or a measurement"
     if {![file readable $script]} {
         print "ERROR: \[Common 17-1\] cannot read $script"
         leave 1
@@ -85,6 +86,12 @@ proc mock::main {arguments} {
 
 proc mock::leave {code} {
     variable log
+    variable used
+    if {[setting USED ""] ne ""} {
+        set file [open [setting USED ""] a]
+        puts $file [join [lsort [array names used]] \n]
+        close $file
+    }
     if {$log ne ""} {
         puts $log "INFO: \[Common 17-206\] Exiting Vivado (mock)"
         close $log

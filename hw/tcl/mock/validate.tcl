@@ -97,7 +97,8 @@ proc mock::pair_faults {master slave} {
         lappend nets [driver_of [file dirname $path]/[dict get $bus clock]]
     }
     if {"" ni $nets && [lindex $nets 0] ne [lindex $nets 1]} {
-        lappend faults "\[BD 41-237\] $master and $slave have different clocks: [join $nets { and }]"
+        lappend faults "\[BD 41-237\] $master and $slave have different clocks:\
+            [join $nets { and }]"
     }
     foreach property {width protocol} {
         set values [list [dict get $one $property] [dict get $other $property]]
@@ -125,13 +126,14 @@ proc mock::address_faults {} {
             }
             foreach segment $reached {
                 if {$segment ni $placed && [list $space $segment] ni $s(excluded)} {
-                    lappend faults "\[BD 41-1356\] the slave segment $segment has no address in $space"
+                    lappend faults "\[BD 41-1356\] the slave segment $segment has no address\
+                        in $space"
                 }
             }
             foreach segment $placed {
                 if {$segment ni $reached} {
-                    lappend faults "\[BD 41-1075\] $space does not reach $segment, which has an address\
-                        there"
+                    lappend faults "\[BD 41-1075\] $space does not reach $segment, which has\
+                        an address there"
                 }
             }
         }

@@ -106,9 +106,10 @@ step design {
     place $cell/Data $engine/s_axi_ctl/Reg $config(engine_base) $config(region_bytes)
     place $cell/Data $intc/S_AXI/Reg $config(interrupt_base) $config(region_bytes)
     place $engine/m_axi_mem $cell/$ps(dram) 0x00000000 $preset(dram_bytes)
+    set space [one "address space $engine/m_axi_mem" [get_bd_addr_spaces $engine/m_axi_mem]]
     foreach name $ps(other_segments) {
         foreach segment [get_bd_addr_segs -quiet $cell/$name] {
-            exclude_bd_addr_seg -target_address_space [get_bd_addr_spaces $engine/m_axi_mem] $segment
+            exclude_bd_addr_seg -target_address_space $space $segment
         }
     }
 

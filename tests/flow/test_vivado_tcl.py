@@ -1,0 +1,546 @@
+"""The Tcl of hw/tcl under the mock of Vivado: every board, every fault, and what a build hands on.
+
+The mock stands for Vivado, which exists on no machine of ours; what it cannot know is in
+docs/build-hw.md.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pynq.metadata.runtime_metadata_parser import RuntimeMetadataParser
+from pynqmetadata.frontends import Metadata
+
+from cnnaccel.backend import vivado_check
+from cnnaccel.backend.render import render_hwh
+from cnnaccel.backend.vivado_check import (
+    STEPS,
+    check_tcl,
+    lint_tcl,
+    mock_vivado,
+    prepare_vivado,
+    vivado_command,
+)
+from cnnaccel.errors import ToolError
+from cnnaccel.hardware import HardwareConfig, load_hardware
+
+ROOT = Path(__file__).parents[2]
+SCRIPTS = ROOT / "hw/tcl/vivado"
+BOARDS = sorted(path.stem for path in (ROOT / "configs/boards").glob("*.yaml"))
+
+pytestmark = pytest.mark.skipif(
+    shutil.which("tclsh") is None, reason="tclsh is not on PATH: apt install tcl"
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A build folder, and scripts to run in it, which may be a changed copy."""
+
+    folder: Path
+    scripts: Path = SCRIPTS
+
+    def step(self, name: str, **settings: str) -> subprocess.CompletedProcess[str]:
+        """Run one step under the mock, with settings as CNNACCEL_MOCK_*."""
+        command = [str(part) for part in vivado_command(mock_vivado(), name)]
+        command[command.index("-source") + 1] = str(self.scripts / f"{name}.tcl")
+        mine = {key: text for key, text in os.environ.items() if "CNNACCEL_MOCK" not in key}
+        mine |= {f"CNNACCEL_MOCK_{key}": text for key, text in settings.items()}
+        return subprocess.run(
+            command, cwd=self.folder, env=mine, check=False, timeout=60,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
+
+    def steps(self, *names: str, **settings: str) -> None:
+        """Run steps that end well."""
+        for name in names:
+            done = self.step(name, **settings)
+            assert done.returncode == 0, done.stdout
+
+
+@pytest.fixture(scope="session")
+def packaged(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """packaged(board): a folder after step package, not to be changed."""
+    folders: dict[str, Path] = {}
+
+    def make(board: str) -> Path:
+        if board not in folders:
+            folder = tmp_path_factory.mktemp(board)
+            prepare_vivado(load_hardware(board), folder)
+            Run(folder).steps("package")
+            folders[board] = folder
+        return folders[board]
+
+    return make
+
+
+@pytest.fixture
+def run(packaged: Callable[[str], Path], tmp_path: Path) -> Callable[[str], Run]:
+    """run(board): in a copy of such a folder."""
+
+    def make(board: str) -> Run:
+        shutil.copytree(packaged(board), tmp_path / "build")
+        return Run(tmp_path / "build")
+
+    return make
+
+
+# ---- scripts as they are -----------------------------------------------------------------------
+
+
+def ends(text: str) -> str:
+    """Why a step failed: its last line."""
+    return text.strip().splitlines()[-1]
+
+
+@pytest.mark.parametrize("board", BOARDS)
+def test_every_board(board: str, run: Callable[[str], Run]) -> None:
+    built = run(board)
+    built.steps(*STEPS[1:])
+    for name in ("cnnaccel.bit", "cnnaccel.hwh", "reports/summary.txt"):
+        assert "mock" in (built.folder / name).read_bytes().decode("latin1"), name
+    for log in built.folder.glob("*.log"):
+        assert "mock" in log.read_text() and "done" in log.read_text()
+    for report in (built.folder / "reports").glob("*.rpt"):
+        assert "(mock: no number here is a measurement)" in report.read_text()
+
+
+@pytest.mark.parametrize("lanes", [4, 8, 16])
+@pytest.mark.parametrize("board", ["pynq_z1", "zcu104"])
+def test_every_width_of_the_bus(lanes: int, board: str, tmp_path: Path) -> None:
+    hardware = dataclasses.replace(
+        load_hardware(board), input_lanes=lanes, output_lanes=lanes, address_bits=36
+    )
+    prepare_vivado(hardware, tmp_path)
+    Run(tmp_path).steps("package", "design", "synthesize")
+
+
+def test_check_runs_all_and_leaves_the_results(tmp_path: Path) -> None:
+    check_tcl(load_hardware("tiny"), tmp_path)
+    assert (tmp_path / "cnnaccel.bit").is_file() and (tmp_path / "reports/summary.txt").is_file()
+
+
+def test_check_says_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vivado_check, "find_tool", lambda name: None)
+    with pytest.raises(ToolError, match=r"tclint is not there; `pip install 'cnnaccel\[check\]'"):
+        lint_tcl()
+    monkeypatch.setattr(vivado_check, "lint_tcl", lambda: None)
+    with pytest.raises(ToolError, match="tclsh is not there; `apt install tcl`"):
+        check_tcl(load_hardware("tiny"), tmp_path)
+
+
+def test_check_passes_on_what_the_mock_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vivado_check, "lint_tcl", lambda: None)
+    monkeypatch.setenv("CNNACCEL_MOCK_VERSION", "2019.2")
+    with pytest.raises(ToolError, match=r"package: this is Vivado 2019\.2_mock; .* 2020\.1 or"):
+        check_tcl(load_hardware("tiny"), tmp_path)
+
+
+@pytest.mark.parametrize("version", ["2020.1", "2020.2.2", "2024.2"])
+def test_versions(version: str, run: Callable[[str], Run]) -> None:
+    built = run("tiny")
+    built.steps(*STEPS[1:], VERSION=version)
+    assert f"vivado {version}_mock\n" in (built.folder / "reports/summary.txt").read_text()
+    assert "from project/cnnaccel." in (built.folder / "bitstream.log").read_text()
+
+
+@pytest.mark.parametrize(
+    ("version", "message"),
+    [("2019.2", "needs? 2020.1 or later"), ("2018.3", "Vivado 2018.3"), ("beta", "calls itself")],
+)
+def test_other_versions_are_refused(version: str, message: str, tmp_path: Path) -> None:
+    prepare_vivado(load_hardware("tiny"), tmp_path)
+    done = Run(tmp_path).step("package", VERSION=version)
+    assert done.returncode == 1 and re.search(message, ends(done.stdout))
+    assert ends(done.stdout).startswith("ERROR: [cnnaccel] package: ")
+
+
+def test_a_step_can_be_repeated(run: Callable[[str], Run]) -> None:
+    built = run("tiny")
+    built.steps(*STEPS)
+    for name in reversed(STEPS[2:]):
+        built.steps(name)
+    built.steps("design")
+    done = built.step("implement")
+    assert done.returncode == 1 and "synth_1 is 'Not started'" in done.stdout
+
+
+# ---- what a build hands on -----------------------------------------------------------------------
+
+
+def metadata(hwh: Path) -> dict[str, Any]:
+    """What pynq makes of a .hwh: registers, addresses, clocks, interrupts."""
+    parsed = RuntimeMetadataParser(Metadata(input=str(hwh)))
+    cells = {
+        name: {key: value for key, value in entry.items() if key != "parameters"}
+        for name, entry in parsed.ip_dict.items()
+    }
+    found = {"ip_dict": cells}
+    for name in ("clock_dict", "interrupt_controllers", "interrupt_pins", "hierarchy_dict"):
+        found[name] = getattr(parsed, name)
+    return found
+
+
+@pytest.mark.parametrize("board", ["pynq_z1", "zcu104"])
+def test_pynq_reads_the_same_as_of_the_simulated_design(
+    board: str, run: Callable[[str], Run], tmp_path: Path
+) -> None:
+    built = run(board)
+    built.steps("design")
+    (hwh,) = built.folder.glob("project/**/cnnaccel.hwh")
+    (tmp_path / "simulated.hwh").write_text(render_hwh(load_hardware(board)))
+    found, expected = metadata(hwh), metadata(tmp_path / "simulated.hwh")
+    assert found == expected
+    assert found["ip_dict"]["cnnaccel_0"]["registers"]["status"]["fields"]["busy"]
+    assert found["interrupt_pins"] and found["clock_dict"]
+
+
+def test_the_bitstream_has_the_header_of_one(run: Callable[[str], Run]) -> None:
+    built = run("tiny")
+    built.steps(*STEPS[1:])
+    data = (built.folder / "cnnaccel.bit").read_bytes()
+    at, fields = 13, {}
+    while (key := data[at : at + 1]) != b"e":
+        size = int.from_bytes(data[at + 1 : at + 3], "big")
+        fields[key] = data[at + 3 : at + 3 + size]
+        at += 3 + size
+    assert int.from_bytes(data[at + 1 : at + 5], "big") == len(data) - at - 5
+    assert fields[b"b"] == b"7z020clg400-1\0" and fields[b"a"].startswith(b"cnnaccel_wrapper;")
+    assert data[at + 5 :].startswith(b"MOCK")
+
+
+def summary(folder: Path) -> dict[str, str]:
+    lines = (folder / "reports/summary.txt").read_text().splitlines()
+    return dict(line.split(" ", 1) for line in lines)
+
+
+@pytest.mark.parametrize("version", ["2020.1", "2023.1"])
+def test_numbers_of_the_reports(version: str, run: Callable[[str], Run]) -> None:
+    built = run("pynq_z1")
+    given = {"LUT": "12345", "FF": "23456", "BRAM36": "99.5", "DSP": "144", "POWER": "1.731"}
+    built.steps(*STEPS[1:], VERSION=version, WNS="0.123", WHS="0.017", **given)
+    found = summary(built.folder)
+    assert found == found | {
+        "lut": "12345", "lutram": "1300", "ff": "23456", "bram36": "99.5", "dsp": "144",
+        "power_w": "1.731", "wns": "0.123", "whs": "0.017", "tns": "0.000",
+        "failing_endpoints": "0", "clock_mhz": "100.000", "part": "xc7z020clg400-1",
+        "digest": f"{load_hardware('pynq_z1').digest:016x}",
+    }  # fmt: skip
+    assert (built.folder / "reports/paths.txt").read_text() == ""
+    assert {path.stem for path in (built.folder / "reports").glob("*.rpt")} == {
+        "utilization", "timing", "power", "clocks"
+    }  # fmt: skip
+
+
+def test_negative_slack(run: Callable[[str], Run]) -> None:
+    built = run("pynq_z1")
+    built.steps(*STEPS[1:], WNS="-0.315", WHS="-0.015")
+    found = summary(built.folder)
+    assert (found["wns"], found["tns"], found["failing_endpoints"]) == ("-0.315", "-3.150", "10")
+    paths = [line.split() for line in (built.folder / "reports/paths.txt").read_text().splitlines()]
+    assert [path[0] for path in paths] == ["setup"] * 10 + ["hold"] * 2
+    assert paths[0][1] == "-0.315" and all(len(path) == 6 for path in paths)
+    assert "route_design Complete, Failed Timing!" in (built.folder / "implement.log").read_text()
+
+
+def test_a_report_without_its_table(run: Callable[[str], Run]) -> None:
+    built = run("tiny")
+    built.steps(*STEPS[1:5])
+    done = built.step("report", NO_TABLE="1")
+    assert done.returncode == 1
+    expected = "ERROR: [cnnaccel] report: reports/utilization.rpt has no row 'Slice LUTs"
+    assert ends(done.stdout).startswith(expected)
+    assert not (built.folder / "reports/summary.txt").exists()
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_crash(step: str, run: Callable[[str], Run]) -> None:
+    built = run("tiny")
+    built.steps(*STEPS[1 : STEPS.index(step)])
+    done = built.step(step, CRASH=step)
+    assert done.returncode == 11 and "Abnormal program termination" in done.stdout
+    assert (built.folder / f"{step}.log").read_text().endswith("Abnormal program term")
+    built.steps(*STEPS[STEPS.index(step) :])
+
+
+def test_it_can_be_interrupted(run: Callable[[str], Run]) -> None:
+    built = run("tiny")
+    command = [str(part) for part in vivado_command(mock_vivado(), "design")]
+    process = subprocess.Popen(
+        command, cwd=built.folder, env=os.environ | {"CNNACCEL_MOCK_SECONDS": "60"},
+        stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    with process:
+        while "validating" not in process.stdout.readline():
+            assert process.poll() is None
+        time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=5) == -signal.SIGINT
+    built.steps("design")
+
+
+# ---- the command line of the mock ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["-mode", "gui", "-source", "x.tcl"], "only -mode batch"),
+        (["-mode", "batch"], "-source is missing"),
+        (["-mode", "batch", "-sourse", "x.tcl"], "unknown option '-sourse'"),
+        (["-mode", "batch", "-source"], "-source wants a value"),
+        (["-mode", "batch", "-source", "not_there.tcl"], "cannot read not_there.tcl"),
+    ],
+)
+def test_command_line(arguments: list[str], message: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [mock_vivado(), *arguments], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1 and message in done.stdout + done.stderr
+
+
+def test_it_can_be_linked_to(tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/vivado").symlink_to(mock_vivado())
+    done = subprocess.run(
+        ["vivado", "-version"], env=os.environ | {"PATH": f"{tmp_path}/bin:{os.environ['PATH']}"},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.startswith("Vivado v2020.1 (64-bit, mock)\n")
+
+
+def test_the_mock_knows_what_the_scripts_use_and_no_more(
+    run: Callable[[str], Run], tmp_path: Path
+) -> None:
+    defined: set[str] = set()
+    for path in (ROOT / "hw/tcl/mock").glob("*.tcl"):
+        defined |= set(re.findall(r"^mock::define (\S+)", path.read_text(), re.MULTILINE))
+    built, used = run("zcu104"), tmp_path / "used"
+    built.steps(*STEPS, *STEPS[2:], USED=str(used))
+    shutil.rmtree(built.folder)
+    prepare_vivado(load_hardware("pynq_z1"), built.folder)
+    built.steps(*STEPS, USED=str(used))
+    assert set(used.read_text().split()) == defined
+    written = "".join(path.read_text() for path in SCRIPTS.rglob("*.tcl"))
+    own = set(re.findall(r"^proc (\w+)", written, re.MULTILINE))
+    vivado = r"\b(?:ipx::\w+|(?:get|set|create|open|close|add|update|connect|assign|exclude|make"
+    vivado += r"|generate|validate|save|launch|wait|reset|report|current)_\w+)\b"
+    code = re.sub(r"^\s*#.*$", "", written, flags=re.MULTILINE)
+    code = re.sub(r'"[^"\n]*"', "", code)
+    named = {name for name in re.findall(vivado, code) if name == name.lower()}
+    assert named - own - {"reset_run", "report_file"} <= defined
+
+
+# ---- mutations -----------------------------------------------------------------------------------
+
+WIRE = "wire proc_sys_reset_0/peripheral_aresetn $engine/resetn $intc/s_axi_aresetn"
+CONTROL = "place $cell/Data $engine/s_axi_ctl/Reg $config(engine_base) $config(region_bytes)"
+SECOND = "place $cell/Data $intc/S_AXI/Reg $config(interrupt_base) $config(region_bytes)"
+MEMORY = "place $engine/m_axi_mem $cell/$ps(dram) 0x00000000 $preset(dram_bytes)"
+
+# File, text, what it becomes, the step that fails, what it says.
+MUTATIONS = [
+    # connections
+    ("design", "wire $engine/irq $intc/intr", "", "design",
+     "interrupt pin /axi_intc_0/intr has no source"),
+    ("design", "wire $intc/irq $cell/$ps(interrupt)", "", "design",
+     "interrupt pin /processing_system7_0/IRQ_F2P has no source"),
+    ("design", "$engine/clk $intc/s_axi_aclk", "$intc/s_axi_aclk", "design",
+     "clock pin /cnnaccel_0/clk has no source"),
+    ("design", " $cell/$ps(memory_clock)", "", "design",
+     "clock pin /processing_system7_0/S_AXI_HP0_ACLK has no source"),
+    ("design", "wire $cell/$ps(clock) $cell/$ps(control_clock)", "wire $cell/$ps(control_clock)",
+     "design", "clock pin /smartconnect_memory/aclk has no source"),
+    ("design", WIRE, "wire proc_sys_reset_0/peripheral_aresetn $intc/s_axi_aresetn", "design",
+     "reset pin /cnnaccel_0/resetn has no source"),
+    ("design", WIRE, WIRE.replace("aresetn $e", "reset $e"), "design",
+     "peripheral_reset is active high, /cnnaccel_0/resetn is active low"),
+    ("design", WIRE, WIRE.replace("proc_sys_reset_0/peripheral_aresetn", "$intc/irq"), "design",
+     r"/axi_intc_0/irq \(intr\) drives /cnnaccel_0/resetn \(rst\)"),
+    ("design", WIRE, WIRE + "\n    wire $cell/$ps(reset) $engine/resetn", "design",
+     "'/cnnaccel_0/resetn' is connected already"),
+    ("design", WIRE, "wire $engine/resetn", "design", "wanted two pins or more"),
+    ("design", WIRE, WIRE + " $engine/irq", "design", "both '.*' and '/cnnaccel_0/irq' drive"),
+    ("design", "join_buses smartconnect_control/M01_AXI $intc/s_axi", "", "design",
+     "interface /axi_intc_0/s_axi is not connected"),
+    ("design", "join_buses $engine/m_axi_mem smartconnect_memory/S00_AXI", "", "design",
+     "interface /cnnaccel_0/m_axi_mem is not connected"),
+    ("design", "smartconnect_control/M01_AXI $intc/s_axi", "$engine/s_axi_ctl $intc/s_axi",
+     "design", "'/cnnaccel_0/s_axi_ctl' is connected already, to '/smartconnect_control/M00_AXI'"),
+    ("design", "join_buses smartconnect_control/M01_AXI $intc/s_axi",
+     "join_buses $intc/s_axi smartconnect_memory/S00_AXI", "design", "are Slave"),
+    ("ps_zynq", "foreach name {DDR FIXED_IO} {", "foreach name DDR {", "design",
+     "interface /processing_system7_0/FIXED_IO is not connected"),
+    ("ps_zynq", "[get_bd_intf_ports $name]", "[get_bd_intf_ports FIXED_IO]", "design",
+     "'FIXED_IO' and '/processing_system7_0/DDR' are of different kinds"),
+    # names
+    ("design", "$engine/clk ", "$engine/clock ", "design",
+     "pin cnnaccel_0/clock: found 0 of it"),
+    ("design", "smartconnect_control/M01_AXI", "smartconnect_control/M02_AXI", "design",
+     "interface smartconnect_control/M02_AXI: found 0"),
+    ("design", "NUM_SI 1 NUM_MI 2", "NUM_SI 1 NUM_MI 1", "design",
+     "interface smartconnect_control/M01_AXI: found 0"),
+    ("ps_zynq", "PCW_USE_S_AXI_HP0 1", "PCW_USE_S_AXI_HP0 0", "design",
+     "pin processing_system7_0/S_AXI_HP0_ACLK: found 0"),
+    ("design", "xilinx.com:ip:smartconnect {NUM_SI 1 NUM_MI 2}", "xilinx.com:ip:smartconect",
+     "design", "smartconnect_control: there is no IP xilinx.com:ip:smartconect"),
+    ("design", "add_cell proc_sys_reset_0", "add_cell $intc", "design",
+     "there is a cell 'axi_intc_0' already"),
+    ("design", "cnnaccel:user:", "cnnaccel:users:", "design",
+     "no IP cnnaccel:users:cnnaccel_engine"),
+    ("design", "set_property ip_repo_paths ./ip [current_project]", "", "design",
+     "no IP cnnaccel:user:cnnaccel_engine"),
+    ("design", "[get_files -quiet cnnaccel.bd]", "[get_files -quiet system.bd]", "design",
+     "file cnnaccel.bd: found 0"),
+    # options and commands
+    ("design", "-offset $offset", "-ofset $offset", "design", "Unknown option '-ofset'"),
+    ("design", "[make_wrapper -files $design -top]", "[make_wrapper -top -files]", "design",
+     "make_wrapper: option '-files' needs a value"),
+    ("design", "validate_bd_design", "validate_bd", "design",
+     'invalid command name "validate_bd"'),
+    ("design", "update_ip_catalog", "update_ip_catalog ip", "design", "Too many positional"),
+    ("design", "set settings {}", "set settings [lmap x {} {}]", "design",
+     'invalid command name "lmap"'),
+    ("common", "-jobs $jobs", "-jobs 0", "synthesize", "launch_runs: '0' is no value of '-jobs'"),
+    ("implement", "-to_step route_design", "-to_step route", "implement",
+     "'route' is no value of '-to_step'"),
+    # parameters
+    ("design", "NUM_SI 1 NUM_MI 2", "NUM_SI 1 NUM_M 2", "design",
+     "'/smartconnect_control' has no parameter 'CONFIG.NUM_M'"),
+    ("design", "C_IRQ_CONNECTION 1", "C_IRQ_CONNECTION 2", "design",
+     "'2' is out of range for parameter 'C_IRQ_CONNECTION' of cell '/axi_intc_0'"),
+    ("design", "AddressBits $config(address_bits) WordBytes", "AddresBits 32 WordBytes", "design",
+     "'/cnnaccel_0' has no parameter 'CONFIG.AddresBits'"),
+    ("design", "WordBytes $config(word_bytes)", "WordBytes 4", "synthesize",
+     "/cnnaccel_0: WordBytes is 4, its package says InputLanes = 8"),
+    ("design", "AddressBits $config(address_bits)", "AddressBits 40", "synthesize",
+     "/cnnaccel_0: AddressBits is 40, its package says AddressBits = 32"),
+    ("boards/pynq_z1", "PCW_UIPARAM_DDR_CL 7", "PCW_UIPARAM_DDR_CAS 7", "design",
+     "no parameter 'CONFIG.PCW_UIPARAM_DDR_CAS'"),
+    ("boards/pynq_z1", "DDR_BOARD_DELAY0 0.223", "DDR_BOARD_DELAY0 223", "design",
+     "'223' is out of range for parameter 'PCW_UIPARAM_DDR_BOARD_DELAY0'"),
+    ("boards/pynq_z1", "{MIO 14 .. 15}", "{MIO 46 .. 47}", "design",
+     "both PCW_UART0_UART0_IO and PCW_USB0_RESET_IO take MIO 46"),
+    ("boards/pynq_z1", "PCW_UART0_UART0_IO {MIO 14 .. 15}", "", "design",
+     "PCW_UART0_PERIPHERAL_ENABLE is 1, and PCW_UART0_UART0_IO names no pins"),
+    ("ps_zynq", "$config(clock_mhz)", "400", "design",
+     "'400' is out of range for parameter 'PCW_FPGA0_PERIPHERAL_FREQMHZ'"),
+    # addresses
+    ("design", CONTROL, CONTROL.replace("$config(engine_base)", "0x03C00000"), "design",
+     "/cnnaccel_0/s_axi_ctl/Reg at .* the master has no such addresses"),
+    ("design", CONTROL, CONTROL.replace("$config(engine_base)", "0x43C08000"), "design",
+     "/cnnaccel_0/s_axi_ctl/Reg at .* no multiple of the range"),
+    ("design", SECOND, SECOND.replace("$config(interrupt_base)", "$config(engine_base)"), "design",
+     "/axi_intc_0/S_AXI/Reg at .* overlaps with /cnnaccel_0/s_axi_ctl/Reg"),
+    ("design", CONTROL, CONTROL.replace("$config(region_bytes)", "0x20000"), "design",
+     "the slave has 0x10000 bytes"),
+    ("design", CONTROL, CONTROL.replace("$config(region_bytes)", "65000"), "design",
+     "a range is a power of two"),
+    ("design", CONTROL, "", "design",
+     "slave segment /cnnaccel_0/s_axi_ctl/Reg has no address in /processing_system7_0/Data"),
+    ("design", MEMORY, "", "design", "HP0_DDR_LOWOCM has no address in /cnnaccel_0/m_axi_mem"),
+    ("design", MEMORY, MEMORY.replace("$preset(dram_bytes)", "0x40000000"), "design",
+     r"HP0_DDR_LOWOCM at .* the slave is fixed at <0x0 \[ 0x20000000 \]>"),
+    ("design", MEMORY, MEMORY.replace("$engine/m_axi_mem", "$engine/m_axi"), "design",
+     "address space cnnaccel_0/m_axi: found 0"),
+    ("design", MEMORY, MEMORY + "\n    place $engine/m_axi_mem $intc/S_AXI/Reg 0x40000000 65536",
+     "design", "/cnnaccel_0/m_axi_mem does not reach /axi_intc_0/S_AXI/Reg"),
+    # what is left out
+    ("design", "    validate_bd_design\n", "", "design", "make_wrapper: .* was not validated"),
+    ("design", "set_property top cnnaccel_wrapper [current_fileset]", "", "synthesize",
+     "the fileset sources_1 has no top"),
+    ("design", "generate_target all $design", "", "synthesize", "was not generated"),
+    ("design", "add_files -norecurse [make_wrapper", "set x [make_wrapper", "synthesize",
+     "no file of the project has module 'cnnaccel_wrapper'"),
+    ("synthesize", "complete synth_1 synth_design", "", "implement", "synth_1 is 'Not started'"),
+    ("implement", "renew impl_1", "open_run impl_1", "implement", "impl_1: it is 'Not started'"),
+    ("common", "wait_on_run $run", "", "synthesize", "run synth_1 ended with 'Running"),
+    ("report", "    open_run impl_1\n", "", "report", "no run is open"),
+    ("report", '"clk_fpga_0"', '"clk_fpga_1"', "report", "clock clk_fpga_1: found 0"),
+    # the package
+    ("package", "set_property top $config(top) [current_fileset]", "", "package",
+     "the top '' is in no Verilog file"),
+    ("package", "set_property file_type {Verilog Header}", "list", "package",
+     "params.svh is no Verilog Header"),
+    ("package", "./src/$name", "./source/$name", "package", "'./source/params.svh' does not exist"),
+    ("package", " \\\n        -import_files", "", "package", "without -import_files"),
+    ("package", "set_property range $config(region_bytes) $block", "", "package", "has no RANGE"),
+    ("package", "set_property slave_memory_map_ref s_axi_ctl $control", "", "package",
+     "the slave interface s_axi_ctl has no memory map"),
+    ("package", "address_offset $offset", "address_offset 0", "package",
+     "have the same offset, 0"),
+    ("package", "bit_offset $bit", "bit_ofset $bit", "package", "no property 'BIT_OFSET' to set"),
+    ("package", "irq s_axi_ctl m_axi_mem", "irq s_axi_ctl m_axi", "package",
+     "interface m_axi: found 0"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "mutant", "step", "message"), MUTATIONS, ids=[row[-1] for row in MUTATIONS]
+)
+def test_a_fault_is_caught(
+    file: str, text: str, mutant: str, step: str, message: str,
+    run: Callable[[str], Run], tmp_path: Path,
+) -> None:  # fmt: skip
+    shutil.copytree(SCRIPTS, tmp_path / "scripts")
+    path = tmp_path / "scripts" / f"{file}.tcl"
+    before = path.read_text()
+    assert text in before
+    path.write_text(before.replace(text, mutant, 1))
+    broken = dataclasses.replace(run("pynq_z1"), scripts=tmp_path / "scripts")
+    broken.steps(*STEPS[1 : STEPS.index(step)])
+    done = broken.step(step)
+    assert done.returncode == 1, done.stdout
+    assert re.search(message, done.stdout), done.stdout
+    assert ends(done.stdout).startswith(f"ERROR: [cnnaccel] {step}: ")
+
+
+@pytest.mark.parametrize(
+    ("change", "mutant", "message"),
+    [
+        (("ps_zynquplus", "PSU__USE__M_AXI_GP1 0", ""), {},
+         "clock pin /zynq_ultra_ps_e_0/maxihpm1_fpd_aclk has no source"),
+        (("design", "exclude_bd_addr_seg -target_address_space $space $segment", ""), {},
+         "HP0_QSPI has no address in /cnnaccel_0/m_axi_mem"),
+        (("boards/zcu104", "GT Lane2", "GT Lane5"), {}, "'PSU__USB3_0__PERIPHERAL__IO'"),
+        (("design", "join_buses $engine/m_axi_mem smartconnect_memory/S00_AXI",
+          "join_buses $engine/m_axi_mem $cell/$ps(memory)"), {"input_lanes": 4, "output_lanes": 4},
+         "width of /cnnaccel_0/m_axi_mem and /zynq_ultra_ps_e_0/S_AXI_HP0_FPD do not match: 32 a"),
+    ],
+)  # fmt: skip
+def test_a_fault_is_caught_on_ultrascale(
+    change: tuple[str, str, str], mutant: dict[str, int], message: str, tmp_path: Path
+) -> None:
+    shutil.copytree(SCRIPTS, tmp_path / "scripts")
+    file, text, other = change
+    path = tmp_path / "scripts" / f"{file}.tcl"
+    assert text in path.read_text()
+    changed = path.read_text().replace(text, other, 1)
+    if mutant:  # without the SmartConnect that would adapt the width
+        for line in ("add_cell smartconnect_memory", "join_buses smartconnect_memory"):
+            changed = re.sub(rf"^    {line}.*\n", "", changed, flags=re.MULTILINE)
+        changed = changed.replace(" smartconnect_memory/aclk", "")
+        changed = changed.replace("        smartconnect_memory/aresetn", "")
+        changed = changed.replace(
+            "smartconnect_control/aresetn \\\n", "smartconnect_control/aresetn\n"
+        )
+    path.write_text(changed)
+    hardware: HardwareConfig = dataclasses.replace(load_hardware("zcu104"), **mutant)
+    prepare_vivado(hardware, tmp_path)
+    broken = Run(tmp_path, tmp_path / "scripts")
+    broken.steps("package")
+    done = broken.step("design")
+    assert done.returncode == 1 and re.search(message, done.stdout), done.stdout
