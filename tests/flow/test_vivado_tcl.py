@@ -167,6 +167,36 @@ def test_other_versions_are_refused(version: str, message: str, tmp_path: Path) 
     assert ends(done.stdout).startswith("ERROR: [cnnaccel] package: ")
 
 
+@pytest.mark.parametrize("version", ["2020.1", "2022.1"])
+def test_a_run_that_fails(version: str, run: Callable[[str], Run], tmp_path: Path) -> None:
+    """Newer ones make an error of it, older ones leave it to the status."""
+    shutil.copytree(SCRIPTS, tmp_path / "scripts")
+    design = tmp_path / "scripts/design.tcl"
+    design.write_text(design.read_text().replace("WordBytes $config(word_bytes)", "WordBytes 16"))
+    built = dataclasses.replace(run("tiny"), scripts=tmp_path / "scripts")
+    built.steps("design", VERSION=version)
+    done = built.step("synthesize", VERSION=version)
+    assert done.returncode == 1
+    assert (
+        "ERROR: [Synth 8-1] /cnnaccel_0: WordBytes is 16, its package says InputLanes = 4"
+        in done.stdout
+    )
+    log = built.folder / "project/cnnaccel.runs/synth_1/runme.log"
+    expected = f"synthesize: run synth_1 ended with 'synth_design ERROR'; its log is {log}"
+    assert ends(done.stdout).endswith(expected) and log.is_file()
+
+
+@pytest.mark.parametrize("arguments", [(), ("config.tcl",), ("config.tcl", "0"), ("x.tcl", "1")])
+def test_arguments_of_a_step(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    prepare_vivado(load_hardware("tiny"), tmp_path)
+    command = [*map(str, vivado_command(mock_vivado(), "package"))][:-2]
+    done = subprocess.run(
+        [*command, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert re.search(r"package: (wants -tclargs <config.tcl>|couldn't read)", ends(done.stdout))
+
+
 def test_a_step_can_be_repeated(run: Callable[[str], Run]) -> None:
     built = run("tiny")
     built.steps(*STEPS)
@@ -401,7 +431,7 @@ MUTATIONS = [
      "there is a cell 'axi_intc_0' already"),
     ("design", "cnnaccel:user:", "cnnaccel:users:", "design",
      "no IP cnnaccel:users:cnnaccel_engine"),
-    ("design", "set_property ip_repo_paths ./ip [current_project]", "", "design",
+    ("design", "set_property ip_repo_paths [file normalize ./ip] [current_project]", "", "design",
      "no IP cnnaccel:user:cnnaccel_engine"),
     ("design", "[get_files -quiet cnnaccel.bd]", "[get_files -quiet system.bd]", "design",
      "file cnnaccel.bd: found 0"),
@@ -467,7 +497,7 @@ MUTATIONS = [
      "no file of the project has module 'cnnaccel_wrapper'"),
     ("synthesize", "complete synth_1 synth_design", "", "implement", "synth_1 is 'Not started'"),
     ("implement", "renew impl_1", "open_run impl_1", "implement", "impl_1: it is 'Not started'"),
-    ("common", "wait_on_run $run", "", "synthesize", "run synth_1 ended with 'Running"),
+    ("common", "catch {wait_on_run $run}", "", "synthesize", "run synth_1 ended with 'Running"),
     ("report", "    open_run impl_1\n", "", "report", "no run is open"),
     ("report", '"clk_fpga_0"', '"clk_fpga_1"', "report", "clock clk_fpga_1: found 0"),
     # the package

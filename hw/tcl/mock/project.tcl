@@ -158,6 +158,9 @@ mock::define wait_on_run {} {run} {
     }
     unset s(target,$run)
     save_project
+    if {$trouble ne "" && [since 2021.2]} {
+        refuse "Vivado 12-13638" "Failed runs(s) : '$run'"
+    }
     return
 }
 

@@ -181,7 +181,8 @@ mock::define report_power {-file value} {} {
     set total [setting POWER 1.9]
     report_file $opt(-file) report_power "1. Summary\n----------\n\n[drawn [list \
         [list {Total On-Chip Power (W)} $total] [list {Design Power Budget (W)} Unspecified*] \
-        [list {Dynamic (W)} [expr {$total - 0.15}]] [list {Device Static (W)} 0.15]]]\n"
+        [list {Dynamic (W)} [expr {$total - 0.15}]] [list {Device Static (W)} 0.15] \
+        [list {Confidence Level} Low]]]\n"
     return
 }
 

@@ -22,7 +22,6 @@ set mock::parameters(processing_system7) {
     PCW_MIO_([0-9]|[1-4][0-9]|5[0-3])_PULLUP {{one enabled disabled} enabled}
     PCW_MIO_([0-9]|[1-4][0-9]|5[0-3])_SLEW {{one slow fast} slow}
     PCW_GPIO_MIO_GPIO_ENABLE {bool 0}
-    PCW_GPIO_MIO_GPIO_IO {{one MIO <Select>} <Select>}
     PCW_UIPARAM_DDR_(ENABLE|TRAIN_(WRITE_LEVEL|READ_GATE|DATA_EYE)|USE_INTERNAL_VREF) {bool 0}
     PCW_UIPARAM_DDR_MEMORY_TYPE {{one {DDR 3} {DDR 3 (Low Voltage)} {DDR 2} {LPDDR 2}} {DDR 3}}
     PCW_UIPARAM_DDR_PARTNO {{one Custom {MT41J256M16 RE-125} {MT41K256M16 RE-125}

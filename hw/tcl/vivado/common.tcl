@@ -61,13 +61,20 @@ proc complete {name target args} {
     global jobs
     set run [one "run $name" [get_runs -quiet $name]]
     launch_runs $run {*}$args -jobs $jobs
-    wait_on_run $run
+    # Since 2021.2 this is an error if a run failed, before it is the status alone.
+    catch {wait_on_run $run}
     set status [get_property STATUS $run]
     if {![string match "$target Complete*" $status]} {
-        set log [file join [get_property DIRECTORY $run] runme.log]
-        error "run $name ended with '$status'; its log is $log"
+        set culprit $run
+        foreach other [get_runs *] {
+            if {[string match "*ERROR*" [get_property STATUS $other]]} {
+                set culprit $other
+            }
+        }
+        set log [file join [get_property DIRECTORY $culprit] runme.log]
+        error "run $culprit ended with '[get_property STATUS $culprit]'; its log is $log"
     }
-    say "$status"
+    say $status
 }
 
 # Forget what a run did before, if it did anything.

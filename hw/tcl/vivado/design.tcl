@@ -69,7 +69,7 @@ step design {
     say "project for $config(part)"
     file delete -force project
     create_project -part $config(part) cnnaccel ./project
-    set_property ip_repo_paths ./ip [current_project]
+    set_property ip_repo_paths [file normalize ./ip] [current_project]
     update_ip_catalog
     create_bd_design cnnaccel
 

@@ -4,10 +4,10 @@
 # 256M x 16).
 #
 # Memory, clocks and pins as in the base overlay of PYNQ's image for the board, Xilinx/PYNQ,
-# boards/ZCU104/base/base.tcl (BSD-3-Clause); voltages of the banks, flash and SATA as in
-# Xilinx/amd-yocto-hw-platforms, eval_board_examples/zcu104_pl_vcu_extensible (Apache-2.0) and the
-# board's user guide UG1267. What is not here has Vivado's default. PYNQ's image has started the
-# board by the time an overlay comes: what of this is DRAM and pins matters to a boot image alone.
+# boards/ZCU104/base/base.tcl (BSD-3-Clause); voltages of the banks as in the vendor's own platform,
+# Xilinx/amd-yocto-hw-platforms, eval_board_examples/zcu104_pl_vcu_extensible (Apache-2.0). What is
+# not here has Vivado's default. PYNQ's image has started the board by the time an overlay comes:
+# what of this is DRAM and pins matters to a boot image alone.
 
 set preset(dram_bytes) 0x80000000
 set preset(config) {
