@@ -15,6 +15,11 @@ from cnnaccel.hardware import HardwareConfig
 PRESET_PARTS = {"pynq_z1": "xc7z020clg400", "pynq_z2": "xc7z020clg400", "zcu104": "xczu7ev"}
 """The beginning of the part on the board that a preset is of."""
 
+BURST_BEATS = 16
+"""The longest burst of the engine: `hw/rtl/burst_splitter.sv`."""
+BURSTS = 8
+"""Under way at a time, each way: Outstanding of `hw/rtl/axi_read_master.sv` and `_write_`."""
+
 
 def render_config_tcl(hardware: HardwareConfig) -> str:
     """`config.tcl`; the same hardware gives the same bytes.
@@ -38,6 +43,8 @@ def render_config_tcl(hardware: HardwareConfig) -> str:
         "output_lanes": k,
         "address_bits": parameters["AddressBits"],
         "word_bytes": parameters["WordBytes"],
+        "burst_beats": BURST_BEATS,
+        "bursts": BURSTS,
         "clock_mhz": f"{hardware.clock_mhz:g}",
         "made_clock_mhz": f"{ps.clock_mhz(hardware.clock_mhz):.6f}",
         "engine": ENGINE_CELL,

@@ -513,6 +513,9 @@ MUTATIONS = [
     ("package", "address_offset $offset", "address_offset 0", "package",
      "have the same offset, 0"),
     ("package", "bit_offset $bit", "bit_ofset $bit", "package", "no property 'BIT_OFSET' to set"),
+    ("package", "MAX_BURST_LENGTH $config", "MAX_BURST_LEN $config", "package",
+     "core_bus:m_axi_mem has no parameter 'MAX_BURST_LEN'"),
+    ("package", "$config(burst_beats)", "4096", "package", "'4096' is no value for"),
     ("package", "irq s_axi_ctl m_axi_mem", "irq s_axi_ctl m_axi", "package",
      "interface m_axi: found 0"),
 ]  # fmt: skip

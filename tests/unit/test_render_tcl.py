@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from cnnaccel.backend.render import register_words
-from cnnaccel.backend.render_tcl import PRESET_PARTS, render_config_tcl
+from cnnaccel.backend.render_tcl import BURST_BEATS, BURSTS, PRESET_PARTS, render_config_tcl
 from cnnaccel.backend.zynq import processing_system
 from cnnaccel.errors import ConfigError
 from cnnaccel.hardware import HardwareConfig, load_hardware
@@ -60,6 +60,14 @@ def test_tcl_reads_what_python_wrote() -> None:
         expected.append(f"{name} 0x{at:02x} {access} {meaning}")
         expected += [f"{flag['name']} {flag['bit']} {flag['meaning']}" for flag in flags]
     assert done.stdout.splitlines() == expected and not done.stderr
+
+
+def test_bursts_are_those_of_the_rtl() -> None:
+    for master in ("read", "write"):
+        text = (ROOT / f"hw/rtl/axi_{master}_master.sv").read_text(encoding="utf-8")
+        assert f"parameter int unsigned Outstanding = {BURSTS}" in text
+    splitter = (ROOT / "hw/rtl/burst_splitter.sv").read_text(encoding="utf-8")
+    assert f"no burst has more than {BURST_BEATS} beats" in splitter
 
 
 # ---- presets and clocks ----------------------------------------------------------------------

@@ -20,6 +20,7 @@ namespace eval mock {
         run {set {} get {NAME STATUS PROGRESS DIRECTORY}}
         core {set {NAME VERSION DISPLAY_NAME DESCRIPTION SUPPORTED_FAMILIES} get {VENDOR LIBRARY}}
         core_bus {set {SLAVE_MEMORY_MAP_REF} get {NAME}}
+        bus_parameter {set {VALUE} get {NAME}}
         block {set {RANGE WIDTH USAGE ACCESS} get {NAME}}
         register {set {ADDRESS_OFFSET SIZE ACCESS DESCRIPTION} get {NAME}}
         field {set {BIT_OFFSET BIT_WIDTH ACCESS DESCRIPTION} get {NAME}}
@@ -127,6 +128,9 @@ proc mock::check_value {kind name value object} {
         project,IP_REPO_PATHS { set sound [file isdirectory $value] }
         file,FILE_TYPE { set sound [expr {$value in {"Verilog Header" Verilog SystemVerilog}}] }
         core,VERSION { set sound [regexp {^\d+\.\d+$} $value] }
+        bus_parameter,VALUE {
+            set sound [expr {[string is integer -strict $value] && $value >= 0 && $value <= 256}]
+        }
         block,RANGE - block,WIDTH - register,SIZE - field,BIT_WIDTH {
             set sound [expr {[string is integer -strict $value] && $value > 0}]
         }

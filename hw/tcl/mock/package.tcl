@@ -95,6 +95,15 @@ mock::define ipx::get_bus_interfaces {-quiet flag -of_objects value} {name} {
     return [answer $opt(-quiet) "bus interface" $name [objects core_bus [list core_bus:$name]]]
 }
 
+mock::define ipx::add_bus_parameter {-quiet flag} {name bus} {
+    need ipx::add_bus_parameter $bus core_bus
+    set known {MAX_BURST_LENGTH NUM_READ_OUTSTANDING NUM_WRITE_OUTSTANDING SUPPORTS_NARROW_BURST}
+    if {$name ni $known} {
+        refuse "IP_Flow 19-1" "ipx::add_bus_parameter: $bus has no parameter '$name'."
+    }
+    return [create bus_parameter bus_parameter:$bus:$name [list NAME $name]]
+}
+
 mock::define ipx::remove_all_memory_map {} {core} {
     need ipx::remove_all_memory_map $core core
     array unset s kind,map:*

@@ -35,6 +35,20 @@ proc add_registers {core} {
     }
 }
 
+# What its bursts are. Of a master that does not say it, a SmartConnect has two under way at a time.
+proc describe_bursts {core} {
+    global config
+    set memory [one "interface m_axi_mem" [ipx::get_bus_interfaces m_axi_mem -of_objects $core]]
+    foreach {name value} [list \
+        MAX_BURST_LENGTH $config(burst_beats) \
+        NUM_READ_OUTSTANDING $config(bursts) \
+        NUM_WRITE_OUTSTANDING $config(bursts) \
+        SUPPORTS_NARROW_BURST 0 \
+    ] {
+        set_property value $value [ipx::add_bus_parameter -quiet $name $memory]
+    }
+}
+
 step package {
     if {[llength [get_parts -quiet $config(part)]] == 0} {
         error "this Vivado has no device $config(part); its installer adds devices"
@@ -61,6 +75,7 @@ step package {
     foreach name {clk resetn irq s_axi_ctl m_axi_mem} {
         one "interface $name" [ipx::get_bus_interfaces -quiet $name -of_objects $core]
     }
+    describe_bursts $core
     add_registers $core
     ipx::create_xgui_files $core
     ipx::update_checksums $core

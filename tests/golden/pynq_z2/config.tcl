@@ -13,6 +13,8 @@ array set config {
     output_lanes 8
     address_bits 32
     word_bytes 8
+    burst_beats 16
+    bursts 8
     clock_mhz 100
     made_clock_mhz 100.000000
     engine cnnaccel_0

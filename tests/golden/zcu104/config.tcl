@@ -13,6 +13,8 @@ array set config {
     output_lanes 16
     address_bits 40
     word_bytes 16
+    burst_beats 16
+    bursts 8
     clock_mhz 200
     made_clock_mhz 187.500000
     engine cnnaccel_0
