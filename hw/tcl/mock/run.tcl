@@ -109,14 +109,12 @@ proc mock::command_line {arguments} {
             break
         }
         if {![dict exists $known $name]} {
-            puts stderr "ERROR: \[Common 17-170\] vivado (mock): unknown option '$name'"
-            exit 1
+            give_up "unknown option '$name'"
         }
         dict set options $name 1
         if {[dict get $known $name]} {
             if {[incr i] >= [llength $arguments]} {
-                puts stderr "ERROR: \[Common 17-170\] vivado (mock): $name wants a value"
-                exit 1
+                give_up "$name wants a value"
             }
             dict set options $name [lindex $arguments $i]
         }
@@ -127,14 +125,18 @@ proc mock::command_line {arguments} {
         exit 0
     }
     if {![dict exists $options -mode] || [dict get $options -mode] ne "batch"} {
-        puts stderr "ERROR: vivado (mock): only -mode batch is known"
-        exit 1
+        give_up "only -mode batch is known"
     }
     if {![dict exists $options -source]} {
-        puts stderr "ERROR: vivado (mock): -source is missing"
-        exit 1
+        give_up "-source is missing"
     }
     return $options
+}
+
+# End over the command line.
+proc mock::give_up {message} {
+    puts stderr "ERROR: vivado (mock): $message"
+    exit 1
 }
 
 # The Tcl of the script: Vivado's commands beside those of Tcl 8.5.
