@@ -130,6 +130,16 @@ def test_check_runs_all_and_leaves_the_results(tmp_path: Path) -> None:
     assert (tmp_path / "cnnaccel.bit").is_file() and (tmp_path / "reports/summary.txt").is_file()
 
 
+def test_lint_sees_the_scripts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lint_tcl()
+    shutil.copytree(ROOT / "hw", tmp_path / "hw")
+    script = tmp_path / "hw/tcl/vivado/synthesize.tcl"
+    script.write_text(script.read_text() + "puts [expr $jobs + 1]\n")
+    monkeypatch.setattr(vivado_check, "resource", lambda name: tmp_path / name)
+    with pytest.raises(ToolError, match=r"synthesize\.tcl:\d+.*expr"):
+        lint_tcl()
+
+
 def test_check_says_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(vivado_check, "find_tool", lambda name: None)
     with pytest.raises(ToolError, match=r"tclint is not there; `pip install 'cnnaccel\[check\]'"):
