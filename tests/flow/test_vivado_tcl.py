@@ -23,6 +23,7 @@ from pynqmetadata.frontends import Metadata
 
 from cnnaccel.backend import vivado_check
 from cnnaccel.backend.render import render_hwh
+from cnnaccel.backend.tool import find_tool, run_tool
 from cnnaccel.backend.vivado_check import (
     STEPS,
     check_tcl,
@@ -86,11 +87,14 @@ def packaged(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 
 @pytest.fixture
 def run(packaged: Callable[[str], Path], tmp_path: Path) -> Callable[[str], Run]:
-    """run(board): in a copy of such a folder."""
+    """run(board): in a copy of what the steps that follow need of such a folder."""
 
     def make(board: str) -> Run:
-        shutil.copytree(packaged(board), tmp_path / "build")
-        return Run(tmp_path / "build")
+        source, build = packaged(board), tmp_path / "build"
+        shutil.copytree(source / "ip", build / "ip", ignore=shutil.ignore_patterns("src"))
+        shutil.copy(source / "config.tcl", build)
+        (build / "src").symlink_to(source / "src")
+        return Run(build)
 
     return make
 
@@ -138,6 +142,16 @@ def test_lint_sees_the_scripts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(vivado_check, "resource", lambda name: tmp_path / name)
     with pytest.raises(ToolError, match=r"synthesize\.tcl:\d+.*expr"):
         lint_tcl()
+
+
+def test_scripts_are_formatted() -> None:
+    command = find_tool("tclfmt")
+    if command is None:
+        pytest.skip("tclfmt is not there: pip install 'cnnaccel[check]'")
+    run_tool(
+        [command, "-c", ROOT / "hw/lint/tclint.toml", "--check", ROOT / "hw/tcl", mock_vivado()],
+        timeout_seconds=60,
+    )
 
 
 def test_check_says_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

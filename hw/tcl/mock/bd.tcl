@@ -151,8 +151,10 @@ mock::define connect_bd_intf_net {} {first second} {
 proc mock::check_port {first second} {
     variable s
     foreach {port bus} [list $first $second $second $first] {
-        if {$s(kind,$port) eq "port" && $s(kind,$bus) eq "bus"
-            && [file tail $bus] eq $port && [dict get [bus_of $bus] type] eq "external"} {
+        if {
+            $s(kind,$port) eq "port" && $s(kind,$bus) eq "bus"
+            && [file tail $bus] eq $port && [dict get [bus_of $bus] type] eq "external"
+        } {
             return
         }
     }

@@ -80,12 +80,12 @@ proc mock::usage {message} {
 
 proc mock::of_kind {name option kind value} {
     switch -- $kind {
-        positive { set sound [expr {[string is integer -strict $value] && $value > 0}] }
-        number { set sound [string is double -strict $value] }
-        hex { set sound [expr {[string is wideinteger -strict $value] && $value >= 0}] }
-        value { set sound [expr {$value ne ""}] }
-        any { set sound 1 }
-        default { set sound [expr {$value in $kind}] }
+        positive {set sound [expr {[string is integer -strict $value] && $value > 0}]}
+        number {set sound [string is double -strict $value]}
+        hex {set sound [expr {[string is wideinteger -strict $value] && $value >= 0}]}
+        value {set sound [expr {$value ne ""}]}
+        any {set sound 1}
+        default {set sound [expr {$value in $kind}]}
     }
     if {!$sound} {
         set message "\[Common 17-69\] $name: '$value' is no value of '$option'."

@@ -71,8 +71,10 @@ proc mock::package_bus {cell name entry package} {
     set mode [expr {[lindex [dict get $entry araddr] 0] eq "input" ? "Slave" : "Master"}]
     set clock -
     dict for {other item} [dict get $package interfaces] {
-        if {[dict get $item kind] eq "clock"
-            && $name in [split [dict get $item parameters ASSOCIATED_BUSIF] :]} {
+        if {
+            [dict get $item kind] eq "clock"
+            && $name in [split [dict get $item parameters ASSOCIATED_BUSIF] :]
+        } {
             set clock $other
         }
     }

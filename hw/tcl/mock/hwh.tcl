@@ -88,7 +88,7 @@ proc mock::computed_parameters {cell} {
             set enable PSU__FPGA_PL%d_ENABLE
             set divisor PSU__CRL_APB__PL%d_REF_CTRL__DIVISOR%d
         }
-        default { return {} }
+        default {return {}}
     }
     set found {}
     for {set clock 0} {$clock < 4} {incr clock} {

@@ -146,12 +146,12 @@ proc mock::config_of {cell key} {
 proc mock::fits {kind value} {
     lassign $kind name low high
     switch -- $name {
-        bool { return [expr {$value in {0 1}}] }
+        bool {return [expr {$value in {0 1}}]}
         int - float {
             set type [expr {$name eq "int" ? "wideinteger" : "double"}]
             return [expr {[string is $type -strict $value] && $value >= $low && $value <= $high}]
         }
-        one { return [expr {$value in [lrange $kind 1 end]}] }
+        one {return [expr {$value in [lrange $kind 1 end]}]}
         mio {
             set pins [mio_pins $value]
             return [expr {[llength $pins] > 0 && [lindex $pins end] <= $low}]

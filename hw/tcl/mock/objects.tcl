@@ -125,9 +125,9 @@ proc mock::check_value {kind name value object} {
     variable s
     set sound 1
     switch -- $kind,$name {
-        project,IP_REPO_PATHS { set sound [file isdirectory $value] }
-        file,FILE_TYPE { set sound [expr {$value in {"Verilog Header" Verilog SystemVerilog}}] }
-        core,VERSION { set sound [regexp {^\d+\.\d+$} $value] }
+        project,IP_REPO_PATHS {set sound [file isdirectory $value]}
+        file,FILE_TYPE {set sound [expr {$value in {"Verilog Header" Verilog SystemVerilog}}]}
+        core,VERSION {set sound [regexp {^\d+\.\d+$} $value]}
         bus_parameter,VALUE {
             set sound [expr {[string is integer -strict $value] && $value >= 0 && $value <= 256}]
         }
@@ -140,9 +140,9 @@ proc mock::check_value {kind name value object} {
         block,ACCESS - register,ACCESS - field,ACCESS {
             set sound [expr {$value in {read-write read-only write-only}}]
         }
-        block,USAGE { set sound [expr {$value in {register memory}}] }
-        core_bus,SLAVE_MEMORY_MAP_REF { set sound [info exists s(kind,map:$value)] }
-        core,SUPPORTED_FAMILIES { set sound [expr {[llength $value] % 2 == 0}] }
+        block,USAGE {set sound [expr {$value in {register memory}}]}
+        core_bus,SLAVE_MEMORY_MAP_REF {set sound [info exists s(kind,map:$value)]}
+        core,SUPPORTED_FAMILIES {set sound [expr {[llength $value] % 2 == 0}]}
     }
     if {!$sound} {
         refuse "Common 17-69" "set_property $name: '$value' is no value for '$object'."

@@ -25,7 +25,7 @@ proc mock::made_clock {} {
     variable s
     foreach cell [objects cell] {
         switch -- [dict get $s(ip,$cell) type] {
-            processing_system7 { return [config_of $cell PCW_ACT_FPGA0_PERIPHERAL_FREQMHZ] }
+            processing_system7 {return [config_of $cell PCW_ACT_FPGA0_PERIPHERAL_FREQMHZ]}
             zynq_ultra_ps_e {
                 return [config_of $cell PSU__CRL_APB__PL0_REF_CTRL__ACT_FREQMHZ]
             }
@@ -139,12 +139,16 @@ proc mock::utilization {available} {
         "$logic Registers" [setting FF 20000] $registers] \
         "2. Memory" [list "Block RAM Tile" [setting BRAM36 99.5] $brams] \
         "3. DSP" [list DSPs [setting DSP 144] $dsps]] {
-        set table [list [expr {$since ? {"Site Type" Used Fixed Prohibited Available Util%}
-            : {"Site Type" Used Fixed Available Util%}}]]
+        set table [list [expr {
+            $since ? {"Site Type" Used Fixed Prohibited Available Util%}
+            : {"Site Type" Used Fixed Available Util%}
+        }]]
         foreach {name used most} $rows {
             set share [format %.2f [expr {100.0 * $used / $most}]]
-            lappend table [expr {$since ? [list $name $used 0 0 $most $share]
-                : [list $name $used 0 $most $share]}]
+            lappend table [expr {
+                $since ? [list $name $used 0 0 $most $share]
+                : [list $name $used 0 $most $share]
+            }]
         }
         append text "$title\n[string repeat - [string length $title]]\n\n[drawn $table]\n\n\n"
     }

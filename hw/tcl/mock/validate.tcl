@@ -63,8 +63,10 @@ proc mock::input_faults {pin kind polarity wanted} {
     if {$driver_kind ne $kind} {
         return [list "\[BD 41-1731\] $driver ($driver_kind) drives $pin ($kind)"]
     }
-    if {$kind eq "rst" && "-" ni [list $polarity $driver_polarity]
-        && $polarity ne $driver_polarity} {
+    if {
+        $kind eq "rst" && "-" ni [list $polarity $driver_polarity]
+        && $polarity ne $driver_polarity
+    } {
         return [list "\[BD 41-1732\] $driver is active $driver_polarity,\
             $pin is active $polarity"]
     }

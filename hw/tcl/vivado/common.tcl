@@ -17,23 +17,27 @@ proc say {what} {
     puts "cnnaccel: $step: $what"
 }
 
-# Run the body of a step in the global scope.
+# Run the body of a step, and end with one line if it fails.
 proc step {name body} {
-    global step argv config jobs
+    global step
     set step $name
-    if {[catch {
-        check_version
-        lassign $argv file jobs
-        if {[llength $argv] != 2 || ![string is integer -strict $jobs] || $jobs < 1} {
-            error "wants -tclargs <config.tcl> <jobs>, got '$argv'"
-        }
-        uplevel #0 [list source $file]
-        uplevel #0 $body
-    } message]} {
+    if {[catch {run_body $body} message]} {
         puts "ERROR: \[cnnaccel\] $name: $message"
         exit 1
     }
     say "done"
+}
+
+# In the global scope, with `config` and `jobs`.
+proc run_body {body} {
+    global argv jobs
+    check_version
+    lassign $argv file jobs
+    if {[llength $argv] != 2 || ![string is integer -strict $jobs] || $jobs < 1} {
+        error "wants -tclargs <config.tcl> <jobs>, got '$argv'"
+    }
+    uplevel #0 [list source $file]
+    uplevel #0 $body
 }
 
 proc check_version {} {

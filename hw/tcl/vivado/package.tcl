@@ -43,8 +43,7 @@ proc describe_bursts {core} {
         MAX_BURST_LENGTH $config(burst_beats) \
         NUM_READ_OUTSTANDING $config(bursts) \
         NUM_WRITE_OUTSTANDING $config(bursts) \
-        SUPPORTS_NARROW_BURST 0 \
-    ] {
+        SUPPORTS_NARROW_BURST 0] {
         set_property value $value [ipx::add_bus_parameter -quiet $name $memory]
     }
 }

@@ -23,8 +23,7 @@ set ps(config) [list \
     PCW_EN_CLK0_PORT 1 \
     PCW_EN_RST0_PORT 1 \
     PCW_FCLK0_PERIPHERAL_CLKSRC {IO PLL} \
-    PCW_FPGA0_PERIPHERAL_FREQMHZ $config(clock_mhz) \
-]
+    PCW_FPGA0_PERIPHERAL_FREQMHZ $config(clock_mhz)]
 
 # DRAM and the fixed pins leave the device.
 proc connect_ps_pins {cell} {

@@ -26,9 +26,9 @@ set ps(config) [list \
     PSU__NUM_FABRIC_RESETS 1 \
     PSU__FPGA_PL0_ENABLE 1 \
     PSU__CRL_APB__PL0_REF_CTRL__SRCSEL IOPLL \
-    PSU__CRL_APB__PL0_REF_CTRL__FREQMHZ $config(clock_mhz) \
-]
+    PSU__CRL_APB__PL0_REF_CTRL__FREQMHZ $config(clock_mhz)]
 
 # All pins of the processing system are fixed; none is in the design.
 proc connect_ps_pins {cell} {
+
 }

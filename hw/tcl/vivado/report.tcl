@@ -21,8 +21,7 @@ proc utilization_of {text family} {
         lutram "LUT as Memory" \
         ff "$logic Registers" \
         bram36 "Block RAM Tile" \
-        dsp "DSPs" \
-    ] {
+        dsp "DSPs"] {
         lappend numbers $key [cell_of $text $row utilization.rpt]
     }
     return $numbers
