@@ -300,9 +300,11 @@ def test_numbers_of_the_reports(version: str, run: Callable[[str], Run]) -> None
 
 def test_negative_slack(run: Callable[[str], Run]) -> None:
     built = run("pynq_z1")
-    built.steps(*STEPS[1:], WNS="-0.315", WHS="-0.015")
+    built.steps(*STEPS[1:], WNS="-0.315", WHS="-0.015", WPWS="-0.1")
     found = summary(built.folder)
     assert (found["wns"], found["tns"], found["failing_endpoints"]) == ("-0.315", "-3.150", "10")
+    assert (found["whs"], found["failing_hold_endpoints"]) == ("-0.015", "10")
+    assert (found["wpws"], found["failing_pulse_endpoints"]) == ("-0.100", "1")
     paths = [line.split() for line in (built.folder / "reports/paths.txt").read_text().splitlines()]
     assert [path[0] for path in paths] == ["setup"] * 10 + ["hold"] * 2
     assert paths[0][1] == "-0.315" and all(len(path) == 6 for path in paths)

@@ -160,13 +160,14 @@ mock::define report_timing_summary {
 } {} {
     set wns [setting WNS 0.5]
     set whs [setting WHS 0.05]
+    set wpws [setting WPWS 3.75]
     set names {WNS(ns) TNS(ns) "TNS Failing Endpoints" "TNS Total Endpoints" WHS(ns) THS(ns)
         "THS Failing Endpoints" "THS Total Endpoints" WPWS(ns) TPWS(ns) "TPWS Failing Endpoints"
         "TPWS Total Endpoints"}
     set values [list [format %.3f $wns] [format %.3f [expr {$wns < 0 ? 10 * $wns : 0}]] \
         [expr {$wns < 0 ? 10 : 0}] 41000 [format %.3f $whs] \
         [format %.3f [expr {$whs < 0 ? 10 * $whs : 0}]] [expr {$whs < 0 ? 10 : 0}] 41000 \
-        3.750 0.000 0 17000]
+        [format %.3f $wpws] [format %.3f [expr {min(0, $wpws)}]] [expr {$wpws < 0}] 17000]
     set lines {"" "" ""}
     foreach name $names value $values {
         set width [expr {max(12, [string length $name])}]

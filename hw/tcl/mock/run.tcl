@@ -6,7 +6,7 @@
 #   CNNACCEL_MOCK_VERSION  instead of 2020.1        CNNACCEL_MOCK_CRASH    the step to die in
 #   CNNACCEL_MOCK_SECONDS  that each step takes     CNNACCEL_MOCK_NO_TABLE 1: no utilization table
 #   CNNACCEL_MOCK_USED     a file that takes the names of the commands that were called
-#   CNNACCEL_MOCK_WNS, _WHS, _LUT, _FF, _BRAM36, _DSP, _POWER   numbers of the reports
+#   CNNACCEL_MOCK_WNS, _WHS, _WPWS, _LUT, _FF, _BRAM36, _DSP, _POWER   numbers of the reports
 
 namespace eval mock {
     variable log ""

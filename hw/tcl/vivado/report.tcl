@@ -27,17 +27,19 @@ proc utilization_of {text family} {
     return $numbers
 }
 
-# The row under the heading of the design's timing summary: worst and total slack in ns.
+# The row under the heading of the design's timing summary: worst and total slack in ns, of setup,
+# hold, and the width of pulses.
 proc timing_of {text} {
-    if {![regexp {WNS\(ns\)[^\n]*\n[ -]+\n([^\n]+)} $text all row] || [llength $row] < 8} {
+    if {![regexp {WNS\(ns\)[^\n]*\n[ -]+\n([^\n]+)} $text all row] || [llength $row] < 12} {
         error "reports/timing.rpt has no design timing summary"
     }
-    lassign $row wns tns failing endpoints whs ths failing_hold
+    lassign $row wns tns failing endpoints whs ths failing_hold - wpws - failing_pulse
     if {![string is double -strict $wns] || ![string is double -strict $whs]} {
         error "reports/timing.rpt knows no slack (WNS $wns, WHS $whs): is the clock constrained?"
     }
     return [list wns $wns tns $tns failing_endpoints $failing endpoints $endpoints \
-        whs $whs ths $ths failing_hold_endpoints $failing_hold]
+        whs $whs ths $ths failing_hold_endpoints $failing_hold \
+        wpws $wpws failing_pulse_endpoints $failing_pulse]
 }
 
 # The ten worst paths of a kind that fail.
