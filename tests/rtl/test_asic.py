@@ -4,6 +4,7 @@ compute what the sources say."""
 from __future__ import annotations
 
 import ctypes
+import json
 import re
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from cnnaccel.backend.asic import (
     SCRIPT,
     AsicSynthesis,
     prepare_asic,
+    read_areas,
     record_yosys,
     synthesize_asic,
 )
@@ -81,6 +83,7 @@ def hold(made: AsicSynthesis, hardware: HardwareConfig) -> None:
         print(*row)
 
 
+@pytest.mark.slow
 def test_tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = synthesize_asic(TINY, tmp_path)
     hold(made, TINY)
@@ -142,6 +145,19 @@ def yosys(folder: Path, script: str) -> str:
     return run_tool([yosys_command(), "-q", script], timeout_seconds=300, folder=folder)
 
 
+def test_areas_of_modules_add_up(tmp_path: Path) -> None:
+    parts = ["skid_buffer", "fifo", "burst_splitter", "burst_issue", "axi_read_master"]
+    netlist = mapped(parts[-1], parts, tmp_path).read_text(encoding="utf-8")
+    found = json.loads((tmp_path / "area.json").read_text(encoding="utf-8"))
+    made, areas = read_areas(found, {"modules": {}}), library()
+    assert {part.name: part.instances for part in made.modules} == dict.fromkeys(parts, 1)
+    assert made.top.name == parts[-1] and made.kinds.keys() <= areas.keys()
+    assert made.top.cells == sum(made.kinds.values()) == sum(x.own_cells for x in made.modules)
+    assert made.top.area == sum(areas[kind] * count for kind, count in made.kinds.items())
+    assert made.top.area == sum(part.own_area for part in made.modules) == found["design"]["area"]
+    assert netlist.count("\nmodule ") == 1
+
+
 EQUAL = """\
 read_slang -j 1 -I src -D SYNTHESIS --top {top} {files}
 proc
@@ -193,7 +209,7 @@ def test_every_product_of_cells(tmp_path: Path) -> None:
         path.write_text(QUIET + path.read_text(encoding="utf-8"), encoding="utf-8")
     harness = HW / "tb" / "lut_product_tb.cpp"
     sources = [netlist, tmp_path / "cells.v"]
-    made = ctypes.CDLL(str(build("lut_product", sources, TINY, harness, cache=tmp_path)))
+    made = ctypes.CDLL(str(build("lut_product", sources, TINY, harness)))
     products = np.zeros((384, 256), np.int16)
     made.all_products(products.ctypes.data_as(ctypes.c_void_p))
     assert np.array_equal(products, np.outer(np.arange(-128, 256), np.arange(-128, 128)))
