@@ -18,10 +18,12 @@ proc say {what} {
 
 # Run the body of a step in the global scope.
 proc step {name body} {
-    if {[catch {
-        read_settings
-        uplevel #0 $body
-    } message]} {
+    if {
+        [catch {
+            read_settings
+            uplevel #0 $body
+        } message]
+    } {
         puts "ERROR: \[cnnaccel\] $name: $message"
         exit 1
     }
