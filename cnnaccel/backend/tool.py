@@ -37,23 +37,18 @@ def run_tool(
     shown = shlex.join(map(str, command))
     log.info("running %s", shown)
     try:
-        done = subprocess.run(
-            [str(part) for part in command],
-            cwd=folder,
-            timeout=timeout_seconds,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            check=False,
-        )
-    except FileNotFoundError:
-        raise ToolError(
-            f"{command[0]} is not there; `cnnaccel doctor` says how to get it"
-        ) from None
-    except PermissionError:
-        raise ToolError(f"{command[0]} may not be executed") from None
+        with _startable(command):
+            done = subprocess.run(
+                [str(part) for part in command],
+                cwd=folder,
+                timeout=timeout_seconds,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                check=False,
+            )
     except subprocess.TimeoutExpired:
         raise ToolError(f"{shown}: no end after {timeout_seconds:g} s") from None
     if done.returncode:
@@ -80,7 +75,7 @@ def started_tool(
         ToolError: the tool is missing.
     """
     log.info("starting %s", shlex.join(map(str, command)))
-    try:
+    with _startable(command):
         process = subprocess.Popen(
             [str(part) for part in command],
             cwd=folder,
@@ -89,12 +84,6 @@ def started_tool(
             stderr=stderr,
             start_new_session=own_group,
         )
-    except FileNotFoundError:
-        raise ToolError(
-            f"{command[0]} is not there; `cnnaccel doctor` says how to get it"
-        ) from None
-    except PermissionError:
-        raise ToolError(f"{command[0]} may not be executed") from None
     try:
         with process:
             try:
@@ -121,3 +110,16 @@ def _end(process: subprocess.Popen[bytes], group: bool) -> None:
             continue
         if not group:
             return
+
+
+@contextmanager
+def _startable(command: Sequence[str | Path]) -> Iterator[None]:
+    """What goes wrong when a command is started, in words."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise ToolError(
+            f"{command[0]} is not there; `cnnaccel doctor` says how to get it"
+        ) from None
+    except PermissionError:
+        raise ToolError(f"{command[0]} may not be executed") from None

@@ -23,7 +23,7 @@ GOLDEN = ROOT / "tests/golden"
 BOARDS = sorted(path.stem for path in (ROOT / "configs/boards").glob("*.yaml"))
 
 
-@pytest.mark.parametrize("board", BOARDS)
+@pytest.mark.parametrize("board", ["pynq_z1", "zcu104"])
 def test_golden_config(board: str, golden: Callable[[Path, str], None]) -> None:
     golden(GOLDEN / board / "config.tcl", render_config_tcl(load_hardware(board)))
 
