@@ -55,6 +55,12 @@ class ProcessingSystem:
         first, second = self.divisors(wanted_mhz)
         return self.pll_mhz / (first * second)
 
+    def clock_up_to(self, most_mhz: float) -> float:
+        """The fastest clock that is not faster."""
+        ratios = {a * b for a in range(1, _MOST_DIVISOR + 1) for b in range(a, _MOST_DIVISOR + 1)}
+        enough = [ratio for ratio in ratios if self.pll_mhz / ratio <= most_mhz]
+        return self.pll_mhz / min(enough, default=_MOST_DIVISOR**2)
+
 
 _ZYNQ = ProcessingSystem(
     family="zynq",

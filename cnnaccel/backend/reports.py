@@ -1,0 +1,328 @@
+"""What Vivado says of a routed design: its four reports and our summary, read and compared.
+
+Reads texts as Vivado 2020.1 and later print them, for Zynq-7000 and UltraScale+; starts nothing.
+The tables are what counts: `summary.txt`, which our Tcl writes from the design's properties, must
+agree.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from cnnaccel.errors import ToolError
+from cnnaccel.workspace import write_atomic
+
+T = TypeVar("T")
+_SITES = {
+    "DSP": ("DSPs",),
+    "BRAM36": ("Block RAM Tile",),
+    "LUT": ("Slice LUTs", "CLB LUTs"),
+    "LUT as memory": ("LUT as Memory",),
+    "flip-flop": ("Slice Registers", "CLB Registers"),
+}
+"""Our name of a resource, and the row of report_utilization by either family."""
+_IN_SUMMARY = {
+    "DSP": "dsp",
+    "BRAM36": "bram36",
+    "LUT": "lut",
+    "LUT as memory": "lutram",
+    "flip-flop": "ff",
+}
+
+
+@dataclass(frozen=True)
+class Usage:
+    """So much of a resource, and what the device has of it."""
+
+    name: str
+    used: float
+    available: float
+
+    @property
+    def share(self) -> float:
+        """0 to 1, or beyond."""
+        return self.used / self.available if self.available else 0.0
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Slacks in ns, negative where a path is too slow; over all clocks."""
+
+    wns_ns: float
+    tns_ns: float
+    setup_failing: int
+    setup_endpoints: int
+    whs_ns: float
+    ths_ns: float
+    hold_failing: int
+    wpws_ns: float
+    pulse_failing: int
+
+    @property
+    def met(self) -> bool:
+        """Whether every path, hold and pulse is as it must be."""
+        return min(self.wns_ns, self.whs_ns, self.wpws_ns) >= 0
+
+
+@dataclass(frozen=True)
+class Power:
+    """Estimated by Vivado, in W; `confidence` is its own word for how well it knows."""
+
+    total_w: float
+    dynamic_w: float
+    static_w: float
+    confidence: str
+
+
+@dataclass(frozen=True)
+class Clock:
+    """A clock of the design."""
+
+    name: str
+    period_ns: float
+
+    @property
+    def mhz(self) -> float:
+        """Its frequency."""
+        return 1000 / self.period_ns
+
+
+@dataclass(frozen=True)
+class SlowPath:
+    """One of the worst paths."""
+
+    kind: str
+    """setup or hold."""
+    slack_ns: float
+    delay_ns: float
+    levels: int
+    """Of logic."""
+    start: str
+    end: str
+
+
+@dataclass(frozen=True)
+class Reports:
+    """All that is read of one build."""
+
+    utilization: tuple[Usage, ...]
+    timing: Timing
+    power: Power
+    clocks: tuple[Clock, ...]
+
+
+def read_reports(folder: Path) -> Reports:
+    """The reports in `folder`, which must agree with its `summary.txt`.
+
+    Raises:
+        ToolError: a file is missing, has no such table, or says other than the summary.
+    """
+    reports = Reports(
+        _read(folder / "utilization.rpt", utilization),
+        _read(folder / "timing.rpt", timing),
+        _read(folder / "power.rpt", power),
+        _read(folder / "clocks.rpt", clocks),
+    )
+    _compare(reports, _read(folder / "summary.txt", summary), folder)
+    return reports
+
+
+def read_paths(path: Path) -> tuple[SlowPath, ...]:
+    """The paths that fail, worst first: `<kind> <slack> <delay> <levels> <start> <end>` a line."""
+    return _read(path, slow_paths)
+
+
+def slow_paths(text: str) -> tuple[SlowPath, ...]:
+    """Of paths.txt, every line."""
+    paths = []
+    for line in text.splitlines():
+        match line.split():
+            case [kind, slack, delay, levels, start, end]:
+                numbers = _number(slack), _number(delay), int(_number(levels))
+                paths.append(SlowPath(kind, *numbers, start, end))
+            case _:
+                raise _MissingError(f"six words in the line '{line}'")
+    return tuple(sorted(paths, key=lambda path: path.slack_ns))
+
+
+def write_json(reports: Reports, source: str, folder: Path) -> None:
+    """`utilization.json`, `timing.json`, `power.json`, `clocks.json`, each with its source."""
+    values: dict[str, Mapping[str, Any]] = {
+        "utilization": {
+            "resources": [
+                {**dataclasses.asdict(usage), "share": round(usage.share, 4)}
+                for usage in reports.utilization
+            ]
+        },
+        "timing": {**dataclasses.asdict(reports.timing), "met": reports.timing.met},
+        "power": dataclasses.asdict(reports.power),
+        "clocks": {
+            "clocks": [
+                {**dataclasses.asdict(clock), "mhz": round(clock.mhz, 3)}
+                for clock in reports.clocks
+            ]
+        },
+    }
+    for name, value in values.items():
+        text = json.dumps({"source": source, **value}, indent=1)
+        write_atomic(folder / f"{name}.json", text.encode() + b"\n")
+
+
+def utilization(text: str) -> tuple[Usage, ...]:
+    """Of report_utilization, what our table shows."""
+    rows = list(_boxed(text))
+    header: Sequence[str] = ()
+    found: dict[str, Usage] = {}
+    for row in rows:
+        if "Used" in row and "Available" in row:
+            header = row
+        cells = dict(zip(header, row, strict=False))
+        site = row[0].rstrip("*").strip()  # a synthesized design has a star and a note
+        for name, sites in _SITES.items():
+            if site in sites and name not in found and cells.get("Available"):
+                found[name] = Usage(name, _number(cells["Used"]), _number(cells["Available"]))
+    for name, sites in _SITES.items():
+        if name not in found:
+            raise _MissingError(f"a row '{' or '.join(sites)}' with columns Used and Available")
+    return tuple(found[name] for name in _SITES)
+
+
+def timing(text: str) -> Timing:
+    """Of report_timing_summary, the table Design Timing Summary."""
+    if unclocked := re.search(r"There are ([1-9]\d*) register/latch pins with no clock", text):
+        raise _MissingError(f"a clock for every register, {unclocked[1]} have none")
+    names, cells = _columns(text, "WNS(ns)")
+    row = dict(zip(names, cells[0] if cells else (), strict=False))
+    try:
+        return Timing(
+            wns_ns=_number(row["WNS(ns)"]),
+            tns_ns=_number(row["TNS(ns)"]),
+            setup_failing=int(row["TNS Failing Endpoints"]),
+            setup_endpoints=int(row["TNS Total Endpoints"]),
+            whs_ns=_number(row["WHS(ns)"]),
+            ths_ns=_number(row["THS(ns)"]),
+            hold_failing=int(row["THS Failing Endpoints"]),
+            wpws_ns=_number(row["WPWS(ns)"]),
+            pulse_failing=int(row["TPWS Failing Endpoints"]),
+        )
+    except KeyError as error:
+        raise _MissingError(f"the column {error.args[0]} of the design's timing summary") from None
+    except ValueError:
+        raise _MissingError("a number in every column of the design's timing summary") from None
+
+
+def power(text: str) -> Power:
+    """Of report_power, its summary."""
+    values = {row[0]: row[1] for row in reversed(list(_boxed(text))) if len(row) == 2}
+    try:
+        return Power(
+            total_w=_number(values["Total On-Chip Power (W)"]),
+            dynamic_w=_number(values["Dynamic (W)"]),
+            static_w=_number(values["Device Static (W)"]),
+            confidence=values["Confidence Level"],
+        )
+    except KeyError as error:
+        raise _MissingError(f"a row '{error.args[0]}'") from None
+
+
+def clocks(text: str) -> tuple[Clock, ...]:
+    """Of report_clocks, every clock."""
+    names, rows = _columns(text, "Clock")
+    if "Period(ns)" not in names or not rows:
+        raise _MissingError("a table of clocks with a column Period(ns)")
+    at = names.index("Period(ns)")
+    return tuple(Clock(row[0], _number(row[at])) for row in rows if len(row) > at)
+
+
+def summary(text: str) -> dict[str, str]:
+    """Of summary.txt, each key with its value."""
+    lines = (line.strip().partition(" ") for line in text.splitlines())
+    return {key: value for key, _, value in lines if key}
+
+
+class _MissingError(Exception):
+    """What a report lacks; `_read` adds which."""
+
+
+def _read(path: Path, parse: Callable[[str], T]) -> T:
+    try:
+        return parse(path.read_text(encoding="utf-8", errors="replace"))
+    except FileNotFoundError:
+        raise ToolError(
+            f"{path} is not there: Vivado ended without a complaint and did not write it; look at "
+            "report.log beside its folder"
+        ) from None
+    except _MissingError as error:
+        raise ToolError(
+            f"{path}: looked for {error}, which is not there; this Vivado prints another form than "
+            "2020.1 to 2025.1, or the file is cut off. `build-hw --restart` builds anew"
+        ) from None
+
+
+def _boxed(text: str) -> Iterator[list[str]]:
+    """Rows of tables drawn with `|`, their cells without the space around."""
+    for line in text.splitlines():
+        if line.startswith("|") and line.rstrip().endswith("|"):
+            yield [cell.strip() for cell in line.strip().strip("|").split("|")]
+
+
+def _columns(text: str, first: str) -> tuple[list[str], list[list[str]]]:
+    """Names and rows of the first table of columns two spaces apart that begins with `first`."""
+    lines = iter(text.splitlines())
+    for line in lines:
+        names = re.split(r"\s{2,}", line.strip())
+        if names[0] == first and len(names) > 1:
+            break
+    else:
+        raise _MissingError(f"a table that begins with {first}")
+    rows = []
+    for line in lines:
+        if not line.strip():
+            break
+        if set(line) - {"-", " "}:
+            rows.append(re.split(r"\s{2,}", line.strip()))
+    return names, rows
+
+
+def _number(text: str) -> float:
+    """A number as Vivado prints it, an int where it is one."""
+    try:
+        return int(text) if text.strip().isdigit() else float(text)
+    except ValueError:
+        raise _MissingError(f"a number where '{text.strip()}' stands") from None
+
+
+def _compare(reports: Reports, said: Mapping[str, str], folder: Path) -> None:
+    """Both come from one design; integers are equal, ns, W and MHz as they are printed."""
+    timing_ = reports.timing
+    read: dict[str, tuple[float, str]] = {
+        **{_IN_SUMMARY[u.name]: (u.used, "utilization.rpt") for u in reports.utilization},
+        "wns": (timing_.wns_ns, "timing.rpt"),
+        "whs": (timing_.whs_ns, "timing.rpt"),
+        "tns": (timing_.tns_ns, "timing.rpt"),
+        "wpws": (timing_.wpws_ns, "timing.rpt"),
+        "failing_endpoints": (timing_.setup_failing, "timing.rpt"),
+        "failing_hold_endpoints": (timing_.hold_failing, "timing.rpt"),
+        "failing_pulse_endpoints": (timing_.pulse_failing, "timing.rpt"),
+        "power_w": (reports.power.total_w, "power.rpt"),
+        "clock_mhz": (reports.clocks[0].mhz, "clocks.rpt"),
+    }
+    for key, (value, name) in read.items():
+        try:
+            stated = float(said[key])
+        except (KeyError, ValueError):
+            raise ToolError(
+                f"{folder / 'summary.txt'}: looked for '{key}' and a number, which is not there"
+            ) from None
+        if round(stated, 3) != round(value, 3):
+            raise ToolError(
+                f"{folder / 'summary.txt'} says {key} {stated:g} and {name} beside it {value:g}; "
+                "they are of one design, so one of them is not to be trusted: "
+                "`build-hw --restart` builds anew"
+            )
