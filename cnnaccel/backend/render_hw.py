@@ -1,0 +1,56 @@
+"""The files that say which engine a bitstream is: for SystemVerilog, C, Vivado, and who reads JSON.
+
+The same hardware gives the same bytes; what built it stands in the manifest beside.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+from cnnaccel import __version__
+from cnnaccel.backend.render import render_params_h, render_params_svh
+from cnnaccel.backend.render_tcl import render_config_tcl
+from cnnaccel.backend.template import render_template
+from cnnaccel.backend.vivado import OLDEST
+from cnnaccel.backend.zynq import ENGINE_CELL, REGION_BYTES, processing_system
+from cnnaccel.hardware import FORMAT_VERSION, HardwareConfig
+
+HW_JSON = "hw.json"
+_NOT_OF_THE_ENGINE = ("clock_mhz", "part", "ps_preset", "name")
+
+
+def render_hw_files(hardware: HardwareConfig) -> dict[str, str]:
+    """Name and text of each."""
+    return {
+        "params.svh": render_params_svh(hardware),
+        "params.h": render_params_h(hardware),
+        "config.tcl": render_config_tcl(hardware),
+        HW_JSON: render_hw_json(hardware),
+    }
+
+
+def render_hw_json(hardware: HardwareConfig) -> str:
+    """`hw.json`: lies beside a bitstream and says which engine it is."""
+    values, ps = dataclasses.asdict(hardware), processing_system(hardware)
+    parameters = [
+        f"{json.dumps(name)}: {json.dumps(value)}"
+        for name, value in values.items()
+        if name not in _NOT_OF_THE_ENGINE and not name.startswith("dram_")
+    ]
+    return render_template(
+        "hw.json.j2",
+        version=FORMAT_VERSION,
+        digest=f"{hardware.digest:016x}",
+        board=hardware.name or hardware.part,
+        part=hardware.part,
+        asked_mhz=hardware.clock_mhz,
+        clock_mhz=round(ps.clock_mhz(hardware.clock_mhz), 6),
+        parameters=parameters,
+        engine=ENGINE_CELL,
+        base=f"0x{ps.base:08x}",
+        span=REGION_BYTES,
+        master=ps.master,
+        cnnaccel=__version__,
+        vivado="{}.{}".format(*OLDEST),
+    )

@@ -1,0 +1,242 @@
+"""The stage build-hw: from parameters to a bitstream, step by step, going on where one stopped."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from cnnaccel.backend.lint import top_sources
+from cnnaccel.backend.render import render_params_svh
+from cnnaccel.backend.render_hw import render_hw_files
+from cnnaccel.backend.render_tcl import render_config_tcl
+from cnnaccel.backend.reports import Clock, Reports, read_paths, read_reports, write_json
+from cnnaccel.backend.vivado import Vivado, run_step
+from cnnaccel.backend.vivado_check import STEPS, prepare_vivado
+from cnnaccel.backend.zynq import processing_system
+from cnnaccel.errors import ConfigError, Interrupted, ToolError
+from cnnaccel.pipeline.clock import compare_clock
+from cnnaccel.pipeline.job import RESULTS, Job, write_results
+from cnnaccel.report.hardware import build_table, paths_table
+from cnnaccel.report.progress import duration, step
+from cnnaccel.resources import resource
+from cnnaccel.workspace import Stage, sha256_of, sha256_of_value, write_atomic
+
+STAGE = "build-hw"
+BITSTREAM = "cnnaccel.bit"
+HWH = "cnnaccel.hwh"
+_ROUTED = "routed.dcp"
+_STEPS = "steps.json"
+"""The inputs of a build under way, and the steps that it has finished, with their seconds."""
+
+
+def build_inputs(job: Job, vivado: str) -> dict[str, str]:
+    """What a bitstream depends on; vivado: the version of the one that makes it."""
+    scripts = sorted((resource("hw") / "tcl" / "vivado").rglob("*.tcl"))
+    return {
+        "parameters": sha256_of_value(
+            [render_params_svh(job.hardware), render_config_tcl(job.hardware)]
+        ),
+        "engine": sha256_of(*top_sources()),
+        "scripts": sha256_of(*scripts),
+        "Vivado": vivado,
+    }
+
+
+def build(job: Job, vivado: Vivado, jobs: int, reason: str, restart: bool) -> None:
+    """Every step that is not finished yet; the last good bitstream stays until the new is whole.
+
+    reason: why it is built, in a few words.
+
+    Raises:
+        ToolError: Vivado failed, or its reports are not what they should be.
+        ConfigError: a path is too slow for the clock.
+        Interrupted: by Ctrl-C; the next build goes on with the step that was under way.
+    """
+    stage = job.workspace.stage(STAGE)
+    inputs = build_inputs(job, vivado.version)
+    finished, why = ({}, "asked for") if restart else _finished(stage, inputs)
+    if why and stage.partial.exists():
+        job.say(f"starting over: {why}")
+    job.say(f"{vivado.name} at {vivado.command}, {jobs} jobs, in {stage.partial} ({reason})")
+    with stage.write(inputs, resume=bool(finished), resumable=True) as folder:
+        if not (folder / RESULTS).is_file():  # else it was stopped while it tidied up
+            _make(job, vivado, folder, jobs, inputs, finished)
+        _tidy(folder)
+    show(job)
+
+
+def show(job: Job) -> None:
+    """The finished bitstream as a table."""
+    folder = job.workspace.stage(STAGE).folder
+    results: Mapping[str, Any] = json.loads((folder / RESULTS).read_text(encoding="utf-8"))
+    job.console.print(build_table(f"{job.hardware.name} on {job.hardware.part}", results))
+    job.say(f"{results['headline']}; {folder / BITSTREAM}, its logs in {folder / 'logs'}")
+
+
+def _finished(stage: Stage, inputs: Mapping[str, str]) -> tuple[dict[str, float], str | None]:
+    """Steps that an interrupted build of these inputs has finished, else why they do not count."""
+    try:
+        found = json.loads((stage.partial / _STEPS).read_text(encoding="utf-8"))
+        was, seconds = dict(found["inputs"]), dict[str, float]()
+        for name in STEPS[:-1]:  # report is quick: one that could not be read comes anew
+            if name not in found["seconds"]:
+                break
+            seconds[name] = float(found["seconds"][name])
+    except FileNotFoundError:
+        return {}, None
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}, f"{stage.partial / _STEPS} cannot be read"
+    changed = [name for name, value in inputs.items() if was.get(name) != value]
+    return (seconds, None) if not changed else ({}, f"{', '.join(changed)} changed")
+
+
+def _make(
+    job: Job,
+    vivado: Vivado,
+    folder: Path,
+    jobs: int,
+    inputs: Mapping[str, str],
+    finished: dict[str, float],
+) -> None:
+    """All that is to be kept of a build, in `folder`; as `build`."""
+    if not finished:
+        prepare_vivado(job.hardware, folder)
+    for name, text in render_hw_files(job.hardware).items():
+        write_atomic(folder / name, text.encode())
+    _run_steps(job, vivado, folder, jobs, inputs, finished)
+    _require_both(folder)
+    reports = read_reports(folder / "reports")
+    write_json(reports, vivado.name, folder / "reports")
+    if not reports.timing.met:
+        _refuse_slow(job, reports, folder)
+    compare_clock(job, _clock(reports).mhz)
+    _write_results(job, vivado, reports, finished, folder)
+
+
+def _run_steps(
+    job: Job,
+    vivado: Vivado,
+    folder: Path,
+    jobs: int,
+    inputs: Mapping[str, str],
+    finished: dict[str, float],
+) -> None:
+    """What is left; each adds to `finished`, here and on disk, when it has ended well."""
+    for number, name in enumerate(STEPS, 1):
+        title, log = f"{number}/{len(STEPS)} {name}", folder / f"{name}.log"
+        if name in finished:
+            job.say(f"{title}: finished before, in {duration(finished[name])}")
+            continue
+        started = time.perf_counter()
+        try:
+            with step(job.console, title, str(log)) as tell:
+                run_step(vivado, name, folder, jobs, tell)
+        except KeyboardInterrupt:
+            raise Interrupted(
+                f"interrupted in step {name}; Vivado has ended, and an earlier bitstream is as it "
+                f"was. The same command goes on with {name}"
+            ) from None
+        finished[name] = round(time.perf_counter() - started, 1)
+        text = json.dumps({"inputs": inputs, "seconds": finished}, indent=1)
+        write_atomic(folder / _STEPS, text.encode())
+        job.say(f"{title}: {duration(finished[name])}, {log}")
+
+
+def _require_both(folder: Path) -> None:
+    """A bitstream, and what pynq reads beside it, that the steps made.
+
+    Raises:
+        ToolError: one is not there, or empty.
+    """
+    for name in (BITSTREAM, HWH):
+        path = folder / name
+        if not (path.is_file() and path.stat().st_size):
+            raise ToolError(
+                f"{path} is not there, or empty, although step bitstream ended well; --restart "
+                "builds anew"
+            )
+
+
+def _refuse_slow(job: Job, reports: Reports, folder: Path) -> None:
+    """Say which paths, and what to do.
+
+    Raises:
+        ConfigError: always.
+    """
+    timing, clock = reports.timing, _clock(reports)
+    paths = read_paths(folder / "reports" / "paths.txt")
+    title = f"the worst paths at {clock.mhz:.6g} MHz"
+    job.console.print(paths_table(title, map(dataclasses.asdict, paths)))
+    said, advice = [], []
+    if timing.wns_ns < 0:
+        count = f"{timing.setup_failing:,} of {timing.setup_endpoints:,} endpoints"
+        said.append(f"setup slack {timing.wns_ns:+.3f} ns, {count}")
+        enough = processing_system(job.hardware).clock_up_to(
+            1000 / (clock.period_ns - timing.wns_ns)
+        )
+        advice.append(f"--clock {enough:.6g} gives the longest path time enough")
+    if timing.whs_ns < 0:
+        said.append(f"hold slack {timing.whs_ns:+.3f} ns, {timing.hold_failing:,} endpoints")
+        advice.append("no clock mends a hold slack, --restart places and routes anew")
+    if timing.wpws_ns < 0:
+        said.append(f"pulse width slack {timing.wpws_ns:+.3f} ns")
+        advice.append("the device cannot be clocked so fast, lower --clock")
+    raise ConfigError(
+        f"{job.hardware.name} misses {clock.mhz:.6g} MHz: {'; '.join(said)}. An earlier bitstream "
+        f"is as it was; this one stays in {folder}, reports/timing.rpt there says more. What "
+        f"helps: {'; '.join(advice)}"
+    )
+
+
+def _clock(reports: Reports) -> Clock:
+    """The engine's: designs of ours have one."""
+    return reports.clocks[0]
+
+
+def _tidy(folder: Path) -> None:
+    """Leave what is of use later; of Vivado's own files, hundreds of MB, the routed design."""
+    for routed in folder.glob("project/*.runs/impl_1/*_routed.dcp"):
+        routed.replace(folder / _ROUTED)
+    logs = folder / "logs"
+    logs.mkdir(exist_ok=True)
+    kept = {BITSTREAM, HWH, _ROUTED, _STEPS, RESULTS, "reports", "logs"}
+    kept |= {"params.svh", "params.h", "config.tcl", "hw.json"}
+    for path in folder.iterdir():
+        if path.suffix == ".log":
+            path.replace(logs / path.name)
+        elif path.is_dir() and path.name not in kept:
+            shutil.rmtree(path)
+        elif path.name not in kept:
+            path.unlink()
+
+
+def _write_results(
+    job: Job, vivado: Vivado, reports: Reports, seconds: Mapping[str, float], folder: Path
+) -> None:
+    source = vivado.name
+    clock = _clock(reports)
+    resources = [
+        {"name": u.name, "used": u.used, "available": u.available, "source": source}
+        for u in reports.utilization
+    ]
+    dsp = reports.utilization[0]
+    headline = (
+        f"bitstream of {job.hardware.name} at {clock.mhz:.6g} MHz by {source}: slack "
+        f"{reports.timing.wns_ns:+.3f} ns, {dsp.used:g} of {dsp.available:g} DSP"
+    )
+    write_results(
+        folder,
+        headline,
+        vivado=vivado.version,
+        digest=f"{job.hardware.digest:016x}",
+        resources=resources,
+        timing={**dataclasses.asdict(reports.timing), "source": source},
+        power={**dataclasses.asdict(reports.power), "source": f"{source}, estimated"},
+        clock={"name": clock.name, "mhz": round(clock.mhz, 3), "source": source},
+        seconds=dict(seconds),
+    )
