@@ -27,12 +27,14 @@ from cnnaccel.cli.options import configured, make_job
     help="The program, or the folder it is installed in; else that of PATH, else the newest.",
 )
 @click.option("--restart", is_flag=True, help="Build anew what is finished or half finished.")
+@click.option("--asic", is_flag=True, help="Instead: cells and area of every module, by Yosys.")
 def build_hw(
     check: bool,
     clock: float | None,
     jobs: int | None,
     vivado: Path | None,
     restart: bool,
+    asic: bool,
     overrides: tuple[str, ...],
     **where: Any,
 ) -> None:
@@ -45,16 +47,22 @@ def build_hw(
     Example:
       cnnaccel build-hw configs/lenet_fashionmnist.yaml --clock 125
     """
+    from cnnaccel.pipeline import asic as cells
     from cnnaccel.pipeline import build_hw as stage
 
-    if check and (vivado or jobs or restart):
-        raise click.UsageError("--check needs no Vivado: leave --vivado, --jobs, --restart out")
+    if check and asic:
+        raise click.UsageError("--check or --asic, one at a time")
+    if (check or asic) and (vivado or jobs or restart):
+        without = "--check" if check else "--asic"
+        raise click.UsageError(f"{without} needs no Vivado: leave --vivado, --jobs, --restart out")
     if clock is not None:
         overrides += (f"hardware.overrides.clock_mhz={clock}",)
     job = make_job(overrides=overrides, **where)
     with job.lock():
         if check:
             stage.check(job)
+        elif asic:
+            cells.asic(job)
         else:
             stage.build(job, vivado, jobs or os.cpu_count() or 1, restart)
 

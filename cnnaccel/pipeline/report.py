@@ -12,6 +12,8 @@ import numpy as np
 
 from cnnaccel.errors import CnnaccelError, DataError, WorkspaceError
 from cnnaccel.ir import golden
+from cnnaccel.pipeline.bitstream import build_inputs
+from cnnaccel.pipeline.build_hw import check_inputs
 from cnnaccel.pipeline.deploy import deploy_inputs
 from cnnaccel.pipeline.job import Job, headline_of, stored_graph, write_results
 from cnnaccel.pipeline.run import STAGES
@@ -26,6 +28,8 @@ Inputs = Callable[[Job], dict[str, str]]
 _INPUTS: dict[str, Inputs] = {spec.name: spec.inputs for spec in STAGES} | {
     "simulate": simulate_inputs,
     "board": deploy_inputs,
+    "check": lambda job: check_inputs(job, ""),
+    "build-hw": lambda job: build_inputs(job, ""),
 }
 _STAGES = (
     "train", "quantize", "evaluate", "compile", "simulate", "deploy", "board", "check", "build-hw",
@@ -36,7 +40,7 @@ _COMMANDS = {
 }
 _BY_HAND = ("checkpoint", "images")
 """Inputs of a stage that was run with options of its own: what else it depends on is not told."""
-_AS_RECORDED = ("target", "Vivado")
+_AS_RECORDED = ("target", "Vivado", "Yosys")
 """Inputs of which any is right: the board it ran on, the version that built it."""
 _FIRST, _WRONG = 20, 10
 """Sample images: the first of the test split, and the first that are taken wrongly."""

@@ -301,6 +301,8 @@ def test_a_disk_that_is_full(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> N
         (("--jobs", "0"), 2, "0 is not in the range"),
         (("--clock", "fast"), 2, "'fast' is not a valid float"),
         (("--check", "--restart"), 2, "--check needs no Vivado"),
+        (("--check", "--asic"), 2, "one at a time"),
+        (("--asic", "--jobs", "2"), 2, "--asic needs no Vivado"),
         (("--clock", "0"), 1, "clock_mhz must be positive"),
         (("--clock", "nan"), 1, "clock_mhz must be a finite number"),
         (("--clock", "1e6"), 1, "makes clocks up to 250 MHz"),

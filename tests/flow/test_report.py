@@ -17,8 +17,11 @@ import numpy as np
 import pytest
 
 from cnnaccel.cli import main
+from cnnaccel.cli.options import make_job
 from cnnaccel.errors import DataMissingError
 from cnnaccel.nn import data
+from cnnaccel.pipeline.bitstream import build_inputs
+from cnnaccel.pipeline.build_hw import check_inputs
 from cnnaccel.workspace import MANIFEST, Stage
 from tests.flow.browser import CHROMIUM, Browser, browser
 from tests.flow.conftest import Cnnaccel
@@ -100,9 +103,9 @@ def invoke(*arguments: str | Path) -> None:
     assert ended.value.code in (0, None)
 
 
-def seal(folder: Path, files: dict[str, Any], inputs: dict[str, str] | None = None) -> None:
+def seal(folder: Path, files: dict[str, Any], inputs: dict[str, str]) -> None:
     """A stage that wrote these files."""
-    with Stage(folder).write(inputs or {}) as partial:
+    with Stage(folder).write(inputs) as partial:
         for name, value in files.items():
             (partial / name).write_text(json.dumps(value))
 
@@ -123,8 +126,11 @@ def whole(tiny_build: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A build folder with every stage that there can be without a board."""
     build = Path(shutil.copytree(tiny_build, tmp_path_factory.mktemp("whole") / "build"))
     invoke("simulate", CONFIG, "--build-dir", build, "--images", "12")
-    seal(build / "tiny/check", {"results.json": {"headline": "fits", "resources": RESOURCES}})
-    seal(build / "tiny/build-hw", {"results.json": {"headline": "built", **BUILT}})
+    job = make_job(CONFIG, None, build, ())
+    fits = {"results.json": {"headline": "fits", "resources": RESOURCES}}
+    seal(build / "tiny/check", fits, check_inputs(job, "0.70"))
+    built = {"results.json": {"headline": "built", **BUILT}}
+    seal(build / "tiny/build-hw", built, build_inputs(job, "2023.2"))
     invoke("report", CONFIG, "--build-dir", build)
     return build
 
@@ -349,7 +355,7 @@ def test_what_is_stale_is_said(build: Path, cnnaccel: Cnnaccel) -> None:
     assert all(f"{stage}: hardware changed." in text for stage in ("compile", "simulate", "deploy"))
     found = Parsed(text)
     tiles = found.texts["source"][: len(found.texts["value"])]
-    assert [tile.endswith("; out of date") for tile in tiles] == [True] * 4 + [False, True]
+    assert [tile.endswith("; out of date") for tile in tiles] == [True] * 6
     rows = [row for row in found.tables["Speed"][1:] if row[0] != "board"]
     assert len(rows) == 3 and all(row[-1].endswith("; out of date") for row in rows)
 
