@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from cnnaccel.backend.engine import simulated_bitstream
 from cnnaccel.backend.verilate import Trace
+from cnnaccel.hardware import HardwareConfig
 from cnnaccel.ir.graph import Conv2d, Graph, macs
 from cnnaccel.pipeline.job import Job
 from cnnaccel.report.measured import Measured
@@ -64,12 +65,18 @@ class SimulatedEngine:
 
     def measured(self, graph: Graph, images: int) -> Measured:
         """Of the last run."""
-        useful = sum(macs(layer) for layer in graph.layers if isinstance(layer, Conv2d))
-        return Measured(
-            self.hardware,
-            images,
-            useful,
-            2 * sum(map(macs, graph.layers)),
-            dict(self.accelerator.counters),
-            self.accelerator.host_seconds,
-        )
+        engine = self.accelerator
+        return measure(self.hardware, graph, images, engine.counters, engine.host_seconds)
+
+
+def measure(
+    hardware: HardwareConfig,
+    graph: Graph,
+    images: int,
+    counters: Mapping[str, int],
+    host_seconds: float,
+) -> Measured:
+    """What the counters of a run say of a network."""
+    useful = sum(macs(layer) for layer in graph.layers if isinstance(layer, Conv2d))
+    operations = 2 * sum(map(macs, graph.layers))
+    return Measured(hardware, images, useful, operations, dict(counters), host_seconds)

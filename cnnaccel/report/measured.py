@@ -137,15 +137,15 @@ def _counter_row(of: Measured, text: str, count: int, whole: int, unit: str) -> 
     return [text, f"{count:,}", f"{count / of.images:,.1f}", share]
 
 
-def speed_lines(measured: Measured) -> str:
-    """Speed with and without the host, in two lines."""
+def speed_lines(measured: Measured, host: str = "this machine") -> str:
+    """Speed with and without the host, in two lines. host: where packing and unpacking ran."""
     clock = f"{measured.hardware.clock_mhz:g} MHz"
     return (
         f"measured: {measured.cycles_per_image:,.1f} cycles per image over {measured.images:,} "
         f"images, {measured.utilization:.1%} of peak; {measured.frames_per_second:,.1f} frames/s "
         f"and {measured.gops:.1f} GOP/s at {clock}\n"
         f"measured: {measured.frames_per_second_with_host:,.1f} frames/s with the host's "
-        f"{measured.host_seconds / measured.images * 1e6:,.1f} us per image on this machine"
+        f"{measured.host_seconds / measured.images * 1e6:,.1f} us per image on {host}"
     )
 
 
