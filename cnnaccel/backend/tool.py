@@ -18,6 +18,8 @@ from pathlib import Path
 from cnnaccel.errors import ToolError
 
 log = logging.getLogger(__name__)
+PIPE = subprocess.PIPE
+Process = subprocess.Popen[bytes]
 _TAIL_LINES = 15
 _GRACE_SECONDS = 10.0
 _LOOK_SECONDS = 0.5

@@ -1,0 +1,155 @@
+"""The part of a deploy that needs pynq: looks the board over, loads what is not loaded, runs."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cnnaccel.errors import EngineError
+from cnnaccel.runtime import preflight
+from cnnaccel.runtime.agent import digest_of, run_folder
+from cnnaccel.runtime.preflight import Check
+
+if TYPE_CHECKING:
+    from cnnaccel.runtime.driver import Accelerator
+
+BITSTREAM = "cnnaccel.bit"
+_STAMP = "cnnaccel.stamp"
+
+
+def serve(link: Any, folder: Path, begin: dict[str, Any]) -> None:
+    """Checks, then images and results until who deploys says bye. link: an `agent.Link`.
+
+    begin: `digest` of the engine that the program is for, `memory` and `contiguous` bytes that a
+    run takes, `timeout` in seconds.
+    """
+    checks, engine = look_over(link, folder, begin)
+    link.send("checks", checks=[asdict(check) for check in checks])
+    if engine is None:
+        return
+    link.step("loading the program")
+    started = time.perf_counter()
+    engine.load(folder)
+    link.send("loaded", seconds=time.perf_counter() - started, clock_mhz=_clock_mhz())
+    while True:
+        head, pixels = link.receive("images", "bye")
+        if head["kind"] == "bye":
+            engine.buffers.clear()
+            return
+        link.send("results", **_results(link, engine, head, pixels))
+
+
+def _results(link: Any, engine: Accelerator, head: dict[str, Any], pixels: bytes) -> dict[str, Any]:
+    """Of one frame of images."""
+    import numpy as np
+
+    def tell(done: int) -> None:
+        link.step("running images", head["first"] + done)
+
+    tell(0)
+    images = np.frombuffer(pixels, np.uint8).reshape(head["shape"])
+    started = time.perf_counter()
+    results = engine.run(images, tell)
+    seconds = time.perf_counter() - started
+    tell(len(images))
+    return {
+        "payload": results.tobytes(), "shape": results.shape, "dtype": str(results.dtype),
+        "counters": engine.counters, "seconds": seconds, "host_seconds": engine.host_seconds,
+    }  # fmt: skip
+
+
+def look_over(
+    link: Any, folder: Path, begin: dict[str, Any]
+) -> tuple[list[Check], Accelerator | None]:
+    """Everything a run needs, and the engine if it is all there."""
+    checks = preflight.software()
+    if not any(check.problem for check in checks):
+        checks += [*_device(), preflight.engine_in((folder / BITSTREAM).with_suffix(".hwh"))]
+        checks += preflight.space(folder, begin["memory"], begin["contiguous"])
+    if any(check.problem for check in checks):
+        return checks, None
+    link.step("loading the overlay")
+    try:
+        engine, found = open_engine(folder / BITSTREAM, begin["timeout"])
+        clock = f"{_clock_mhz():.6g} MHz"
+    except Exception as error:  # noqa: BLE001 - of pynq, the kernel, XRT: each has its own
+        problem = f"the overlay cannot be loaded: {error or type(error).__name__}"
+        return [*checks, Check("overlay", "cannot be loaded", problem)], None
+    checks += [
+        Check("overlay", found),
+        _same(engine.digest, int(begin["digest"], 16)),
+        Check("clock", clock),
+    ]
+    return checks, None if any(check.problem for check in checks) else engine
+
+
+def open_engine(bitstream: Path, timeout_seconds: float) -> tuple[Accelerator, str]:
+    """The engine, and how it came: the bitstream is loaded unless it is there already."""
+    from cnnaccel.runtime.driver import Accelerator
+
+    stamp = run_folder() / _STAMP
+    mark = [digest_of(path) for path in (bitstream, bitstream.with_suffix(".hwh"))]
+    started = time.perf_counter()
+    if _read(stamp) == [*mark, _loaded()]:
+        with contextlib.suppress(EngineError):  # one that is stuck begins anew with its bitstream
+            engine = Accelerator(bitstream, download=False, timeout_seconds=timeout_seconds)
+            return engine, f"loaded already, looked at in {time.perf_counter() - started:.2f} s"
+    stamp.unlink(missing_ok=True)
+    engine = Accelerator(bitstream, timeout_seconds=timeout_seconds)
+    stamp.write_text(json.dumps([*mark, _loaded()]), encoding="utf-8")
+    return engine, f"loaded in {time.perf_counter() - started:.2f} s"
+
+
+def _read(stamp: Path) -> Any:
+    """What was loaded last, and what pynq called it; None where nobody knows."""
+    with contextlib.suppress(OSError, ValueError):
+        return json.loads(stamp.read_text(encoding="utf-8"))
+    return None
+
+
+def _loaded() -> str:
+    """What the next process will hear of the overlay; another one on the board changes it."""
+    import pynq
+
+    try:  # since pynq 3.0 a file, of which this process' own device may differ
+        from pynq.pl_server.global_state import load_global_state
+
+        state = load_global_state()
+        return f"{state.bitfile_name} {state.timestamp}"
+    except (ImportError, OSError):
+        return f"{pynq.PL.bitfile_name} {pynq.PL.timestamp}"
+
+
+def _device() -> list[Check]:
+    import pynq
+
+    try:
+        device = pynq.Device.active_device
+    except Exception as error:  # noqa: BLE001 - of pynq or XRT, when they look for devices
+        problem = (
+            f"pynq finds no FPGA here ({error}): is this a board, does its login shell read "
+            "/etc/profile, which sets XRT up?"
+        )
+        return [Check("device", "none", problem)]
+    return [Check("device", str(getattr(device, "name", "")) or "there"), preflight.rights(device)]
+
+
+def _same(digest: int, wanted: int) -> Check:
+    found = f"{digest:016x}"
+    if digest == wanted:
+        return Check("digest", found)
+    return Check(
+        "digest", found,
+        f"the engine on the board is of hardware {found}, the program of {wanted:016x}: "
+        "`cnnaccel build-hw` makes the bitstream of this configuration",
+    )  # fmt: skip
+
+
+def _clock_mhz() -> float:
+    import pynq
+
+    return float(pynq.Clocks.fclk0_mhz)
