@@ -66,6 +66,7 @@ for _command in (
     network.explore,
     engine.simulate,
     engine.build_hw,
+    engine.export,
     engine.deploy,
 ):
     cli.add_command(_command)

@@ -113,6 +113,22 @@ def simulate(images: int, layers: bool, trace: range | None, stalls: float, **wh
 
 @click.command()
 @configured
+def export(**where: Any) -> None:
+    """Write one folder with all that a target needs to run CONFIG.
+
+    \b
+    Example:
+      cnnaccel export configs/lenet_fashionmnist.yaml
+    """
+    from cnnaccel.pipeline import export as stage
+
+    job = make_job(**where)
+    with job.lock():
+        stage.export(job)
+
+
+@click.command()
+@configured
 @click.option(
     "--target",
     default="sim",

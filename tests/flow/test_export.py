@@ -1,0 +1,191 @@
+"""`export` as a user types it, and what a target does with the folder alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cnnaccel.hardware import load_hardware
+from cnnaccel.workspace import sha256_of
+from tests.flow.conftest import Cnnaccel
+from tests.flow.loopback import lines, profile, put_bitstream
+from tests.flow.test_bad_input import digests
+
+TINY = load_hardware("tiny")
+
+
+@pytest.fixture
+def exported(tiny: Path, cnnaccel: Cnnaccel) -> Path:
+    put_bitstream(tiny)
+    result = cnnaccel("export", "tiny", "--build-dir", tiny)
+    assert result.code == 0, result.err
+    return tiny / "tiny/export"
+
+
+def test_folder_has_all_that_a_target_needs(exported: Path, tiny: Path) -> None:
+    manifest = json.loads((exported / "manifest.json").read_text())
+    files = {str(p.relative_to(exported)) for p in exported.rglob("*") if p.is_file()}
+    assert files == {*manifest["artifacts"], "manifest.json"}
+    assert all(sha256_of(exported / name) == d for name, d in manifest["artifacts"].items())
+    assert files > {
+        "cnnaccel.bit", "cnnaccel.hwh", "hw.json", "program.bin", "weights.bin", "network.json",
+        "model.h", "params.h", "README.md", "cnnaccel/__init__.py", "cnnaccel/errors.py",
+        "cnnaccel/runtime/driver.py", "cnnaccel/runtime/run.py", "driver/cnnaccel.h",
+    }  # fmt: skip
+    assert not [name for name in files if "__pycache__" in name or name.startswith("driver/test")]
+    for name in ("program.bin", "weights.bin"):
+        assert (exported / name).read_bytes() == (tiny / "tiny/compile" / name).read_bytes()
+    digest = f"{TINY.digest:016x}"
+    assert json.loads((exported / "results.json").read_text())["digest"] == digest
+    assert f"0x{digest}" in (exported / "model.h").read_text()
+    assert digest in (exported / "README.md").read_text()
+
+
+def test_same_bytes_every_time(exported: Path, tiny: Path, cnnaccel: Cnnaccel) -> None:
+    before = digests(exported)
+    assert cnnaccel("export", "tiny", "--build-dir", tiny).code == 0
+    assert digests(exported) == before
+
+
+def test_without_a_bitstream(tiny: Path, cnnaccel: Cnnaccel) -> None:
+    result = cnnaccel("export", "tiny", "--build-dir", tiny)
+    assert result.code == 0, result.err
+    assert "no bitstream: there is no bitstream in" in lines(result.out)
+    assert "`cnnaccel build-hw` makes it" in lines(result.out)
+    readme = (tiny / "tiny/export/README.md").read_text()
+    assert "**No bitstream is in here:**" in readme
+    assert not (tiny / "tiny/export/cnnaccel.bit").exists()
+
+
+def test_bitstream_of_other_hardware_is_left_out(tiny: Path, cnnaccel: Cnnaccel) -> None:
+    folder = put_bitstream(tiny)
+    (folder / "hw.json").write_text(json.dumps({"digest": "0123456789abcdef"}))
+    result = cnnaccel("export", "tiny", "--build-dir", tiny)
+    assert result.code == 0, result.err
+    assert "is of hardware 0123456789abcdef" in lines(result.out)
+    assert not (tiny / "tiny/export/cnnaccel.bit").exists()
+
+
+def test_altered_bitstream(tiny: Path, cnnaccel: Cnnaccel) -> None:
+    """Of a build that left a manifest."""
+    folder = put_bitstream(tiny)
+    names = ("cnnaccel.bit", "cnnaccel.hwh", "hw.json")
+    artifacts = {name: sha256_of(folder / name) for name in names}
+    manifest = {"artifacts": artifacts, "inputs": {}}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    assert cnnaccel("export", "tiny", "--build-dir", tiny).code == 0
+    (folder / "cnnaccel.bit").write_bytes(b"spoilt")
+    result = cnnaccel("export", "tiny", "--build-dir", tiny)
+    assert result.code == 1 and "cnnaccel.bit was altered" in lines(result.err)
+
+
+def test_nothing_compiled(tmp_path: Path, cnnaccel: Cnnaccel) -> None:
+    result = cnnaccel("export", "tiny", "--build-dir", tmp_path)
+    assert result.code == 1 and "run `cnnaccel compile` first" in lines(result.err)
+
+
+# -- on the target --------------------------------------------------------------------------------
+
+
+class Target:
+    """A folder on a board that has Python, numpy, pynq and nothing of this package."""
+
+    def __init__(self, folder: Path, home: Path) -> None:
+        self.folder, self.home = folder, home
+
+    def python(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        login = {"HOME": str(self.home), "BOARD": str(self.home), "PATH": os.environ["PATH"],
+                 "CNNACCEL_RUN": str(self.home / "run")}  # fmt: skip
+        return subprocess.run(
+            [self.home / "bin/python3", *arguments], cwd=self.folder, env=login,
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+
+
+@pytest.fixture
+def target(exported: Path, tmp_path: Path, rng: np.random.Generator) -> Target:
+    profile(tmp_path / "home")
+    folder = Path(shutil.copytree(exported, tmp_path / "copied by hand"))
+    np.save(folder / "images.npy", rng.integers(0, 256, (3, 1, 28, 28), np.uint8))
+    return Target(folder, tmp_path / "home")
+
+
+def wanted(target: Target, tiny: Path) -> np.ndarray:
+    from cnnaccel.ir import golden
+    from cnnaccel.ir.storage import load_graph
+
+    return golden.run(load_graph(tiny / "tiny/quantize"), np.load(target.folder / "images.npy"))
+
+
+def test_run_it(target: Target, tiny: Path) -> None:
+    done = target.python("-m", "cnnaccel.runtime.run", "images.npy", "logits.npy")
+    assert done.returncode == 0, done.stderr
+    assert "cycles per image" in done.stdout and "overlay loaded in" in done.stdout
+    expected = wanted(target, tiny)
+    assert np.array_equal(np.load(target.folder / "logits.npy"), expected)
+    channels = " ".join(map(str, expected.reshape(3, -1).argmax(1)))
+    assert f"largest in channel {channels}\n" in done.stdout
+
+
+def test_lines_of_the_readme(target: Target, tiny: Path) -> None:
+    """They are what they say: Python's run here, and C's are compiled."""
+    python, c = blocks((target.folder / "README.md").read_text())
+    done = target.python("-c", python + "\nnp.save('logits.npy', logits)")
+    assert done.returncode == 0, done.stderr
+    assert np.array_equal(np.load(target.folder / "logits.npy"), wanted(target, tiny))
+    compiler = shutil.which("gcc") or shutil.which("cc")
+    if compiler is None:
+        pytest.skip("no C compiler")
+    declared = c[: c.index("cnnaccel_open")]
+    source = target.folder / "main.c"
+    source.write_text(
+        "#include <string.h>\n" + declared + "extern const struct cnnaccel_hal hal;\n"
+        "extern void *block, *results;\nextern uint64_t address_of_block;\n"
+        "extern uint32_t bytes_of_block, count;\n"
+        "extern const uint8_t *images, *program_bin, *weights_bin;\n"
+        "int main(void)\n{\n" + c[len(declared) :] + "\nreturn 0;\n}\n"
+    )
+    flags = "-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-fsyntax-only"
+    subprocess.run([compiler, *flags, "-I.", "-Idriver", "main.c"], cwd=target.folder, check=True)
+    subprocess.run(["make", "-C", "driver"], cwd=target.folder, check=True)
+    assert (target.folder / "driver/build/cnnaccel-run").is_file()
+
+
+def blocks(readme: str) -> list[str]:
+    """What stands indented behind the headings Python and C."""
+    parts = re.split(r"^## .*$", readme, flags=re.MULTILINE)[1:]
+    return [
+        "\n".join(line[4:] for line in part.splitlines() if line.startswith("    ") or not line)
+        for part in parts
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "words"),
+    [
+        ("weights.bin", b"spoilt", "weights.bin: not what manifest.json says"),
+        ("manifest.json", b"{}", "no manifest of an export"),
+        ("manifest.json", b"[]", "no manifest of an export"),
+        ("manifest.json", None, "No such file"),
+        ("program.bin", None, "No such file"),
+        ("images.npy", None, "No such file"),
+        ("images.npy", b"no array", "error: "),
+    ],
+)
+def test_a_folder_that_was_spoilt(
+    target: Target, name: str, change: bytes | None, words: str
+) -> None:
+    path = target.folder / name
+    path.unlink()
+    if change is not None:
+        path.write_bytes(change)
+    done = target.python("-m", "cnnaccel.runtime.run", "images.npy")
+    assert done.returncode == 1 and words in done.stderr and "Traceback" not in done.stderr
+    assert done.stderr.count("\n") == 1
