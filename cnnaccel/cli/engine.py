@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -133,18 +134,41 @@ def export(**where: Any) -> None:
     "--target",
     default="sim",
     show_default=True,
-    help="sim: the engine in Verilator, behind the calls that reach a board.",
+    metavar="sim|local|USER@HOST[:PORT]",
+    help="sim: the engine in Verilator; local: this machine is the board; else a board over ssh.",
 )
 @click.option("--images", type=click.IntRange(1), help="Only the first of the test images.")
-def deploy(target: str, images: int | None, **where: Any) -> None:
+@click.option(
+    "--ssh-config",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="For ssh, instead of ~/.ssh/config: keys, jump hosts, host keys.",
+)
+@click.option(
+    "--remote-dir",
+    default="",
+    metavar="FOLDER",
+    help="For what is copied to the board; else ~/.cache/cnnaccel/<configuration>.",
+)
+def deploy(
+    target: str, images: int | None, ssh_config: Path | None, remote_dir: str, **where: Any
+) -> None:
     """Run the test images of CONFIG on a board, by default a simulated one.
 
     \b
     Example:
-      cnnaccel deploy configs/lenet_fashionmnist.yaml
+      cnnaccel deploy configs/lenet_fashionmnist.yaml --target xilinx@192.168.2.99
     """
+    from cnnaccel.backend.remote import parse_target
     from cnnaccel.pipeline import deploy as stage
+    from cnnaccel.pipeline.board import Place
 
+    def password() -> str:
+        return str(click.prompt(f"password of sudo on {target}", hide_input=True, err=True))
+
+    place = None
+    if target != stage.SIMULATED:
+        ask = password if sys.stdin.isatty() else None
+        place = Place(parse_target(target), ssh_config, remote_dir, ask)
     job = make_job(**where)
     with job.lock():
-        stage.deploy(job, target, images)
+        stage.deploy(job, place, images)

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 
 from cnnaccel.compiler.verify import require_equal
-from cnnaccel.errors import ConfigError
 from cnnaccel.ir import golden
-from cnnaccel.pipeline.engine import SimulatedEngine, engine_digest
+from cnnaccel.ir.graph import Graph
+from cnnaccel.pipeline.board import Place, run_on_board
+from cnnaccel.pipeline.engine import SimulatedEngine, engine_digest, measure
 from cnnaccel.pipeline.job import (
     Job,
     artifact,
@@ -17,7 +23,7 @@ from cnnaccel.pipeline.job import (
     stored_graph,
     write_results,
 )
-from cnnaccel.report.measured import counters_table, speed_lines
+from cnnaccel.report.measured import Measured, counters_table, speed_lines
 from cnnaccel.report.progress import counter
 
 SIMULATED = "sim"
@@ -37,41 +43,75 @@ def deploy_inputs(job: Job) -> dict[str, str]:
     }
 
 
-def deploy(job: Job, target: str = SIMULATED, images: int | None = None) -> None:
+def deploy(job: Job, place: Place | None = None, images: int | None = None) -> None:
     """Run the test images, or the first of them, on a board; every value must be golden's.
+
+    place: of a board; else a simulated one is used, and the results go to `deploy`, not `board`.
 
     Raises:
         MismatchError: one is not; the results of an earlier run are as they were.
-        EngineError: the engine stopped, or does not go on.
+        EngineError: the engine stopped, or does not go on; the board is not reached, or is wrong.
     """
-    if target != SIMULATED:
-        raise ConfigError(
-            f"--target {target}: this version reaches the simulated board only; leave --target out"
-        )
-    inputs = deploy_inputs(job)
-    graph, test, classes = stored_graph(job), job.dataset.test, job.dataset.classes
-    wanted, labels = test.images[:images], test.labels[:images]
-    engine = SimulatedEngine(job)
-    with counter(job.console, "engine", len(wanted)) as progress:
-        results = engine.run(job.workspace.stage("compile").folder, wanted, progress)
-    measured = engine.measured(graph, len(wanted))
-    require_equal("engine", results, golden.run(graph, wanted))
-    predictions = golden.predictions(results)
-    accuracy = float((predictions == labels).mean())
+    graph, test = stored_graph(job), job.dataset.test
+    pixels = test.images[:images]
+    if place is None:
+        inputs = deploy_inputs(job)
+        ran = _simulated(job, graph, pixels)
+    else:
+        inputs = {"target": place.target.text, **deploy_inputs(job)}
+        ran = _on_board(job, place, graph, pixels)
+    require_equal("engine", ran.results, golden.run(graph, pixels))
+    predictions, labels = golden.predictions(ran.results), test.labels[:images]
+    accuracy, measured = float((predictions == labels).mean()), ran.measured
     headline = (
-        f"engine {accuracy:.2%} of {len(wanted):,} test images, equal to golden; "
-        f"{measured.frames_per_second:,.0f} frames/s at {job.hardware.clock_mhz:g} MHz"
+        f"engine {accuracy:.2%} of {len(pixels):,} test images, equal to golden; "
+        f"{measured.frames_per_second:,.0f} frames/s at {measured.hardware.clock_mhz:g} MHz"
     )
-    stage = job.workspace.stage("deploy")
+    stage = job.workspace.stage("deploy" if place is None else "board")
     with stage.write(inputs if images is None else {"images": str(images)}) as folder:
-        np.savez_compressed(folder / _LOGITS, logits=results)
-        shown = wanted[:_SHOWN], labels[:_SHOWN], predictions[:_SHOWN]
-        draw("predictions", *shown, classes, folder / "predictions.png")
-        write_results(
-            folder, headline, accuracy=accuracy, target=target, memory=engine.memory,
-            **measured.figures(),
-        )  # fmt: skip
-    job.console.print(counters_table(f"{graph.name} on the simulated board", measured))
-    job.say(f"simulated memory: {engine.memory}")
-    job.say(speed_lines(measured))
+        np.savez_compressed(folder / _LOGITS, logits=ran.results)
+        shown = pixels[:_SHOWN], labels[:_SHOWN], predictions[:_SHOWN]
+        draw("predictions", *shown, job.dataset.classes, folder / "predictions.png")
+        write_results(folder, headline, accuracy=accuracy, **ran.values, **measured.figures())
+    job.console.print(counters_table(f"{graph.name} on {ran.where}", measured))
+    job.say(ran.line)
+    job.say(speed_lines(measured, ran.host))
     job.say(f"{headline}; {stage.folder / 'predictions.png'}")
+
+
+@dataclass(frozen=True)
+class _Ran:
+    """What a board made of the images."""
+
+    where: str
+    results: npt.NDArray[Any]
+    measured: Measured
+    host: str
+    line: str
+    """For the user."""
+    values: Mapping[str, Any]
+    """For `results.json`."""
+
+
+def _simulated(job: Job, graph: Graph, images: npt.NDArray[np.uint8]) -> _Ran:
+    engine = SimulatedEngine(job)
+    with counter(job.console, "engine", len(images)) as progress:
+        results = engine.run(job.workspace.stage("compile").folder, images, progress)
+    return _Ran(
+        "the simulated board", results, engine.measured(graph, len(images)), "this machine",
+        f"simulated memory: {engine.memory}",
+        {"target": SIMULATED, "memory": engine.memory},
+    )  # fmt: skip
+
+
+def _on_board(job: Job, place: Place, graph: Graph, images: npt.NDArray[np.uint8]) -> _Ran:
+    results, board = run_on_board(job, place, images)
+    hardware = replace(job.hardware, clock_mhz=board.clock_mhz)
+    measured = measure(hardware, graph, len(images), board.counters, board.host_seconds)
+    line = (
+        f"on the board's own clock: {board.run_seconds:.2f} s for {len(images):,} images, "
+        f"{len(images) / board.run_seconds:,.1f} frames/s"
+    )
+    values = {"target": place.target.text, **asdict(board)}
+    del values["counters"], values["host_seconds"]  # as those of any run
+    return _Ran(place.target.text, results, measured, "the board", line, values)

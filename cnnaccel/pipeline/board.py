@@ -1,0 +1,177 @@
+"""A network on a board: what is sent there, what comes back, what is measured."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cnnaccel.backend.remote import Session, Target, connected
+from cnnaccel.errors import EngineError
+from cnnaccel.pipeline.export import exported
+from cnnaccel.pipeline.job import Job
+from cnnaccel.report.progress import counter
+from cnnaccel.report.tables import table
+from cnnaccel.runtime.layout import COUNTERS
+from cnnaccel.runtime.network import Network, load_network
+from cnnaccel.workspace import MANIFEST, sha256_of
+
+FOLDER = "~/.cache/cnnaccel"
+"""On the board, for a folder per configuration."""
+_CHUNK_BYTES = 4 << 20
+"""Of images or results in a frame, about."""
+_AHEAD = 2
+"""Frames of images that are sent before the results of the first are back."""
+_BLOCK = 256 << 10
+_TIMEOUT_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a board is, and how it is reached."""
+
+    target: Target
+    ssh_config: Path | None = None
+    """Instead of ~/.ssh/config."""
+    folder: str = ""
+    """On the board; empty for the usual one."""
+    ask: Callable[[], str] | None = None
+    """For the password of sudo there; None where nobody can be asked."""
+
+
+@dataclass(frozen=True)
+class Board:
+    """What a board said of itself, and of the images it ran."""
+
+    checks: Mapping[str, str]
+    """What was looked at, and found."""
+    copied: Mapping[str, int]
+    """Bytes by name."""
+    load_seconds: float
+    """Of program and weights, without the bitstream."""
+    clock_mhz: float
+    run_seconds: float
+    """Of the runs, on the board's own clock."""
+    host_seconds: float
+    """Of them: in which the engine had nothing to do."""
+    counters: Mapping[str, int]
+
+
+def run_on_board(
+    job: Job, place: Place, images: npt.NDArray[np.uint8]
+) -> tuple[npt.NDArray[Any], Board]:
+    """[N, K, P, Q] of the network on a board, and what was seen there.
+
+    Raises:
+        EngineError: the board is not reached, lacks something, or fails.
+        WorkspaceError: there is no bitstream to send.
+    """
+    stage = exported(job)
+    network = load_network(stage.folder)
+    with connected(place.target, place.ssh_config, place.ask) as session:
+        job.say(f"connecting to {place.target.text}")  # no moving line: ssh may ask something
+        session.begin()
+        session.send("begin", **_wishes(job, place, stage.folder, network, len(images)))
+        copied = _copy(job, session, stage.folder)
+        checks = _look(job, session)
+        loaded, _ = session.receive("loaded")
+        job.say(f"program and weights loaded in {loaded['seconds']:.2f} s")
+        with counter(job.console, place.target.text, len(images)) as progress:
+            session.on_progress = progress
+            results, runs = _run(session, images, _images_at_a_time(network))
+        session.end()
+    counters: Counter[str] = sum((Counter(run["counters"]) for run in runs), Counter())
+    run_seconds, host_seconds = (sum(r[name] for r in runs) for name in ("seconds", "host_seconds"))
+    board = Board(
+        checks, copied, loaded["seconds"], loaded["clock_mhz"], run_seconds, host_seconds,
+        {name: counters[name] for name in COUNTERS},
+    )  # fmt: skip
+    return results, board
+
+
+def _images_at_a_time(network: Network) -> int:
+    """In a frame: whole iterations."""
+    largest = max(network.header["input_stride"], network.header["output_stride"])
+    return max(1, _CHUNK_BYTES // largest) * network.ports.images
+
+
+def _wishes(job: Job, place: Place, folder: Path, network: Network, images: int) -> dict[str, Any]:
+    """The frame `begin`."""
+    header, at_once = network.header, min(images, _images_at_a_time(network))
+    iterations = -(-at_once // network.ports.images)
+    packed = iterations * (header["input_stride"] + header["output_stride"])
+    program = sum(header[name] for name in ("once_bytes", "body_bytes", "weights_bytes"))
+    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    names = {**manifest["artifacts"], MANIFEST: ""}
+    return {
+        "folder": place.folder or f"{FOLDER}/{job.config.name}",
+        "files": {name: _described(folder / name, digest) for name, digest in names.items()},
+        "digest": f"{job.hardware.digest:016x}",
+        "contiguous": program + header["scratch_bytes"] + packed,
+        "memory": (_AHEAD + 3) * packed,
+        "timeout": _TIMEOUT_SECONDS,
+    }
+
+
+def _described(path: Path, digest: str) -> list[Any]:
+    return [path.stat().st_size, digest or sha256_of(path)]
+
+
+def _copy(job: Job, session: Session, folder: Path) -> dict[str, int]:
+    """Send what the board lacks; how many bytes by name."""
+    want, _ = session.receive("want")
+    sizes = {name: (folder / name).stat().st_size - at for name, at in want["files"]}
+    total, sent = sum(sizes.values()), 0
+    with counter(job.console, "copying, bytes", total) as progress:
+        for name, at in want["files"]:
+            with (folder / name).open("rb") as file:
+                file.seek(at)
+                while data := file.read(_BLOCK):
+                    session.send("data", data)
+                    sent += len(data)
+                    progress(sent)
+        session.receive("stored")
+    what = f"copied {total:,} bytes, {len(sizes)} files" if sizes else "nothing to copy"
+    resumed = sum(at for _, at in want["files"])
+    job.say(f"{what}{f', {resumed:,} were there' if resumed else ''}; they are in {want['folder']}")
+    return sizes
+
+
+def _look(job: Job, session: Session) -> dict[str, str]:
+    """Show what the board has; what was found, by its name.
+
+    Raises:
+        EngineError: it lacks something, in a paragraph for each.
+    """
+    with job.console.status("looking the board over"):
+        head, _ = session.receive("checks")
+    where = session.target.text
+    checks = [{"name": "reached", "found": where, "problem": ""}, *head["checks"]]
+    rows = [[c["name"], c["found"], "no" if c["problem"] else "ok"] for c in checks]
+    job.console.print(table(f"{where}: the board", ["what", "found", ""], rows))
+    if problems := [check["problem"] for check in checks if check["problem"]]:
+        raise EngineError("\n".join(f"{where}: {problem}" for problem in problems))
+    return {check["name"]: check["found"] for check in checks}
+
+
+def _run(
+    session: Session, images: npt.NDArray[np.uint8], chunk: int
+) -> tuple[npt.NDArray[Any], list[dict[str, Any]]]:
+    """Chunk by chunk, the next ones on their way while one runs; what was said of each run."""
+    starts = range(0, len(images), chunk)
+    parts, runs = [], []
+    for number in range(len(starts) + _AHEAD):
+        if number < len(starts):
+            some = np.ascontiguousarray(images[starts[number] :][:chunk])
+            session.send("images", some.tobytes(), shape=some.shape, first=starts[number])
+        if number >= _AHEAD:
+            head, data = session.receive("results")
+            parts.append(np.frombuffer(data, head["dtype"]).reshape(head["shape"]))
+            runs.append(head)
+    return np.concatenate(parts), runs
