@@ -14,7 +14,7 @@ from cnnaccel.backend.render_model import render_model_h
 from cnnaccel.backend.template import render_template
 from cnnaccel.errors import WorkspaceError
 from cnnaccel.pipeline.bitstream import BITSTREAM, HWH, STAGE
-from cnnaccel.pipeline.job import Job, artifact, hardware_digest, write_results
+from cnnaccel.pipeline.job import RESULTS, Job, artifact, hardware_digest, write_results
 from cnnaccel.resources import resource
 from cnnaccel.workspace import Stage, sha256_of
 
@@ -46,6 +46,8 @@ def find_bitstream(job: Job) -> Bitstream:
     manifest = stage.manifest()
     if manifest and (reason := stage.why_stale(manifest["inputs"])):
         raise WorkspaceError(f"{stage.folder}: {reason}; {build} anew")
+    if _is_mock(stage):
+        return Bitstream((), f"the bitstream in {stage.folder} is of a mock of Vivado; {build}")
     wanted = f"{job.hardware.digest:016x}"
     try:
         found = json.loads(files[-1].read_text(encoding="utf-8"))["digest"]
@@ -58,6 +60,14 @@ def find_bitstream(job: Job) -> Bitstream:
             f"{wanted}; {build}, or set hardware to that of the bitstream",
         )
     return Bitstream(files, "")
+
+
+def _is_mock(stage: Stage) -> bool:
+    """Whether a mock of Vivado wrote the stage, whose bitstream no device takes."""
+    results = stage.folder / RESULTS
+    if not results.is_file():
+        return False
+    return "mock" in json.loads(results.read_text(encoding="utf-8")).get("vivado", "")
 
 
 def export_inputs(job: Job, bitstream: Bitstream) -> dict[str, str]:

@@ -14,7 +14,7 @@ import pytest
 
 from cnnaccel.hardware import load_hardware
 from cnnaccel.workspace import sha256_of
-from tests.flow.conftest import Cnnaccel
+from tests.flow.conftest import ROOT, Cnnaccel
 from tests.flow.loopback import lines, profile, put_bitstream
 from tests.flow.test_bad_input import digests
 
@@ -61,6 +61,15 @@ def test_without_a_bitstream(tiny: Path, cnnaccel: Cnnaccel) -> None:
     assert "`cnnaccel build-hw` makes it" in lines(result.out)
     readme = (tiny / "tiny/export/README.md").read_text()
     assert "**No bitstream is in here:**" in readme
+    assert not (tiny / "tiny/export/cnnaccel.bit").exists()
+
+
+@pytest.mark.skipif(shutil.which("tclsh") is None, reason="no tclsh to run the mock of Vivado")
+def test_bitstream_of_a_mock_is_left_out(tiny: Path, cnnaccel: Cnnaccel) -> None:
+    where = ("tiny", "--build-dir", tiny)
+    assert cnnaccel("build-hw", *where, "--vivado", ROOT / "hw/tcl/mock").code == 0
+    result = cnnaccel("export", *where)
+    assert result.code == 0 and "is of a mock of Vivado" in lines(result.out)
     assert not (tiny / "tiny/export/cnnaccel.bit").exists()
 
 
