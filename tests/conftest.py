@@ -1,6 +1,7 @@
 """What all tests share: how hypothesis draws, a seeded generator, golden files, the real data."""
 
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,9 @@ from hypothesis import settings
 settings.register_profile("everyday", derandomize=True, deadline=None, max_examples=50)
 settings.register_profile("sweep", deadline=None, max_examples=1000, print_blob=True)
 settings.load_profile("everyday")
+
+# In the background of a script SIGINT is ignored, by children too; tests of Ctrl-C send it to them.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
