@@ -66,6 +66,7 @@ class Run:
     """Which stage ran it: simulate, deploy or board."""
     measured: Measured
     target: str
+    """Simulated, or a board: where it is, and what pynq calls it."""
     memory: str
     """What stood for DRAM, in words."""
     accuracy: float | None
@@ -226,6 +227,8 @@ def read_deployment(folder: Path) -> Run:
     results = _results(folder)
     counted = _counted(results)
     target, memory = str(results["target"]), str(results.get("memory", ""))
+    if target != SIMULATED:
+        target += f", {results['checks']['device']}"
     return Run(
         folder.name, counted, target, memory, float(results["accuracy"]), None, {"engine": ""}, None
     )

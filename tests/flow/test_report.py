@@ -360,6 +360,19 @@ def test_what_is_stale_is_said(build: Path, cnnaccel: Cnnaccel) -> None:
     assert len(rows) == 3 and all(row[-1].endswith("; out of date") for row in rows)
 
 
+def test_a_board_says_what_it_is(build: Path, cnnaccel: Cnnaccel) -> None:
+    deployed = stored(build, "deploy/results.json")
+    board = {"target": "me@there", "checks": {"device": "a simulator"}}
+    shutil.copytree(build / "tiny/deploy", build / "tiny/board")
+    (build / "tiny/board/results.json").write_text(json.dumps({**deployed, **board}))
+    reseal(build / "tiny/board")
+    assert cnnaccel("report", CONFIG, "--build-dir", build).code == 0
+    found = Parsed(page_of(build))
+    for table in ("Accuracy by level", "Speed"):
+        (row,) = (row for row in found.tables[table] if row[0].startswith("board"))
+        assert row[-1] == "the board me@there, a simulator"
+
+
 def test_a_difference_is_shown(
     build: Path, cnnaccel: Cnnaccel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
