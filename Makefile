@@ -14,11 +14,13 @@ endif
 .PHONY: demo test test-slow venv clean
 
 demo: .venv/installed
-	@$(BIN)/cnnaccel run $(DEMO); code=$$?; \
+	@network=$(DEMO); $(BIN)/cnnaccel run $$network; code=$$?; \
 	if [ $$code -eq $(NO_DATA) ]; then \
-	  echo "FashionMNIST is not to be had here: running configs/lenet_digits.yaml instead"; \
-	  exec $(BIN)/cnnaccel run configs/lenet_digits.yaml; \
-	fi; exit $$code
+	  network=configs/lenet_digits.yaml; \
+	  echo "FashionMNIST is not to be had here: running $$network instead"; \
+	  $(BIN)/cnnaccel run $$network; code=$$?; \
+	fi; \
+	[ $$code -eq 0 ] || exit $$code; $(BIN)/cnnaccel report $$network
 
 test: .venv/installed-test
 	$(BIN)/python -m pytest
