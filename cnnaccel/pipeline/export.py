@@ -35,7 +35,7 @@ def find_bitstream(job: Job) -> Bitstream:
     """The bitstream of the configuration's engine.
 
     Raises:
-        WorkspaceError: it was altered since it was built.
+        WorkspaceError: it was altered since it was built, or does not say what it is.
     """
     stage = job.workspace.stage(STAGE)
     stage.finish_swap()
@@ -46,13 +46,10 @@ def find_bitstream(job: Job) -> Bitstream:
     manifest = stage.manifest()
     if manifest and (reason := stage.why_stale(manifest["inputs"])):
         raise WorkspaceError(f"{stage.folder}: {reason}; {build} anew")
-    if _is_mock(stage):
+    results = stage.folder / RESULTS
+    if results.is_file() and "mock" in _recorded(results, "vivado", build):
         return Bitstream((), f"the bitstream in {stage.folder} is of a mock of Vivado; {build}")
-    wanted = f"{job.hardware.digest:016x}"
-    try:
-        found = json.loads(files[-1].read_text(encoding="utf-8"))["digest"]
-    except (ValueError, KeyError, TypeError):
-        raise WorkspaceError(f"{files[-1]}: names no digest of an engine; {build} anew") from None
+    wanted, found = f"{job.hardware.digest:016x}", _recorded(files[-1], "digest", build)
     if found != wanted:
         return Bitstream(
             (),
@@ -62,12 +59,12 @@ def find_bitstream(job: Job) -> Bitstream:
     return Bitstream(files, "")
 
 
-def _is_mock(stage: Stage) -> bool:
-    """Whether a mock of Vivado wrote the stage, whose bitstream no device takes."""
-    results = stage.folder / RESULTS
-    if not results.is_file():
-        return False
-    return "mock" in json.loads(results.read_text(encoding="utf-8")).get("vivado", "")
+def _recorded(path: Path, key: str, build: str) -> str:
+    """What a JSON file of `build-hw` says; build: the way to a new one."""
+    try:
+        return str(json.loads(path.read_text(encoding="utf-8"))[key])
+    except (ValueError, KeyError, TypeError):
+        raise WorkspaceError(f"{path}: names no {key}; {build} anew") from None
 
 
 def export_inputs(job: Job, bitstream: Bitstream) -> dict[str, str]:

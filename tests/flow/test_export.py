@@ -82,6 +82,16 @@ def test_bitstream_of_other_hardware_is_left_out(tiny: Path, cnnaccel: Cnnaccel)
     assert not (tiny / "tiny/export/cnnaccel.bit").exists()
 
 
+@pytest.mark.parametrize("text", ["{", "[]", "{}"])
+def test_bitstream_that_does_not_say_who_built_it(
+    tiny: Path, cnnaccel: Cnnaccel, text: str
+) -> None:
+    """Copied from another machine, without its manifest."""
+    (put_bitstream(tiny) / "results.json").write_text(text)
+    result = cnnaccel("export", "tiny", "--build-dir", tiny)
+    assert result.code == 1 and "results.json: names no vivado" in lines(result.err)
+
+
 def test_altered_bitstream(tiny: Path, cnnaccel: Cnnaccel) -> None:
     """Of a build that left a manifest."""
     folder = put_bitstream(tiny)
