@@ -6,15 +6,12 @@ becomes a ModelError with its file and line.
 
 from __future__ import annotations
 
-import contextlib
 import difflib
 import importlib
 import inspect
-import sys
 import traceback
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
-from importlib.machinery import ModuleSpec
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +20,7 @@ from torch import Tensor, nn
 
 from cnnaccel.config import Config
 from cnnaccel.errors import ConfigError, ModelError
+from cnnaccel.nn.sources import find_module, imported_files, seeded, working_directory_importable
 from cnnaccel.nn.vision import import_torchvision
 from cnnaccel.nn.zoo import ZOO
 
@@ -60,12 +58,13 @@ def build_model(spec: str, args: dict[str, Any], seed: int = 0) -> nn.Module:
     return made
 
 
-def model_source(spec: str) -> Path | None:
-    """The file that defines `spec`, found without running it; None where there is no such file."""
-    module_name, _ = _parse(spec)
-    with _working_directory_importable():
-        found = _find_spec(module_name)
-    return Path(found.origin) if found and found.has_location and found.origin else None
+def model_files(spec: str) -> set[Path]:
+    """The modules of the user's that `spec` is made from, found without running any."""
+    module_name, attribute = _parse(spec)
+    if attribute is None:
+        return set()
+    with working_directory_importable():
+        return imported_files(module_name)
 
 
 def check_fits(model: nn.Module, shape: tuple[int, int, int], classes: int) -> None:
@@ -135,8 +134,8 @@ def _parse(spec: str) -> tuple[str, str | None]:
 
 def _import_attribute(spec: str, module_name: str, attribute: str) -> object:
     import_torchvision()  # models may import it, and its plain import may fail
-    with _working_directory_importable():
-        if _find_spec(module_name) is None:
+    with working_directory_importable():
+        if find_module(module_name) is None:
             raise ModelError(
                 f"model '{spec}': there is no module '{module_name}' in {Path.cwd()} or among the "
                 "installed packages"
@@ -158,7 +157,7 @@ def _import_attribute(spec: str, module_name: str, attribute: str) -> object:
 
 def _construct(spec: str, maker: Any, args: dict[str, Any], seed: int) -> object:
     try:
-        with torch.random.fork_rng(devices=[]):
+        with working_directory_importable(), seeded(seed), torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             return maker(**args)
     except (Exception, SystemExit) as error:
@@ -184,31 +183,3 @@ def _blame(error: BaseException) -> str:
         if frame.filename not in ours and not frame.filename.startswith("<frozen")
     ]
     return f" at {frames[-1].filename}:{frames[-1].lineno}: {what}" if frames else f": {what}"
-
-
-@contextlib.contextmanager
-def _working_directory_importable() -> Iterator[None]:
-    here = str(Path.cwd())
-    sys.path.insert(0, here)
-    importlib.invalidate_caches()
-    try:
-        yield
-    finally:
-        sys.path.remove(here)
-
-
-def _find_spec(module_name: str) -> ModuleSpec | None:
-    """Like importlib.util.find_spec, but imports no parent package on the way."""
-    found: ModuleSpec | None = None
-    places: Sequence[str] | None = None
-    parts = module_name.split(".")
-    for depth in range(1, len(parts) + 1):
-        name = ".".join(parts[:depth])
-        candidates = (finder.find_spec(name, places) for finder in sys.meta_path)
-        found = next((spec for spec in candidates if spec is not None), None)
-        if found is None:
-            return None
-        places = found.submodule_search_locations
-        if places is None and depth < len(parts):
-            return None
-    return found

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
 import logging
+import operator
 import re
 import sysconfig
 import traceback
@@ -140,6 +142,28 @@ def export(model: nn.Module, shape: Shape) -> fx.GraphModule:
             return module
     except Exception as error:  # the user's forward() runs here, and may raise anything
         raise ModelError(_export_failure(model, shape, error)) from error
+
+
+def graph_digest(module: fx.GraphModule) -> str:
+    """Hex digest of an exported graph: operators, arguments, shapes, and constants by value.
+
+    Of parameters the shapes alone count; their values are what training changes.
+    """
+    digest = hashlib.sha256()
+    names: dict[fx.Node, str] = {}
+    for node in module.graph.nodes:
+        names[node] = f"%{len(names)}"
+        arguments = fx.node.map_arg((node.args, node.kwargs), lambda n: names[n])
+        line = [node.op, "" if node.op in ("placeholder", "get_attr") else str(node.target)]
+        if isinstance(node.meta.get("val"), torch.Tensor):
+            line += [str(node.meta["val"].dtype), str(features(node))]
+        digest.update(f"{line} {arguments}\n".encode())
+        if node.op == "get_attr":
+            value = operator.attrgetter(str(node.target))(module)
+            if isinstance(value, torch.Tensor) and not isinstance(value, nn.Parameter):
+                plain = value.detach().cpu().contiguous()
+                digest.update(plain.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _export_failure(model: nn.Module, shape: Shape, error: Exception) -> str:

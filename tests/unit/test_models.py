@@ -13,7 +13,6 @@ import pytest
 import torch
 from torch import nn
 
-import cnnaccel.nn.zoo
 from cnnaccel.config import Config, DataConfig
 from cnnaccel.errors import CheckpointError, ConfigError, ModelError
 from cnnaccel.nn.checkpoint import load_checkpoint, load_weights, save_checkpoint
@@ -22,7 +21,6 @@ from cnnaccel.nn.models import (
     build_model,
     check_fits,
     make_model,
-    model_source,
     with_normalization,
 )
 from cnnaccel.nn.vision import import_torchvision
@@ -135,20 +133,6 @@ def test_constructor_that_fails(here: Path) -> None:
     assert "gives a int, not a torch.nn.Module" in refused("own_models:number")
     assert "gives a int, not a torch.nn.Module" in refused("own_models:number_maker")
     assert "takes no model_args" in refused("own_models:ready", {"width": 3})
-
-
-def test_model_source(here: Path) -> None:
-    (here / "raises.py").write_text("raise SystemExit")
-    (here / "outer").mkdir()
-    (here / "outer" / "__init__.py").write_text("raise SystemExit")
-    (here / "outer" / "inner.py").write_text("raise SystemExit")
-    assert model_source("raises:Net") == here / "raises.py"
-    assert model_source("outer.inner:Net") == here / "outer" / "inner.py"
-    assert model_source("lenet") == Path(cnnaccel.nn.zoo.__file__)
-    assert model_source("nowhere.at.all:Net") is None
-    assert model_source("sys:Net") is None
-    found = model_source("torchvision.models:resnet18")
-    assert found is not None and found.parts[-3:] == ("torchvision", "models", "__init__.py")
 
 
 def test_check_fits() -> None:
