@@ -137,6 +137,9 @@ class Config:
     """A name from the zoo, or `module:attribute`, importable from the working directory too."""
     model_args: dict[str, Any] = field(default_factory=dict)
     """Keyword arguments for the model's constructor."""
+    weights: str | None = None
+    """A file of weights of the user's own, from the working directory or beside the YAML file; then
+    `train` imports them."""
     data: DataConfig = DataConfig()
     train: TrainConfig = TrainConfig()
     quantize: QuantizeConfig = QuantizeConfig()

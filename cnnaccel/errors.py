@@ -52,6 +52,17 @@ class WorkspaceError(CnnaccelError):
     """A build folder that cannot be read or written, or whose artifacts do not fit together."""
 
 
+class StaleError(WorkspaceError):
+    """A stored stage that was made from other values than the configuration has.
+
+    what: the stage, the values stored and asked for. again: the command that makes it again.
+    """
+
+    def __init__(self, what: str, again: str) -> None:
+        super().__init__(f"{what}; {again} makes it again, --stored uses it as it is")
+        self.what = what
+
+
 class ToolError(CnnaccelError):
     """An external tool that is missing or failed."""
 

@@ -2,7 +2,8 @@
 
 A stage writes into `<stage>.partial`; when it ends well the folder gets its `manifest.json` and
 takes the place of `<stage>`. Whatever kills a run in between leaves the old artifacts or the new,
-whole, and `Stage.why_stale` says whether they still fit, so that the next run repeats the rest.
+whole. The manifest holds the inputs that the stage was made from, values by name: what belongs to
+a configuration is what was made from its inputs, wherever it lies.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -24,6 +26,9 @@ from cnnaccel import __version__
 from cnnaccel.errors import WorkspaceError
 
 MANIFEST = "manifest.json"
+OWNER = ".configuration"
+"""In the folder of a configuration: its file, relative to what holds the build folder."""
+_SHOWN_DIFFERENCES = 3
 
 
 def sha256_of(*paths: Path) -> str:
@@ -56,6 +61,54 @@ def write_atomic(path: Path, data: bytes) -> None:
 
 
 @dataclass(frozen=True)
+class Difference:
+    """An input that a stored stage was made from, and its value now; None where there is none."""
+
+    key: str
+    stored: Any
+    asked: Any
+
+    @property
+    def of_digests(self) -> bool:
+        """Whether the values are digests, which say nothing to a reader."""
+        return all(value is None or _is_digest(value) for value in (self.stored, self.asked))
+
+    def __str__(self) -> str:
+        if self.of_digests:
+            return f"{self.key} changed"
+        return f"{self.key} is {_shown(self.stored)}, asked for is {_shown(self.asked)}"
+
+
+def differences(stored: Mapping[str, Any], asked: Mapping[str, Any]) -> list[Difference]:
+    """What differs between two sets of inputs, in the order of what is asked for."""
+    keys = [*asked, *(key for key in stored if key not in asked)]
+    pairs = [Difference(key, stored.get(key), asked.get(key)) for key in keys]
+    return [pair for pair in pairs if pair.stored != pair.asked]
+
+
+def describe(found: list[Difference]) -> str:
+    """Differences in one line: values first, then the names of what is told by digests alone."""
+    texts = [str(difference) for difference in found if not difference.of_digests]
+    if len(texts) > _SHOWN_DIFFERENCES:
+        texts[_SHOWN_DIFFERENCES:] = [f"and {len(texts) - _SHOWN_DIFFERENCES} more"]
+    if changed := [difference.key for difference in found if difference.of_digests]:
+        texts.append(f"{', '.join(changed)} changed")
+    return "; ".join(texts)
+
+
+def _is_digest(value: Any) -> bool:
+    return isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value) is not None
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "not set"
+    if _is_digest(value):
+        return f"{value[:8]}..."
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+@dataclass(frozen=True)
 class Stage:
     """One stage's folder, `build/<config>/<stage>`."""
 
@@ -84,15 +137,8 @@ class Stage:
             if (self.partial / MANIFEST).exists():
                 _swap(self.partial, self.folder)
 
-    def why_stale(self, inputs: Mapping[str, str]) -> str | None:
-        """Why the stage must run again, in a few words; None if it need not."""
-        manifest = self.manifest()
-        if manifest is None:
-            return "never finished" if self.folder.exists() else "not there yet"
-        recorded = manifest["inputs"]
-        changed = sorted(k for k in {*inputs, *recorded} if inputs.get(k) != recorded.get(k))
-        if changed:
-            return f"{', '.join(changed)} changed"
+    def why_damaged(self, manifest: Mapping[str, Any]) -> str | None:
+        """Which of its files are not what the stage wrote; None where all are."""
         with _readable_os_errors(self.folder):
             for name, digest in manifest["artifacts"].items():
                 path = self.folder / name
@@ -102,9 +148,18 @@ class Stage:
                     return f"{name} was altered"
         return None
 
+    def why_stale(self, inputs: Mapping[str, Any]) -> str | None:
+        """Why the stage must run again, in a few words; None if it need not."""
+        manifest = self.manifest()
+        if manifest is None:
+            return "never finished" if self.folder.exists() else "not there yet"
+        if found := differences(manifest["inputs"], inputs):
+            return describe(found)
+        return self.why_damaged(manifest)
+
     @contextmanager
     def write(
-        self, inputs: Mapping[str, str], *, resume: bool = False, resumable: bool = False
+        self, inputs: Mapping[str, Any], *, resume: bool = False, resumable: bool = False
     ) -> Iterator[Path]:
         """Yield the partial folder; on success seal it with a manifest and put it in place.
 
@@ -172,6 +227,8 @@ class Workspace:
     """`build/<config>`: everything made from one configuration."""
 
     folder: Path
+    config: Path | None = None
+    """The configuration's file, which the folder then belongs to."""
 
     def stage(self, name: str) -> Stage:
         """The folder of one stage."""
@@ -179,7 +236,7 @@ class Workspace:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Keep a second process out of this folder."""
+        """Keep a second process out of this folder, and mark whose it is."""
         with _readable_os_errors(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
             file = (self.folder / ".lock").open("w")
@@ -192,7 +249,42 @@ class Workspace:
                         f"{self.folder}: another cnnaccel is at work here; wait for it, or choose "
                         "another place with --build-dir"
                     ) from None
+                if self.config is not None and _owner(self.folder) != self.config.resolve():
+                    write_atomic(self.folder / OWNER, _beside(self.folder, self.config).encode())
             yield
+
+
+def workspace_of(build: Path, config: Path) -> Workspace:
+    """The folder of a configuration: its own, also where others have files of the same name.
+
+    `<build>/<name>`, or where that belongs to another file that is still there,
+    `<build>/<name>-<8 digits made from the path>`.
+    """
+    folder = build / config.stem
+    with _readable_os_errors(folder):
+        owner = _owner(folder)
+        if owner is not None and owner != config.resolve() and owner.exists():
+            digits = sha256_of_value(_beside(folder, config))[:8]
+            folder = build / f"{config.stem}-{digits}"
+    return Workspace(folder, config)
+
+
+def _root(folder: Path) -> Path:
+    """What holds the build folder; paths from there stay right when a project is moved."""
+    return folder.resolve().parent.parent
+
+
+def _beside(folder: Path, path: Path) -> str:
+    return os.path.relpath(path.resolve(), _root(folder))
+
+
+def _owner(folder: Path) -> Path | None:
+    """The configuration file that a folder belongs to; None where it says none."""
+    try:
+        text = (folder / OWNER).read_text(encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError, UnicodeDecodeError):
+        return None
+    return (_root(folder) / text).resolve() if text else None
 
 
 def versions() -> dict[str, str]:

@@ -10,7 +10,7 @@ import click
 
 from cnnaccel import __version__
 from cnnaccel.cli import engine, network
-from cnnaccel.cli.options import configured, make_job
+from cnnaccel.cli.options import configured, make_job, reads_stages, takes_weights
 from cnnaccel.errors import CnnaccelError
 
 _INTERRUPTED = 130
@@ -74,6 +74,7 @@ for _command in (
 
 @cli.command()
 @configured
+@reads_stages
 @click.option("--open", "show", is_flag=True, help="Show the page in the browser.")
 def report(show: bool, **where: Any) -> None:
     """Write one page on CONFIG: every figure, and what measured it.
@@ -96,6 +97,7 @@ _STAGE = click.Choice(["train", "quantize", "evaluate", "compile", "deploy"])
 
 @cli.command()
 @configured
+@takes_weights
 @click.option("--from", "first", type=_STAGE, help="Run again from this stage on.")
 @click.option("--until", "last", type=_STAGE, help="Stop after this stage.")
 def run(first: str | None, last: str | None, **where: Any) -> None:
@@ -107,7 +109,7 @@ def run(first: str | None, last: str | None, **where: Any) -> None:
     """
     from cnnaccel.pipeline import run as stage
 
-    job = make_job(**where)
+    job = make_job(**where, thorough=True)
     with job.lock():
         stage.run(job, first, last)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from cnnaccel.cli.options import configured, make_job
+from cnnaccel.cli.options import configured, make_job, reads_stages
 
 
 @click.command("build-hw")
@@ -82,6 +82,7 @@ class _Cycles(click.ParamType):  # type: ignore[type-arg]
 
 @click.command()
 @configured
+@reads_stages
 @click.option(
     "--images",
     type=click.IntRange(1),
@@ -114,6 +115,7 @@ def simulate(images: int, layers: bool, trace: range | None, stalls: float, **wh
 
 @click.command()
 @configured
+@reads_stages
 def export(**where: Any) -> None:
     """Write one folder with all that a target needs to run CONFIG.
 
@@ -130,6 +132,7 @@ def export(**where: Any) -> None:
 
 @click.command()
 @configured
+@reads_stages
 @click.option(
     "--target",
     default="sim",

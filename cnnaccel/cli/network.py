@@ -9,14 +9,14 @@ from typing import Any
 
 import click
 
-from cnnaccel.cli.options import configured, make_job
+from cnnaccel.cli.options import configured, make_job, reads_stages, takes_weights
 
 
 @click.command()
 @configured
 @click.option("--resume", is_flag=True, help="Continue an interrupted training.")
 def train(resume: bool, **where: Any) -> None:
-    """Train the network of CONFIG.
+    """Train the network of CONFIG, or import the weights that it names.
 
     \b
     Example:
@@ -24,19 +24,16 @@ def train(resume: bool, **where: Any) -> None:
     """
     from cnnaccel.pipeline import train as stage
 
-    job = make_job(**where)
+    job = make_job(**where, thorough=True)
     with job.lock():
-        stage.train(job, resume)
+        stage.train_anew(job, resume)
 
 
 @click.command()
 @configured
-@click.option(
-    "--checkpoint",
-    type=click.Path(path_type=Path),
-    help="Weights instead of train's: a model.pt, or a state_dict of your own.",
-)
-def quantize(checkpoint: Path | None, **where: Any) -> None:
+@takes_weights
+@reads_stages
+def quantize(**where: Any) -> None:
     """Quantize the trained network of CONFIG to an int8 graph.
 
     \b
@@ -45,13 +42,14 @@ def quantize(checkpoint: Path | None, **where: Any) -> None:
     """
     from cnnaccel.pipeline import quantize as stage
 
-    job = make_job(**where)
+    job = make_job(**where, thorough=True)
     with job.lock():
-        stage.quantize(job, checkpoint)
+        stage.import_and_quantize(job)
 
 
 @click.command()
 @configured
+@reads_stages
 def evaluate(**where: Any) -> None:
     """Run the int8 graph of CONFIG on the test images, with the golden executor.
 
@@ -68,6 +66,7 @@ def evaluate(**where: Any) -> None:
 
 @click.command()
 @configured
+@reads_stages
 def inspect(**where: Any) -> None:
     """Print the int8 graph of CONFIG, layer by layer.
 
@@ -75,7 +74,7 @@ def inspect(**where: Any) -> None:
     Example:
       cnnaccel inspect configs/lenet_fashionmnist.yaml
     """
-    from cnnaccel.pipeline.job import stored_graph
+    from cnnaccel.pipeline.identity import stored_graph
     from cnnaccel.report.tables import graph_table
 
     job = make_job(**where)
@@ -84,6 +83,7 @@ def inspect(**where: Any) -> None:
 
 @click.command("compile")
 @configured
+@reads_stages
 def compile_program(**where: Any) -> None:
     """Compile the int8 graph of CONFIG to a program that equals golden.
 
@@ -127,6 +127,7 @@ def disasm(program: Path, board: str | None) -> None:
 
 @click.command()
 @configured
+@reads_stages
 def explore(**where: Any) -> None:
     """Predict the speed of the int8 graph of CONFIG on many engines.
 

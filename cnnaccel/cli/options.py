@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from cnnaccel.hardware import HardwareConfig
     from cnnaccel.pipeline.job import Job
 
+BUILD = "build"
+"""Folder for everything that is made, unless --build-dir names another."""
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -28,7 +31,7 @@ def configured(command: Command) -> Command:
             help="Override a value of the YAML file, as train.epochs=5.",
         ),
         click.option(
-            "--build-dir", type=click.Path(path_type=Path), default=Path("build"),
+            "--build-dir", type=click.Path(path_type=Path), default=Path(BUILD),
             show_default=True, help="Folder for everything that is made.",
         ),
         click.option(
@@ -41,22 +44,91 @@ def configured(command: Command) -> Command:
     return command
 
 
+def reads_stages(command: Command) -> Command:
+    """The option of every command that reads what an earlier stage wrote."""
+    return click.option(
+        "--stored",
+        is_flag=True,
+        help="Use earlier stages as they are, even where CONFIG has other values by now.",
+    )(command)
+
+
+def takes_weights(command: Command) -> Command:
+    """The option of the commands that weights of the user's own may go into."""
+    return click.option(
+        "--checkpoint",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Weights of your own in place of training: a state_dict, safetensors, or a model.pt.",
+    )(command)
+
+
 def make_job(
-    config: str, data_dir: Path | None, build_dir: Path, overrides: tuple[str, ...]
+    config: str,
+    data_dir: Path | None,
+    build_dir: Path,
+    overrides: tuple[str, ...],
+    checkpoint: Path | None = None,
+    stored: bool = False,
+    thorough: bool = False,
 ) -> Job:
-    """The job that the arguments of `configured` describe."""
+    """The job that the arguments of `configured` describe; the others are as `Job` has them."""
     from rich.console import Console
 
     from cnnaccel.config import load_config
     from cnnaccel.pipeline.job import Job
     from cnnaccel.resources import find_config
-    from cnnaccel.workspace import Workspace
+    from cnnaccel.workspace import workspace_of
 
     path = find_config(config)
     loaded = load_config(path, overrides)
     hardware = _hardware(loaded, path)
     console = Console() if sys.stdout.isatty() else Console(width=150)
-    return Job(loaded, hardware, Workspace(build_dir / loaded.name), console, data_dir)
+    workspace = workspace_of(build_dir, path)
+    job = Job(
+        loaded,
+        hardware,
+        workspace,
+        console,
+        data_dir,
+        weights=checkpoint or _weights(loaded, path),
+        by_option=checkpoint is not None,
+        stored=stored,
+        thorough=thorough,
+        arguments=_arguments(config, data_dir, build_dir, overrides, checkpoint),
+    )
+    if workspace.folder.name != loaded.name:
+        job.say(f"{build_dir / loaded.name} is another file's; this one's is {workspace.folder}")
+    return job
+
+
+def _weights(config: Config, path: Path) -> Path | None:
+    """The file that `weights` names, from the working directory or else beside the YAML file."""
+    if config.weights is None:
+        return None
+    named = Path(config.weights).expanduser()
+    beside = path.parent / named
+    return beside if not named.exists() and beside.exists() else named
+
+
+def _arguments(
+    config: str,
+    data_dir: Path | None,
+    build_dir: Path,
+    overrides: tuple[str, ...],
+    checkpoint: Path | None,
+) -> str:
+    """What a user types for these."""
+    words = [config]
+    for override in overrides:
+        words += ["--set", override]
+    if build_dir != Path(BUILD):
+        words += ["--build-dir", str(build_dir)]
+    if data_dir is not None:
+        words += ["--data-dir", str(data_dir)]
+    if checkpoint is not None:
+        words += ["--checkpoint", str(checkpoint)]
+    return shlex.join(words)
 
 
 def _hardware(config: Config, path: Path) -> HardwareConfig:

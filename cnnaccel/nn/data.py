@@ -114,16 +114,33 @@ def find_data_dir(config: DataConfig, option: Path | None) -> Path | None:
     """
     if config.name in _MADE_HERE:
         return None
+    found = folder_at_hand(config, option)
+    if found is None:
+        found = _folders(config, option)[0]
+        _download(config.name, found)
+    return found
+
+
+def folder_at_hand(config: DataConfig, option: Path | None) -> Path | None:
+    """As `find_data_dir`, but downloads nothing; None where the files are in none of the places."""
+    if config.name in _MADE_HERE:
+        return None
+    *named, cache = _folders(config, option)
+    subfolder, _ = _FILES[config.name]
+    begun = (folder for folder in named if any((folder / subfolder).glob("*")))
+    return next(begun, None if _missing(config.name, cache) else cache)
+
+
+def is_at_hand(config: DataConfig, option: Path | None) -> bool:
+    """Whether the dataset can be read without a download."""
+    return config.name in _MADE_HERE or folder_at_hand(config, option) is not None
+
+
+def _folders(config: DataConfig, option: Path | None) -> list[Path]:
+    """Where the files may lie, the user's cache last."""
     cache = Path.home() / ".cache" / "cnnaccel" / "data"
     named = (option, config.dir, os.environ.get(ENVIRONMENT_VARIABLE), cache)
-    folders = [Path(name).expanduser() for name in named if name]
-    subfolder, _ = _FILES[config.name]
-    for folder in folders:
-        begun = folder != cache and any((folder / subfolder).glob("*"))
-        if begun or not _missing(config.name, folder):
-            return folder
-    _download(config.name, folders[0])
-    return folders[0]
+    return [Path(name).expanduser() for name in named if name]
 
 
 def _missing(name: str, folder: Path) -> list[str]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 
 from cnnaccel.backend.asic import AsicSynthesis, synthesize_asic
-from cnnaccel.pipeline.job import Job, hardware_digest, write_results
+from cnnaccel.pipeline.identity import Inputs, section
+from cnnaccel.pipeline.job import Job, write_results
 from cnnaccel.report.tables import table
 from cnnaccel.resources import resource
 from cnnaccel.workspace import sha256_of
@@ -14,10 +15,10 @@ STAGE = "asic"
 _COLUMNS = ("module", "instances", "cells", "NAND2", "with those below", "share", "memory bits")
 
 
-def asic_inputs(job: Job) -> dict[str, str]:
+def asic_inputs(job: Job) -> Inputs:
     hw = resource("hw")
     texts = sorted(path for name in ("rtl", "asic", "tcl/asic") for path in (hw / name).iterdir())
-    return {"hardware": hardware_digest(job), "hw": sha256_of(*texts)}
+    return {**section("hardware", job.hardware), "hw": sha256_of(*texts)}
 
 
 def asic(job: Job) -> None:

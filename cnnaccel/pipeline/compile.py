@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 from rich.progress import Progress
 
 from cnnaccel.compiler.compile import compile_graph
@@ -13,27 +11,8 @@ from cnnaccel.compiler.program import PROGRAM_FILE
 from cnnaccel.compiler.verify import verify_program
 from cnnaccel.hardware import load_hardware
 from cnnaccel.ir.graph import macs
-from cnnaccel.pipeline.job import (
-    Job,
-    data_inputs,
-    draw,
-    graph_inputs,
-    hardware_digest,
-    stored_graph,
-    write_results,
-)
-from cnnaccel.workspace import sha256_of_value
-
-
-def compile_inputs(job: Job) -> dict[str, str]:
-    """Digests that a program depends on; of the data only where it is verified."""
-    settings = job.config.compile
-    return {
-        **graph_inputs(job),
-        **(data_inputs(job) if settings.verify_images else {}),
-        "hardware": hardware_digest(job),
-        "compile settings": sha256_of_value(dataclasses.asdict(settings)),
-    }
+from cnnaccel.pipeline.identity import compile_inputs, graph_inputs, section, stored_graph
+from cnnaccel.pipeline.job import Job, draw, write_results
 
 
 def compile_program(job: Job) -> None:
@@ -76,7 +55,7 @@ def explore_engines(job: Job) -> None:
         found = explore(
             graph, job.hardware, lambda done, total: bar.update(task, completed=done, total=total)
         )
-    inputs = graph_inputs(job) | {"hardware": hardware_digest(job)}
+    inputs = graph_inputs(job) | section("hardware", job.hardware)
     with stage.write(inputs) as folder:
         draw("pareto", graph.name, found, folder / "explore.png")
     job.console.print(report.exploration_table(graph.name, found))

@@ -13,34 +13,16 @@ from cnnaccel.compiler.verify import require_equal
 from cnnaccel.ir import golden
 from cnnaccel.ir.graph import Graph
 from cnnaccel.pipeline.board import Place, run_on_board
-from cnnaccel.pipeline.engine import SimulatedEngine, engine_digest, measure
-from cnnaccel.pipeline.job import (
-    Job,
-    artifact,
-    data_inputs,
-    draw,
-    hardware_digest,
-    stored_graph,
-    write_results,
-)
+from cnnaccel.pipeline.engine import SimulatedEngine, measure
+from cnnaccel.pipeline.identity import deploy_inputs, stored_graph
+from cnnaccel.pipeline.job import Job, draw, write_results
 from cnnaccel.report.measured import Measured, counters_table, speed_lines
 from cnnaccel.report.progress import counter
 
 SIMULATED = "sim"
-_PROGRAM = ("program.bin", "weights.bin", "network.json")
 _LOGITS = "logits.npz"
 _SHOWN = 40
 """Images in the picture of predictions."""
-
-
-def deploy_inputs(job: Job) -> dict[str, str]:
-    """Digests that results on the simulated board depend on."""
-    return {
-        **{f"compile/{name}": artifact(job, "compile", name) for name in _PROGRAM},
-        **data_inputs(job),
-        "hardware": hardware_digest(job),
-        "engine": engine_digest(),
-    }
 
 
 def deploy(job: Job, place: Place | None = None, images: int | None = None) -> None:
@@ -68,7 +50,7 @@ def deploy(job: Job, place: Place | None = None, images: int | None = None) -> N
         f"{measured.frames_per_second:,.0f} frames/s at {measured.hardware.clock_mhz:g} MHz"
     )
     stage = job.workspace.stage("deploy" if place is None else "board")
-    with stage.write(inputs if images is None else {"images": str(images)}) as folder:
+    with stage.write(inputs if images is None else inputs | {"images": images}) as folder:
         np.savez_compressed(folder / _LOGITS, logits=ran.results)
         shown = pixels[:_SHOWN], labels[:_SHOWN], predictions[:_SHOWN]
         draw("predictions", *shown, job.dataset.classes, folder / "predictions.png")

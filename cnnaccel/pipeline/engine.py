@@ -15,15 +15,6 @@ from cnnaccel.hardware import HardwareConfig
 from cnnaccel.ir.graph import Conv2d, Graph, macs
 from cnnaccel.pipeline.job import Job
 from cnnaccel.report.measured import Measured
-from cnnaccel.resources import resource
-from cnnaccel.workspace import sha256_of
-
-
-def engine_digest() -> str:
-    """Of the sources of the RTL and of the harness around it."""
-    folders = (resource("hw") / name for name in ("rtl", "sim"))
-    sources = (path for folder in folders for path in sorted(folder.iterdir()) if path.is_file())
-    return sha256_of(*sources)
 
 
 class SimulatedEngine:

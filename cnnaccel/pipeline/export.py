@@ -14,11 +14,11 @@ from cnnaccel.backend.render_model import render_model_h
 from cnnaccel.backend.template import render_template
 from cnnaccel.errors import WorkspaceError
 from cnnaccel.pipeline.bitstream import BITSTREAM, HWH, STAGE
-from cnnaccel.pipeline.job import RESULTS, Job, artifact, hardware_digest, write_results
+from cnnaccel.pipeline.identity import PROGRAM, Inputs, program_inputs, section
+from cnnaccel.pipeline.job import RESULTS, Job, write_results
 from cnnaccel.resources import resource
 from cnnaccel.workspace import Stage, sha256_of
 
-PROGRAM = ("program.bin", "weights.bin", "network.json")
 _HARDWARE = (BITSTREAM, HWH, HW_JSON)
 
 
@@ -67,13 +67,13 @@ def _recorded(path: Path, key: str, build: str) -> str:
         raise WorkspaceError(f"{path}: names no {key}; {build} anew") from None
 
 
-def export_inputs(job: Job, bitstream: Bitstream) -> dict[str, str]:
-    """Digests that an exported folder depends on."""
+def export_inputs(job: Job, bitstream: Bitstream) -> Inputs:
+    """What an exported folder is made from."""
     template = resource("templates") / "export.md.j2"
     return {
-        **{f"compile/{name}": artifact(job, "compile", name) for name in PROGRAM},
+        **program_inputs(job),
         **{f"build-hw/{path.name}": sha256_of(path) for path in bitstream.files},
-        "hardware": hardware_digest(job),
+        **section("hardware", job.hardware),
         "runtime": sha256_of(*_runtime().values()),
         "driver": sha256_of(*_driver().values()),
         "texts": sha256_of(template, Path(__file__)),

@@ -1,8 +1,7 @@
-"""One configuration at work, and what every stage needs: inputs, artifacts, results."""
+"""One configuration at work: where its data, its artifacts and its messages go."""
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -15,11 +14,8 @@ from rich.console import Console
 from rich.markup import escape
 
 from cnnaccel.config import Config
-from cnnaccel.errors import WorkspaceError
 from cnnaccel.hardware import HardwareConfig
-from cnnaccel.ir.graph import Graph
-from cnnaccel.ir.storage import load_graph
-from cnnaccel.workspace import Workspace, sha256_of_value, write_atomic
+from cnnaccel.workspace import Workspace, write_atomic
 
 if TYPE_CHECKING:
     from torch import nn
@@ -39,6 +35,16 @@ class Job:
     console: Console
     data_option: Path | None = None
     """What --data-dir says."""
+    weights: Path | None = None
+    """The user's own, as --checkpoint or `weights` of the configuration names them."""
+    by_option: bool = False
+    """Whether it is --checkpoint that names them."""
+    stored: bool = False
+    """Use earlier stages as they are, even where they were made from other values."""
+    thorough: bool = False
+    """Make the model to see whether it is still the one that a stage was made from."""
+    arguments: str = ""
+    """CONFIG and options as the user typed them, for commands in messages."""
 
     @cached_property
     def data_dir(self) -> Path | None:
@@ -55,11 +61,28 @@ class Job:
         return fingerprint(self.config.data, self.data_dir)
 
     @cached_property
+    def data_at_hand(self) -> bool:
+        """Whether the dataset can be read without a download."""
+        from cnnaccel.nn.data import is_at_hand
+
+        return is_at_hand(self.config.data, self.data_option)
+
+    @cached_property
     def dataset(self) -> Dataset:
         """The images themselves, loaded once."""
         from cnnaccel.nn.data import load_dataset
 
         return load_dataset(self.config.data, self.data_dir)
+
+    @cached_property
+    def checked(self) -> dict[str, Any]:
+        """Manifests, by stage, that were found to fit; `identity` keeps them."""
+        return {}
+
+    @cached_property
+    def model_as_made(self) -> dict[str, Any]:
+        """What the model was found to be made from; `identity` keeps it."""
+        return {}
 
     def model(self) -> nn.Module:
         """The network with fresh weights, known to fit the images."""
@@ -76,42 +99,6 @@ class Job:
     def say(self, text: str) -> None:
         """A line for the user."""
         self.console.print(escape(text))
-
-
-def data_inputs(job: Job) -> dict[str, str]:
-    """Of the data, and of all of its section but where the files lie."""
-    values = dataclasses.asdict(job.config.data)
-    del values["dir"]
-    return {"data": job.data_digest, "data settings": sha256_of_value(values)}
-
-
-def graph_inputs(job: Job) -> dict[str, str]:
-    return {f"quantize/{n}": artifact(job, "quantize", n) for n in ("graph.json", "tensors.npz")}
-
-
-def hardware_digest(job: Job) -> str:
-    return sha256_of_value(dataclasses.asdict(job.hardware))
-
-
-def stored_graph(job: Job) -> Graph:
-    """The graph that `quantize` wrote."""
-    artifact(job, "quantize", "graph.json")
-    return load_graph(job.workspace.stage("quantize").folder)
-
-
-def artifact(job: Job, stage: str, name: str) -> str:
-    """The recorded digest of another stage's artifact, which must be there unaltered."""
-    folder = job.workspace.stage(stage)
-    folder.finish_swap()
-    manifest = folder.manifest()
-    if manifest is None:
-        raise WorkspaceError(
-            f"{folder.folder / name} is not there; run `cnnaccel {stage}` first, or `cnnaccel run` "
-            "for every stage that is needed"
-        )
-    if reason := folder.why_stale(manifest["inputs"]):
-        raise WorkspaceError(f"{folder.folder}: {reason}; `cnnaccel run` makes it again")
-    return str(manifest["artifacts"][name])
 
 
 def write_results(folder: Path, headline: str, **values: Any) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,43 +10,42 @@ import numpy as np
 from cnnaccel.ir import golden
 from cnnaccel.ir.graph import Graph, parameter_bytes
 from cnnaccel.ir.storage import save_graph
-from cnnaccel.pipeline.job import (
-    Job,
-    artifact,
-    data_inputs,
-    draw,
-    graph_inputs,
+from cnnaccel.pipeline.identity import (
+    evaluate_inputs,
+    import_inputs,
+    quantize_inputs,
+    stage_of,
     stored_graph,
-    write_results,
+    weights_stage,
 )
+from cnnaccel.pipeline.job import Job, draw, write_results
+from cnnaccel.pipeline.train import import_weights
 from cnnaccel.report.progress import counter
 from cnnaccel.report.tables import table
-from cnnaccel.workspace import sha256_of, sha256_of_value
 
 _SQNR_IMAGES = 64
 
 
-def quantize_inputs(job: Job) -> dict[str, str]:
-    """Digests that a graph depends on."""
-    return {
-        "train/model.pt": artifact(job, "train", "model.pt"),
-        **data_inputs(job),
-        "quantize settings": sha256_of_value(dataclasses.asdict(job.config.quantize)),
-    }
+def import_and_quantize(job: Job) -> None:
+    """Import weights of the user's own if there are some to import, then quantize."""
+    if weights_stage(job) == "import" and not job.stored:
+        stage = stage_of(job, "train")
+        stage.finish_swap()
+        if stage.why_stale(import_inputs(job)):
+            import_weights(job)
+    quantize(job)
 
 
-def quantize(job: Job, checkpoint: Path | None = None) -> None:
-    """Quantize the trained network, or the weights in `checkpoint`, and measure the result."""
+def quantize(job: Job) -> None:
+    """Quantize the network with the weights of `train`, and measure the result."""
     from cnnaccel.nn.checkpoint import load_weights
     from cnnaccel.nn.evaluate import predict_logits
     from cnnaccel.quant import ptq
     from cnnaccel.report.quantization import QuantizationReport, layer_rows
 
-    inputs = quantize_inputs(job) if checkpoint is None else {}
+    inputs = quantize_inputs(job)
     model = job.model()
-    load_weights(model, checkpoint or job.workspace.stage("train").folder / "model.pt")
-    if checkpoint is not None:
-        inputs["checkpoint"] = sha256_of(checkpoint)
+    load_weights(model, stage_of(job, "train").folder / "model.pt")
     config, data = job.config.quantize, job.dataset
     order = np.random.default_rng(config.seed).permutation(len(data.train))
     calibration = data.train.images[np.sort(order[: config.calibration_images])]
@@ -82,11 +79,6 @@ def quantize(job: Job, checkpoint: Path | None = None) -> None:
         job.say("the host normalises pixels through a table: a padded layer reads them")
     job.say(report.headline())
     job.say(f"{report.size()}; {stage.folder / 'report.md'}")
-
-
-def evaluate_inputs(job: Job) -> dict[str, str]:
-    """Digests that a score depends on."""
-    return graph_inputs(job) | data_inputs(job)
 
 
 def evaluate(job: Job) -> None:

@@ -10,24 +10,19 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from cnnaccel.errors import CnnaccelError, DataError, WorkspaceError
+from cnnaccel.errors import CnnaccelError, StaleError, WorkspaceError
 from cnnaccel.ir import golden
 from cnnaccel.pipeline.bitstream import build_inputs
 from cnnaccel.pipeline.build_hw import check_inputs
-from cnnaccel.pipeline.deploy import deploy_inputs
-from cnnaccel.pipeline.job import Job, headline_of, stored_graph, write_results
-from cnnaccel.pipeline.run import STAGES
-from cnnaccel.pipeline.simulate import simulate_inputs
+from cnnaccel.pipeline.identity import INPUTS, Inputs, stage_of, stored_graph
+from cnnaccel.pipeline.job import Job, headline_of, write_results
 from cnnaccel.report import findings
 from cnnaccel.report.findings import Findings, Samples, StageState
 from cnnaccel.workspace import MANIFEST, Stage
 
 PAGE = "report.html"
 T = TypeVar("T")
-Inputs = Callable[[Job], dict[str, str]]
-_INPUTS: dict[str, Inputs] = {spec.name: spec.inputs for spec in STAGES} | {
-    "simulate": simulate_inputs,
-    "board": deploy_inputs,
+_INPUTS: dict[str, Callable[[Job], Inputs]] = INPUTS | {
     "check": lambda job: check_inputs(job, ""),
     "build-hw": lambda job: build_inputs(job, ""),
 }
@@ -38,10 +33,8 @@ _COMMANDS = {
     "board": "deploy {config} --target USER@HOST",
     "check": "build-hw {config} --check",
 }
-_BY_HAND = ("checkpoint", "images")
-"""Inputs of a stage that was run with options of its own: what else it depends on is not told."""
-_AS_RECORDED = ("target", "Vivado", "Yosys")
-"""Inputs of which any is right: the board it ran on, the version that built it."""
+_AS_RECORDED = ("target", "images", "Vivado", "Yosys")
+"""Inputs of which any is right: the board it ran on, how many images, the version that built it."""
 _FIRST, _WRONG = 20, 10
 """Sample images: the first of the test split, and the first that are taken wrongly."""
 
@@ -53,7 +46,7 @@ def report(job: Job, config: str) -> Path:
         WorkspaceError: nothing is quantized yet, or a file of a stage is damaged.
     """
     graph = stored_graph(job)
-    at_hand = _data_at_hand(job)
+    at_hand = job.data_at_hand
     states = {name: _state(job, name, config, at_hand) for name in _STAGES}
     reader = _Reader(job, states)
     quantized = reader.read("quantize", findings.read_quantization)
@@ -86,7 +79,7 @@ def report(job: Job, config: str) -> Path:
     from cnnaccel.report.page import page
 
     text = page(found)
-    inputs = {name: _digest(job.workspace.stage(name)) for name in _STAGES}
+    inputs = {name: _digest(stage_of(job, name)) for name in _STAGES}
     stage = job.workspace.stage("report")
     with stage.write(inputs) as folder:
         (folder / PAGE).write_text(text, encoding="utf-8")
@@ -112,7 +105,7 @@ class _Reader:
         Raises:
             WorkspaceError: its files are not what it wrote, and cannot be read.
         """
-        stage, state = self.job.workspace.stage(name), self.states[name]
+        stage, state = stage_of(self.job, name), self.states[name]
         manifest = stage.manifest()
         if manifest is None:
             return None
@@ -131,16 +124,8 @@ class _Reader:
             return None
 
 
-def _data_at_hand(job: Job) -> bool:
-    """Whether the dataset is there; asked once, as it is looked for in the network, too."""
-    try:
-        return bool(job.data_digest)
-    except DataError:
-        return False
-
-
 def _state(job: Job, name: str, config: str, at_hand: bool) -> StageState:
-    stage = job.workspace.stage(name)
+    stage = stage_of(job, name)
     stage.finish_swap()
     manifest = stage.manifest()
     command = "cnnaccel " + _COMMANDS.get(name, f"{name} {{config}}").format(config=config)
@@ -158,16 +143,15 @@ def _state(job: Job, name: str, config: str, at_hand: bool) -> StageState:
 def _why_stale(job: Job, stage: Stage, manifest: dict[str, Any], at_hand: bool) -> str | None:
     """In a few words, which are about names and never about places on this machine."""
     recorded = manifest["inputs"]
-    by_hand = any(name in recorded for name in _BY_HAND)
-    wanted = _INPUTS.get(stage.folder.name)
-    if wanted is None or by_hand:
-        return stage.why_stale(recorded)
+    wanted = _INPUTS[stage.folder.name]
     if not at_hand:
         untold = "whether it still fits cannot be told without the dataset"
         return stage.why_stale(recorded) or untold
     try:
         kept = {name: recorded[name] for name in _AS_RECORDED if name in recorded}
         return stage.why_stale(wanted(job) | kept)
+    except StaleError as error:
+        return f"what it was made from is out of date: {error.what}"
     except WorkspaceError:
         return "what it was made from is missing or was altered"
     except CnnaccelError as error:

@@ -9,29 +9,29 @@ from dataclasses import dataclass
 from rich.markup import escape
 
 from cnnaccel.errors import ConfigError
-from cnnaccel.pipeline.compile import compile_inputs, compile_program
-from cnnaccel.pipeline.deploy import deploy, deploy_inputs
+from cnnaccel.pipeline.compile import compile_program
+from cnnaccel.pipeline.deploy import deploy
+from cnnaccel.pipeline.identity import inputs_of, stage_of
 from cnnaccel.pipeline.job import Job, headline_of
-from cnnaccel.pipeline.quantize import evaluate, evaluate_inputs, quantize, quantize_inputs
-from cnnaccel.pipeline.train import train_inputs, train_or_resume
+from cnnaccel.pipeline.quantize import evaluate, quantize
+from cnnaccel.pipeline.train import train_or_resume
 from cnnaccel.report.tables import table
 
 
 @dataclass(frozen=True)
 class StageSpec:
-    """A stage: what it depends on, and what makes it."""
+    """A stage, and what makes it."""
 
     name: str
-    inputs: Callable[[Job], dict[str, str]]
     build: Callable[[Job], None]
 
 
 STAGES = (
-    StageSpec("train", train_inputs, train_or_resume),
-    StageSpec("quantize", quantize_inputs, quantize),
-    StageSpec("evaluate", evaluate_inputs, evaluate),
-    StageSpec("compile", compile_inputs, compile_program),
-    StageSpec("deploy", deploy_inputs, deploy),
+    StageSpec("train", train_or_resume),
+    StageSpec("quantize", quantize),
+    StageSpec("evaluate", evaluate),
+    StageSpec("compile", compile_program),
+    StageSpec("deploy", deploy),
 )
 STAGE_NAMES = tuple(stage.name for stage in STAGES)
 
@@ -45,9 +45,9 @@ def run(job: Job, first: str | None = None, last: str | None = None) -> None:
         raise ConfigError(f"--from {first} comes after --until {last}; stages: {order}")
     rows = []
     for number, spec in enumerate(STAGES[:end]):
-        stage = job.workspace.stage(spec.name)
+        stage = stage_of(job, spec.name)
         stage.finish_swap()
-        reason = "asked for" if number >= begin else stage.why_stale(spec.inputs(job))
+        reason = "asked for" if number >= begin else stage.why_stale(inputs_of(job, spec.name))
         started = time.perf_counter()
         if reason:
             job.console.rule(f"{spec.name} ({escape(reason)})", align="left")

@@ -16,16 +16,9 @@ from cnnaccel.compiler.verify import difference, interpret
 from cnnaccel.errors import MismatchError
 from cnnaccel.ir import golden
 from cnnaccel.ir.graph import Graph, macs, up_to
-from cnnaccel.pipeline.engine import SimulatedEngine, engine_digest
-from cnnaccel.pipeline.job import (
-    Job,
-    data_inputs,
-    draw,
-    graph_inputs,
-    hardware_digest,
-    stored_graph,
-    write_results,
-)
+from cnnaccel.pipeline.engine import SimulatedEngine
+from cnnaccel.pipeline.identity import simulate_inputs, stored_graph
+from cnnaccel.pipeline.job import Job, draw, write_results
 from cnnaccel.report.activity import Recorded, recorded
 from cnnaccel.report.measured import (
     counters_table,
@@ -99,18 +92,6 @@ def simulate(
         _compare_layers(job, engine, graph, some)
     if wrong:
         raise MismatchError(f"{wrong}. Every layer alone, as above, is equal")
-
-
-def simulate_inputs(job: Job) -> dict[str, str]:
-    """Digests that a simulation depends on, but for how many images, and how memory stalls."""
-    settings = job.config.compile
-    return {
-        **graph_inputs(job),
-        **data_inputs(job),
-        "hardware": hardware_digest(job),
-        "compile images": str(settings.images),
-        "engine": engine_digest(),
-    }
 
 
 def _run(

@@ -1,27 +1,63 @@
-"""The stage train."""
+"""The stage train: weights from training, or imported from a file of the user's."""
 
 from __future__ import annotations
 
-import dataclasses
+import shutil
 
 from cnnaccel.errors import CheckpointError
-from cnnaccel.pipeline.job import Job, data_inputs, draw, write_results
+from cnnaccel.pipeline.identity import (
+    brought_weights,
+    import_inputs,
+    train_inputs,
+    weights_stage,
+)
+from cnnaccel.pipeline.job import Job, draw, write_results
 from cnnaccel.report.progress import TrainingProgress
-from cnnaccel.workspace import sha256_of, sha256_of_value
 
 
-def train_inputs(job: Job) -> dict[str, str]:
-    """Digests that a trained model depends on."""
-    from cnnaccel.nn.models import model_source
+def train_anew(job: Job, resume: bool) -> None:
+    """Train, unless the configuration names weights: then import those.
 
-    config = job.config
-    source = model_source(config.model)
-    return {
-        "model": sha256_of_value([config.model, config.model_args]),
-        "model source": "" if source is None else sha256_of(source),
-        **data_inputs(job),
-        "train settings": sha256_of_value(dataclasses.asdict(config.train)),
-    }
+    Weights that an option of an earlier command brought are used no longer.
+    """
+    if job.weights is not None:
+        if resume:
+            raise CheckpointError(f"nothing to resume: the weights are those of {job.weights}")
+        return import_weights(job)
+    train(job, resume)
+    imported = job.workspace.stage("import").folder
+    if imported.exists():
+        job.say(f"weights of this training are used from now on, not those in {imported}")
+        shutil.rmtree(imported)
+
+
+def import_weights(job: Job) -> None:
+    """Take over the user's own weights, in place of training.
+
+    Raises:
+        CheckpointError: the file is missing or cannot be read, or the weights do not fit the model.
+        ModelError: the engine cannot run the network.
+    """
+    from cnnaccel.nn.checkpoint import load_weights, save_checkpoint
+    from cnnaccel.nn.evaluate import accuracy
+    from cnnaccel.nn.train import MODEL
+    from cnnaccel.quant.ptq import check_supported
+
+    path, model = brought_weights(job), job.model()
+    load_weights(model, path)
+    check_supported(model, job.dataset.shape)
+    right = accuracy(model, job.dataset.validation)
+    named_by = "--checkpoint" if job.by_option or job.weights is None else "weights"
+    headline = f"imported {path}, {right:.2%} on validation images"
+    stage = job.workspace.stage("import")
+    with stage.write(import_inputs(job)) as folder:
+        content = {"model": job.config.model, "weights": dict(model.state_dict())}
+        save_checkpoint(folder / MODEL, content)
+        write_results(
+            folder, headline, source=str(path.absolute()), validation_accuracy=right,
+            **{"named by": named_by},
+        )  # fmt: skip
+    job.say(f"{headline}; {stage.folder / MODEL}")
 
 
 def train(job: Job, resume: bool = False) -> None:
@@ -55,8 +91,11 @@ def train(job: Job, resume: bool = False) -> None:
 
 
 def train_or_resume(job: Job) -> None:
-    """Train, from an interrupted run's checkpoint where it is of these very settings."""
+    """Import weights, or train, from an interrupted run's checkpoint if it is of these settings."""
     from cnnaccel.nn.train import CHECKPOINT
+
+    if weights_stage(job) == "import":
+        return import_weights(job)
 
     if (job.workspace.stage("train").partial / CHECKPOINT).exists():
         try:

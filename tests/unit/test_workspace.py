@@ -14,9 +14,19 @@ import pytest
 
 from cnnaccel import workspace
 from cnnaccel.errors import WorkspaceError
-from cnnaccel.workspace import MANIFEST, Stage, Workspace, sha256_of, sha256_of_value, write_atomic
+from cnnaccel.workspace import (
+    MANIFEST,
+    Stage,
+    Workspace,
+    sha256_of,
+    sha256_of_value,
+    workspace_of,
+    write_atomic,
+)
 
 OLD, NEW = {"config": "1"}, {"config": "2"}
+A, B = "a" * 64, "b" * 64
+"""Digests."""
 
 
 @pytest.fixture
@@ -77,13 +87,23 @@ def test_never_run(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("inputs", "reason"),
     [
-        (NEW, "config changed"),
-        ({}, "config changed"),
-        ({**OLD, "data": "3"}, "data changed"),
-        ({"seed": "4"}, "config, seed changed"),
+        (NEW, "config is 1, asked for is 2"),
+        ({}, "config is 1, asked for is not set"),
+        ({**OLD, "data": A}, "data changed"),
+        (
+            {"config": A, "seed": 4},
+            "config is 1, asked for is aaaaaaaa...; seed is not set, asked for is 4",
+        ),
+        ({**OLD, "quantize.equalize": True}, "quantize.equalize is not set, asked for is true"),
+        ({**OLD, "data.mean": [0.5]}, "data.mean is not set, asked for is [0.5]"),
+        (
+            {**OLD, "x": A, "a": 1, "y": B, "b": 2, "c": 3, "d": 4, "e": 5},
+            "a is not set, asked for is 1; b is not set, asked for is 2; "
+            "c is not set, asked for is 3; and 2 more; x, y changed",
+        ),
     ],
 )
-def test_changed_inputs(stage: Stage, inputs: dict[str, str], reason: str) -> None:
+def test_changed_inputs(stage: Stage, inputs: dict[str, Any], reason: str) -> None:
     assert stage.why_stale(inputs) == reason
 
 
@@ -401,3 +421,57 @@ def test_digests(tmp_path: Path) -> None:
     assert sha256_of(path) != sha256_of(path, path)
     assert sha256_of_value({"a": 1, "b": [2]}) == sha256_of_value({"b": [2], "a": 1})
     assert sha256_of_value({"a": 1}) != sha256_of_value({"a": 2})
+
+
+# ---- whose folder it is ----------------------------------------------------------------------
+
+
+def configuration(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("")
+    return path
+
+
+def claimed(build: Path, config: Path) -> Path:
+    workspace = workspace_of(build, config)
+    with workspace.lock():
+        return workspace.folder
+
+
+def test_files_of_one_name_have_folders_of_their_own(tmp_path: Path) -> None:
+    first, second, third = (configuration(tmp_path / f"{name}/net.yaml") for name in "abc")
+    build = tmp_path / "build"
+    folders = [claimed(build, config) for config in (first, second, third)]
+    assert folders[0] == build / "net" and len(set(folders)) == 3
+    assert all(folder.parent == build and folder.name.startswith("net-") for folder in folders[1:])
+    assert [claimed(build, config) for config in (first, second, third)] == folders
+
+
+def test_looking_claims_nothing(tmp_path: Path) -> None:
+    first, second = (configuration(tmp_path / f"{name}/net.yaml") for name in "ab")
+    assert workspace_of(tmp_path / "build", first).folder == tmp_path / "build/net"
+    assert claimed(tmp_path / "build", second) == tmp_path / "build/net"
+    assert not (tmp_path / "build/net-").exists()
+
+
+def test_a_project_that_is_moved_keeps_its_results(tmp_path: Path) -> None:
+    config = configuration(tmp_path / "project/net.yaml")
+    claimed(tmp_path / "project/build", config)
+    (tmp_path / "project").rename(tmp_path / "elsewhere")
+    configuration(tmp_path / "project/net.yaml")
+    moved = tmp_path / "elsewhere"
+    assert workspace_of(moved / "build", moved / "net.yaml").folder == moved / "build/net"
+
+
+def test_a_file_that_is_renamed_or_gone_leaves_its_folder(tmp_path: Path) -> None:
+    first, second = (configuration(tmp_path / f"{name}/net.yaml") for name in "ab")
+    assert claimed(tmp_path / "build", first).name == "net"
+    first.unlink()
+    assert claimed(tmp_path / "build", second).name == "net"
+    assert claimed(tmp_path / "build", configuration(first)).name != "net"
+
+
+def test_a_folder_of_before_is_taken_over(tmp_path: Path, stage: Stage) -> None:
+    config = configuration(tmp_path / "lenet.yaml")
+    assert claimed(tmp_path / "build", config) == stage.folder.parent
+    assert whole(stage, OLD)
