@@ -7,6 +7,7 @@ import dataclasses
 from cnnaccel.backend.asic import AsicSynthesis, synthesize_asic
 from cnnaccel.pipeline.identity import Inputs, section
 from cnnaccel.pipeline.job import Job, write_results
+from cnnaccel.report.progress import working
 from cnnaccel.report.tables import table
 from cnnaccel.resources import resource
 from cnnaccel.workspace import sha256_of
@@ -30,7 +31,7 @@ def asic(job: Job) -> None:
     """
     stage = job.workspace.stage(STAGE)
     with stage.write(asic_inputs(job)) as folder:
-        with job.console.status("synthesizing; minutes, unless it is known already"):
+        with working(job.console, "synthesizing; minutes, unless it is known already"):
             made = synthesize_asic(job.hardware, folder)
         top = made.top
         headline = f"{top.area:,.0f} NAND2, {top.cells:,} cells, {top.memory_bits:,} bits of memory"

@@ -16,7 +16,7 @@ from cnnaccel.backend.remote import Session, Target, connected
 from cnnaccel.errors import EngineError
 from cnnaccel.pipeline.export import exported
 from cnnaccel.pipeline.job import Job
-from cnnaccel.report.progress import counter
+from cnnaccel.report.progress import counter, working
 from cnnaccel.report.tables import table
 from cnnaccel.runtime.layout import COUNTERS
 from cnnaccel.runtime.network import Network, load_network
@@ -149,7 +149,7 @@ def _look(job: Job, session: Session) -> dict[str, str]:
     Raises:
         EngineError: it lacks something, in a paragraph for each.
     """
-    with job.console.status("looking the board over"):
+    with working(job.console, "looking the board over"):
         head, _ = session.receive("checks")
     where = session.target.text
     checks = [{"name": "reached", "found": where, "problem": ""}, *head["checks"]]

@@ -20,6 +20,7 @@ from cnnaccel.pipeline import bitstream
 from cnnaccel.pipeline.clock import check_clock
 from cnnaccel.pipeline.job import Job, write_results
 from cnnaccel.report.hardware import resources_table
+from cnnaccel.report.progress import working
 from cnnaccel.workspace import sha256_of, sha256_of_value, write_atomic
 
 CHECK = "check"
@@ -46,14 +47,14 @@ def check(job: Job) -> None:
     """
     hardware = job.hardware
     check_clock(job)
-    with job.console.status("linting"):
+    with working(job.console, "linting"):
         lint_engine(hardware)
     job.say(f"no warning: verilator, verible, slang, on {len(top_sources())} files")
-    running = job.console.status("running the Tcl under a mock of Vivado")
+    running = working(job.console, "running the Tcl under a mock of Vivado")
     with running, tempfile.TemporaryDirectory() as folder:  # what a mock makes is nothing to keep
         check_tcl(hardware, Path(folder))
     job.say("no complaint: tclint, and every step of the Tcl under a mock of Vivado")
-    with job.console.status("synthesizing; minutes, unless it is known already"):
+    with working(job.console, "synthesizing; minutes, unless it is known already"):
         made = synthesize(TOP, top_sources(), hardware, top_parameters(hardware))
     resources = usage(made, hardware)
     job.console.print(resources_table(f"{hardware.name}: {TOP} on {hardware.part}", resources))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from rich.progress import Progress
-
 from cnnaccel.compiler.compile import compile_graph
 from cnnaccel.compiler.estimate import estimate
 from cnnaccel.compiler.explore import explore
@@ -13,6 +11,7 @@ from cnnaccel.hardware import load_hardware
 from cnnaccel.ir.graph import macs
 from cnnaccel.pipeline.identity import compile_inputs, graph_inputs, section, stored_graph
 from cnnaccel.pipeline.job import Job, draw, write_results
+from cnnaccel.report.progress import counter, working
 
 
 def compile_program(job: Job) -> None:
@@ -21,7 +20,7 @@ def compile_program(job: Job) -> None:
 
     inputs = compile_inputs(job)
     graph, settings = stored_graph(job), job.config.compile
-    with job.console.status("compiling"):
+    with working(job.console, "compiling"):
         compiled = compile_graph(graph, job.hardware, settings.images)
         predicted = estimate(compiled, 2 * sum(map(macs, graph.layers)))
     program, verified = compiled.program, 0
@@ -29,7 +28,7 @@ def compile_program(job: Job) -> None:
     with stage.write(inputs) as folder:
         compiled.to_files(folder)
         if wanted := settings.verify_images:
-            with job.console.status("interpreting the program"):
+            with working(job.console, "interpreting the program"):
                 verified = verify_program(graph, folder, job.dataset.test.images, wanted)
         report.write(graph.name, predicted, folder)
         draw("roofline", graph.name, predicted, folder / "roofline.png")
@@ -50,11 +49,8 @@ def explore_engines(job: Job) -> None:
     from cnnaccel.report import estimate as report
 
     graph, stage = stored_graph(job), job.workspace.stage("explore")
-    with Progress(console=job.console, transient=True) as bar:
-        task = bar.add_task("predicting", total=None)
-        found = explore(
-            graph, job.hardware, lambda done, total: bar.update(task, completed=done, total=total)
-        )
+    with counter(job.console, "predicting engines", None) as progress:
+        found = explore(graph, job.hardware, progress)
     inputs = graph_inputs(job) | section("hardware", job.hardware)
     with stage.write(inputs) as folder:
         draw("pareto", graph.name, found, folder / "explore.png")

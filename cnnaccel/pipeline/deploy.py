@@ -17,7 +17,7 @@ from cnnaccel.pipeline.engine import SimulatedEngine, measure
 from cnnaccel.pipeline.identity import deploy_inputs, stored_graph
 from cnnaccel.pipeline.job import Job, draw, write_results
 from cnnaccel.report.measured import Measured, counters_table, speed_lines
-from cnnaccel.report.progress import counter
+from cnnaccel.report.progress import counter, working
 
 SIMULATED = "sim"
 _LOGITS = "logits.npz"
@@ -42,7 +42,9 @@ def deploy(job: Job, place: Place | None = None, images: int | None = None) -> N
     else:
         inputs = {"target": place.target.text, **deploy_inputs(job)}
         ran = _on_board(job, place, graph, pixels)
-    require_equal("engine", ran.results, golden.run(graph, pixels))
+    with working(job.console, f"golden on {len(pixels):,} images"):
+        expected = golden.run(graph, pixels)
+    require_equal("engine", ran.results, expected)
     predictions, labels = golden.predictions(ran.results), test.labels[:images]
     accuracy, measured = float((predictions == labels).mean()), ran.measured
     headline = (

@@ -15,6 +15,7 @@ from cnnaccel.hardware import HardwareConfig
 from cnnaccel.ir.graph import Conv2d, Graph, macs
 from cnnaccel.pipeline.job import Job
 from cnnaccel.report.measured import Measured
+from cnnaccel.report.progress import working
 
 
 class SimulatedEngine:
@@ -32,7 +33,7 @@ class SimulatedEngine:
         from cnnaccel.runtime.simulator import Timing
 
         self.hardware = hardware = job.hardware
-        with job.console.status("building the simulated engine, once for each configuration"):
+        with working(job.console, "preparing the simulated engine, built once for each board"):
             bitstream = simulated_bitstream(hardware, trace)
         timing = Timing(
             hardware.dram_latency_cycles,

@@ -20,7 +20,7 @@ from cnnaccel.pipeline.identity import (
 )
 from cnnaccel.pipeline.job import Job, draw, write_results
 from cnnaccel.pipeline.train import import_weights
-from cnnaccel.report.progress import counter
+from cnnaccel.report.progress import counter, working
 from cnnaccel.report.tables import table
 
 _SQNR_IMAGES = 64
@@ -51,9 +51,11 @@ def quantize(job: Job) -> None:
     calibration = data.train.images[np.sort(order[: config.calibration_images])]
     with counter(job.console, "calibrating", len(calibration)) as progress:
         quantized = ptq.quantize(model, job.config.name, calibration, config, progress)
-    float_predictions = golden.predictions(predict_logits(model, data.test.images))
+    with working(job.console, f"the float network on {len(data.test):,} test images"):
+        float_predictions = golden.predictions(predict_logits(model, data.test.images))
     int8_predictions = golden_predictions(job, quantized.graph)
-    sqnr = ptq.layer_sqnr(quantized, calibration[:_SQNR_IMAGES])
+    with working(job.console, "measuring the noise of every layer"):
+        sqnr = ptq.layer_sqnr(quantized, calibration[:_SQNR_IMAGES])
     graph = quantized.graph
     report = QuantizationReport(
         network=job.config.name,

@@ -27,7 +27,7 @@ from cnnaccel.report.measured import (
     levels_table,
     speed_lines,
 )
-from cnnaccel.report.progress import counter
+from cnnaccel.report.progress import counter, working
 from cnnaccel.runtime.simulator import Activity, Simulator
 
 Array = npt.NDArray[Any]
@@ -49,14 +49,15 @@ def simulate(
     """
     graph, hardware = stored_graph(job), job.hardware
     some = job.dataset.test.images[:images]
-    with job.console.status("compiling"):
+    with working(job.console, "compiling"):
         compiled = compile_graph(graph, hardware, job.config.compile.images)
         predicted = estimate(compiled, 2 * sum(map(macs, graph.layers)))
-    with job.console.status("interpreting the program"):
+    with working(job.console, "interpreting the program"):
         interpreted = interpret(hardware, compiled.program, compiled.ports, some)
     waves = best_trace() if trace is not None else None
     engine = SimulatedEngine(job, stalls, waves)
-    expected = golden.run(graph, some)
+    with working(job.console, f"golden on {len(some):,} images"):
+        expected = golden.run(graph, some)
     inputs = simulate_inputs(job)
     stage = job.workspace.stage("simulate")
     with stage.write(inputs) as folder:

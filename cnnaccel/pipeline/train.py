@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import nullcontext
 
 from cnnaccel.errors import CheckpointError
 from cnnaccel.pipeline.identity import (
@@ -12,7 +13,7 @@ from cnnaccel.pipeline.identity import (
     weights_stage,
 )
 from cnnaccel.pipeline.job import Job, draw, write_results
-from cnnaccel.report.progress import TrainingProgress
+from cnnaccel.report.progress import TrainingProgress, working
 
 
 def train_anew(job: Job, resume: bool) -> None:
@@ -20,13 +21,15 @@ def train_anew(job: Job, resume: bool) -> None:
 
     Weights that an option of an earlier command brought are used no longer.
     """
+    from cnnaccel.nn.ranks import ranks_from_environment
+
     if job.weights is not None:
         if resume:
             raise CheckpointError(f"nothing to resume: the weights are those of {job.weights}")
         return import_weights(job)
     train(job, resume)
     imported = job.workspace.stage("import").folder
-    if imported.exists():
+    if imported.exists() and ranks_from_environment().first:
         job.say(f"weights of this training are used from now on, not those in {imported}")
         shutil.rmtree(imported)
 
@@ -40,9 +43,12 @@ def import_weights(job: Job) -> None:
     """
     from cnnaccel.nn.checkpoint import load_weights, save_checkpoint
     from cnnaccel.nn.evaluate import accuracy
+    from cnnaccel.nn.ranks import ranks_from_environment
     from cnnaccel.nn.train import MODEL
     from cnnaccel.quant.ptq import check_supported
 
+    if not ranks_from_environment().first:
+        return
     path, model = brought_weights(job), job.model()
     load_weights(model, path)
     check_supported(model, job.dataset.shape)
@@ -67,11 +73,13 @@ def train(job: Job, resume: bool = False) -> None:
     from cnnaccel.quant.ptq import check_supported
 
     model = job.model()
-    check_supported(model, job.dataset.shape)
+    first = ranks_from_environment().first
+    with working(job.console, "tracing the network") if first else nullcontext():
+        check_supported(model, job.dataset.shape)
     stage = job.workspace.stage("train")
     stage.finish_swap()
     progress = TrainingProgress(job.console)
-    if not ranks_from_environment().first:
+    if not first:
         training.train(job.config, model, job.dataset, stage.partial, resume, progress)
         return
     if resume and not (stage.partial / training.CHECKPOINT).exists():

@@ -1,11 +1,17 @@
-"""Progress on the terminal; on anything else, plain lines, one per epoch or message."""
+"""Progress: a terminal shows it in place, anything else gets plain lines, the first at once.
+
+A pipe, a file, or a terminal that cannot move its cursor then hears every few seconds that work
+goes on, from a thread, for what works may not come to say so.
+"""
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 from rich.console import Console
 from rich.markup import escape
@@ -20,14 +26,80 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+_SOON_SECONDS, _LATER_SECONDS = 10.0, 60.0
+"""Between lines of the same step: in its first minute, and then."""
+
 
 @contextmanager
-def counter(console: Console, what: str, total: int) -> Iterator[Callable[[int], None]]:
+def working(console: Console, what: str) -> Iterator[None]:
+    """A step of which nobody knows how far it is."""
+    if console.is_interactive:
+        with console.status(escape(what)):
+            yield
+        return
+    with _lines(console, lambda: what):
+        yield
+
+
+class Counted(Protocol):
+    """How far a `counter` is told to be."""
+
+    def __call__(self, done: int, total: int | None = None) -> None:
+        """So many are done; of `total` in all, where that shows only now."""
+
+
+@contextmanager
+def counter(console: Console, what: str, total: int | None) -> Iterator[Counted]:
     """A bar from 0 to `total`; the value yielded is told how much is done."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    if not console.is_interactive:
+        reached = _Reached(what, total)
+        with _lines(console, reached.text):
+            yield reached
+        return
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as progress:
         task = progress.add_task(what, total=total)
-        yield lambda done: progress.update(task, completed=done)
+        yield lambda done, total=None: progress.update(task, completed=done, total=total)
+
+
+@dataclass
+class _Reached:
+    """What a `counter` was told last; implements `Counted`."""
+
+    what: str
+    total: int | None
+    done: int = 0
+
+    def __call__(self, done: int, total: int | None = None) -> None:
+        self.done, self.total = done, self.total if total is None else total
+
+    def text(self) -> str:
+        if self.total is None:
+            return self.what
+        return f"{self.what}: {self.done:,} of {self.total:,}"
+
+
+@contextmanager
+def _lines(console: Console, text: Callable[[], str]) -> Iterator[None]:
+    """What `text` says now, and again every few seconds, with the time, until the block ends."""
+    started, ended = time.perf_counter(), threading.Event()
+
+    def tell() -> None:
+        while True:
+            seconds = time.perf_counter() - started
+            if ended.wait(_SOON_SECONDS if seconds < _LATER_SECONDS else _LATER_SECONDS):
+                return
+            seconds = time.perf_counter() - started
+            console.print(escape(f"{text()}, {duration(seconds)} so far"))
+
+    console.print(escape(text()))
+    thread = threading.Thread(target=tell, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 class TrainingProgress:
@@ -47,13 +119,16 @@ class TrainingProgress:
         )
         self.task: TaskID | None = None
         self.epochs = self.steps_per_epoch = 0
+        self.told = time.perf_counter()
 
     def __enter__(self) -> TrainingProgress:
-        self.progress.start()
+        if self.console.is_interactive:
+            self.progress.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.progress.stop()
+        if self.console.is_interactive:  # elsewhere it would leave an empty line
+            self.progress.stop()
 
     def on_start(self, epochs: int, steps_per_epoch: int, start_epoch: int) -> None:
         """Training begins with `start_epoch`, counted from 1."""
@@ -61,6 +136,8 @@ class TrainingProgress:
         done = start_epoch - 1
         if done:
             self.console.print(f"resuming after epoch {done} of {epochs}")
+        elif not self.console.is_interactive:
+            self.console.print(f"training for {epochs} epochs of {steps_per_epoch} steps")
         self.task = self.progress.add_task(
             "", total=epochs * steps_per_epoch, completed=done * steps_per_epoch,
             epoch=f"{done}/{epochs}", loss=0.0, accuracy=0.0,
@@ -73,9 +150,17 @@ class TrainingProgress:
         self.progress.update(
             self.task, completed=done, epoch=f"{epoch}/{self.epochs}", loss=loss, accuracy=accuracy
         )
+        now = time.perf_counter()
+        if not self.console.is_interactive and now - self.told > _LATER_SECONDS:
+            self.told = now
+            self.console.print(
+                f"epoch {epoch:>3}/{self.epochs}  step {step:,} of {self.steps_per_epoch:,}  "
+                f"loss {loss:.4f}  accuracy {accuracy:.2%}"
+            )
 
     def on_epoch(self, metrics: Any) -> None:
         """An epoch is over; `metrics` are its `nn.train.EpochMetrics`."""
+        self.told = time.perf_counter()
         self.console.print(
             f"epoch {metrics.epoch:>3}/{self.epochs}  loss {metrics.train_loss:.4f}  "
             f"accuracy {metrics.train_accuracy:.2%}  "
@@ -91,7 +176,7 @@ def step(console: Console, name: str, log: str) -> Iterator[Callable[[str], None
     each message.
     """
     started = time.perf_counter()
-    if not console.is_terminal:
+    if not console.is_interactive:
         yield lambda what: console.print(
             escape(f"{name} {duration(time.perf_counter() - started)}: {what}")
         )
