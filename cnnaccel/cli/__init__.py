@@ -122,15 +122,17 @@ def doctor() -> None:
     Example:
       cnnaccel doctor
     """
-    from rich.console import Console
+    from cnnaccel.backend.doctor import TOOLS, examine
 
-    from cnnaccel.backend.doctor import examine
-    from cnnaccel.report.tables import table
-
-    findings = examine()
-    console = Console() if sys.stdout.isatty() else Console(width=150)
-    columns = ["tool", "version", "serves", "for", "how to get it"]
-    console.print(table("tools", columns, [finding.row() for finding in findings]))
-    missing = [f.name for f in findings if f.needed and not f.serves]
+    click.echo(f"{'tool':<24} {'version':<19} use  for")
+    missing = []
+    for tool in TOOLS:
+        click.echo(f"{tool.name:<24} ", nl=False)  # before it is asked, which may take seconds
+        finding = examine(tool)
+        click.echo(finding.rest)
+        if finding.needed and not finding.serves:
+            missing.append(finding.name)
     if missing:
+        click.echo(f"needed, and not to be used: {', '.join(missing)}")
         raise click.exceptions.Exit(3)
+    click.echo("all that is needed is there; a tool with `no` is optional")

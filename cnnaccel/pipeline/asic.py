@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from cnnaccel.backend.asic import AsicSynthesis, synthesize_asic
+from cnnaccel.backend.yosys import synthesizing
 from cnnaccel.pipeline.identity import Inputs, section
 from cnnaccel.pipeline.job import Job, write_results
 from cnnaccel.report.progress import working
@@ -31,7 +32,7 @@ def asic(job: Job) -> None:
     """
     stage = job.workspace.stage(STAGE)
     with stage.write(asic_inputs(job)) as folder:
-        with working(job.console, "synthesizing; minutes, unless it is known already"):
+        with working(job.console, synthesizing()):
             made = synthesize_asic(job.hardware, folder)
         top = made.top
         headline = f"{top.area:,.0f} NAND2, {top.cells:,} cells, {top.memory_bits:,} bits of memory"

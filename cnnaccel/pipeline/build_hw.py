@@ -13,7 +13,7 @@ from cnnaccel.backend.lint import TOP, lint_engine, top_parameters, top_sources
 from cnnaccel.backend.render_hw import render_hw_files
 from cnnaccel.backend.vivado import HOW_TO_GET, find_vivado
 from cnnaccel.backend.vivado_check import check_tcl
-from cnnaccel.backend.yosys import Synthesis, synthesize
+from cnnaccel.backend.yosys import Synthesis, synthesize, synthesizing
 from cnnaccel.errors import ConfigError, ToolError
 from cnnaccel.hardware import HardwareConfig
 from cnnaccel.pipeline import bitstream
@@ -54,7 +54,7 @@ def check(job: Job) -> None:
     with running, tempfile.TemporaryDirectory() as folder:  # what a mock makes is nothing to keep
         check_tcl(hardware, Path(folder))
     job.say("no complaint: tclint, and every step of the Tcl under a mock of Vivado")
-    with working(job.console, "synthesizing; minutes, unless it is known already"):
+    with working(job.console, synthesizing()):
         made = synthesize(TOP, top_sources(), hardware, top_parameters(hardware))
     resources = usage(made, hardware)
     job.console.print(resources_table(f"{hardware.name}: {TOP} on {hardware.part}", resources))

@@ -93,15 +93,16 @@ def test_none_at_the_path_that_was_named(tmp_path: Path) -> None:
 
 
 def test_doctor_looks_where_a_build_does(nowhere: Path) -> None:
-    tool = tuple(tool for tool in TOOLS if tool.name == "vivado")
-    (absent,) = examine(tool)
+    (tool,) = (tool for tool in TOOLS if tool.name == "vivado")
+    absent = examine(tool)
     assert not absent.serves and "Vivado ML Standard" in absent.advice
     program(nowhere / "Vivado" / "2023.2" / "bin", "")
-    (found,) = examine(tool)
-    assert found.row()[1:3] == ["2023.2", "yes"] and not found.advice
+    found = examine(tool)
+    assert found.version == "2023.2" and found.serves and not found.advice
     program(nowhere / "Vivado" / "2023.2" / "bin", "", "Vivado v2019.2 (64-bit)")
-    (old,) = examine(tool)
+    old = examine(tool)
     assert not old.serves and "2020.1 or later is needed" in old.advice
+    assert old.version == "there"
 
 
 def run(folder: Path, body: str, silent_seconds: float = 60) -> list[str]:
