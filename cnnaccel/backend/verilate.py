@@ -6,12 +6,14 @@ Knows no module and no port: what the library offers is up to the harness. The P
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
@@ -84,8 +86,9 @@ def build(
     library = folder / "verilated" / f"{top}-{_key(top, sources, hardware, harness, flags)}.so"
     if library.is_file():
         return library
-    library.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=library.parent, prefix="building-") as name:
+    with making(library), tempfile.TemporaryDirectory(dir=library.parent) as name:
+        if library.is_file():  # by another process, for which this one has waited
+            return library
         made = Path(name)
         _verilate(top, sources, hardware, made, flags)
         shutil.copy(harness, made / "harness.cpp")
@@ -103,6 +106,15 @@ def best_trace() -> Trace:
     except ToolError:
         return "vcd"
     return "fst"
+
+
+@contextmanager
+def making(path: Path) -> Iterator[None]:
+    """Other processes that want to make this file of the cache wait, and then find it there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.with_name(f"{path.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def cache_folder() -> Path:

@@ -42,13 +42,15 @@ def cnnaccel(capsys: pytest.CaptureFixture[str]) -> Cnnaccel:
 
 
 @pytest.fixture(scope="session")
-def tiny_build(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A build folder in which `run tiny` has ended."""
-    folder = tmp_path_factory.mktemp("tiny")
-    with pytest.raises(SystemExit) as ended:
-        main(["run", "tiny", "--build-dir", str(folder)])
-    assert ended.value.code in (0, None)
-    return folder
+def tiny_build(shared: Callable[..., Path]) -> Path:
+    """A build folder in which `run tiny` has ended; to be read alone."""
+
+    def make(folder: Path) -> None:
+        with pytest.raises(SystemExit) as ended:
+            main(["run", "tiny", "--build-dir", str(folder)])
+        assert ended.value.code in (0, None)
+
+    return shared("tiny", make)
 
 
 @pytest.fixture

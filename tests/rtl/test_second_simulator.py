@@ -36,12 +36,15 @@ def _unpacked() -> Path:
     for tool in ("apt-get", "dpkg-deb"):
         if shutil.which(tool) is None:
             pytest.skip(f"no {tool}, so no second Verilator")
-    made = folder.with_suffix(".partial")
-    shutil.rmtree(made, ignore_errors=True)
-    made.mkdir(parents=True)
-    run_tool(["apt-get", "download", "verilator"], timeout_seconds=300, folder=made)
-    run_tool(["dpkg-deb", "-x", *made.glob("*.deb"), made], timeout_seconds=60)
-    made.rename(folder)
+    with verilate.making(folder):
+        if folder.is_dir():
+            return folder
+        made = folder.with_suffix(".partial")
+        shutil.rmtree(made, ignore_errors=True)
+        made.mkdir(parents=True)
+        run_tool(["apt-get", "download", "verilator"], timeout_seconds=300, folder=made)
+        run_tool(["dpkg-deb", "-x", *made.glob("*.deb"), made], timeout_seconds=60)
+        made.rename(folder)
     return folder
 
 
