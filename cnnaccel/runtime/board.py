@@ -87,11 +87,11 @@ def look_over(
     return checks, None if any(check.problem for check in checks) else engine
 
 
-def open_engine(bitstream: Path, timeout_seconds: float) -> tuple[Accelerator, str]:
+def open_engine(bitstream: str | Path, timeout_seconds: float) -> tuple[Accelerator, str]:
     """The engine, and how it came: the bitstream is loaded unless it is there already."""
     from cnnaccel.runtime.driver import Accelerator
 
-    stamp = run_folder() / _STAMP
+    bitstream, stamp = Path(bitstream), run_folder() / _STAMP
     mark = [digest_of(path) for path in (bitstream, bitstream.with_suffix(".hwh"))]
     started = time.perf_counter()
     if _read(stamp) == [*mark, _loaded()]:

@@ -15,6 +15,7 @@ import pynq
 
 from cnnaccel.errors import EngineError, ProgramError
 from cnnaccel.runtime import layout
+from cnnaccel.runtime.images import as_batch
 from cnnaccel.runtime.network import Network, load_network
 
 if TYPE_CHECKING:
@@ -34,8 +35,9 @@ _MOVING = ("iteration", "steps", "read_bytes", "written_bytes")
 class Accelerator:
     """The engine of a bitstream, and the network that is loaded.
 
-    bitstream: a `.bit` with its `.hwh` beside. device: of pynq, else its active one. download: off
-    where the bitstream is loaded already. timeout_seconds: how long an engine may do nothing.
+    bitstream: path of a `.bit` with its `.hwh` beside. device: of pynq, else its active one.
+    download: off where the bitstream is loaded already. timeout_seconds: how long an engine may do
+    nothing.
 
     Raises:
         EngineError: no such file, no engine in it, or one of another format.
@@ -43,11 +45,12 @@ class Accelerator:
 
     def __init__(
         self,
-        bitstream: Path,
+        bitstream: str | Path,
         device: Any = None,
         download: bool = True,
         timeout_seconds: float = 10.0,
     ) -> None:
+        bitstream = Path(bitstream)
         if not bitstream.with_suffix(".hwh").is_file() or not bitstream.is_file():
             raise EngineError(f"{bitstream}: needs this file and its .hwh beside it")
         self.device = device
@@ -103,7 +106,7 @@ class Accelerator:
             if time.monotonic() > until:
                 raise EngineError(f"the engine does not end its reset: {self.activity()}")
 
-    def load(self, folder: Path) -> Network:
+    def load(self, folder: str | Path) -> Network:
         """Take over the program in a folder: into memory, not yet to the engine.
 
         Raises:
@@ -126,10 +129,10 @@ class Accelerator:
         self.network = network
         return network
 
-    def run(
-        self, images: npt.NDArray[Any], progress: Callable[[int], None] | None = None
-    ) -> npt.NDArray[Any]:
-        """Results [N, K, P, Q] of images uint8[N, C, H, W]; progress: is told how many are done.
+    def run(self, images: Any, progress: Callable[[int], None] | None = None) -> npt.NDArray[Any]:
+        """Results [N, K, P, Q] of images; progress: is told how many are done.
+
+        images: uint8[N, C, H, W], or one image, or what else `images.as_batch` takes.
 
         Raises:
             EngineError: nothing is loaded, the engine stopped with an error, or does not go on.
@@ -138,6 +141,7 @@ class Accelerator:
         if self.network is None:
             raise EngineError("no network is loaded; call load first")
         header, ports = self.network.header, self.network.ports
+        images = as_batch(images, ports.input_shape)
         largest = max(header["input_stride"], header["output_stride"])
         chunk = max(1, _CHUNK_BYTES // largest) * ports.images
         self.counters = dict.fromkeys(layout.COUNTERS, 0)

@@ -32,12 +32,13 @@ class Network:
         return f"{name} ({self.notes[index]})" if index < len(self.notes) else name
 
 
-def load_network(folder: Path) -> Network:
+def load_network(folder: str | Path) -> Network:
     """The network in a folder, if every bit is as it was written.
 
     Raises:
         ProgramError: a file is missing, damaged, or of another program.
     """
+    folder = Path(folder)
     try:
         program = (folder / "program.bin").read_bytes()
         weights = (folder / "weights.bin").read_bytes()

@@ -77,7 +77,7 @@ def rights(device: Any) -> Check:
     )  # fmt: skip
 
 
-def space(folder: Path, memory_needed: int, contiguous_needed: int) -> list[Check]:
+def space(folder: str | Path, memory_needed: int, contiguous_needed: int) -> list[Check]:
     """Disk that is left, memory, and what of it the kernel keeps contiguous, against bytes."""
     free = shutil.disk_usage(folder).free
     short = free < _SPARE_DISK_BYTES
@@ -112,9 +112,9 @@ def memory(meminfo: str, needed: int, contiguous_needed: int) -> list[Check]:
     return [*found, Check("CMA", f"{_mib(free)} of {_mib(have['CmaTotal'])} free", problem)]
 
 
-def engine_in(hwh: Path) -> Check:
+def engine_in(hwh: str | Path) -> Check:
     """Whether a hardware handoff describes one engine."""
-    count = len(_ENGINE.findall(hwh.read_text(encoding="utf-8", errors="replace")))
+    count = len(_ENGINE.findall(Path(hwh).read_text(encoding="utf-8", errors="replace")))
     if count == 1:
         return Check("hwh", "has the engine")
     return Check(

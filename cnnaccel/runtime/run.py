@@ -1,8 +1,9 @@
 """Runs images on this board, in an exported folder:
 
-    python3 -m cnnaccel.runtime.run IMAGES.npy [RESULTS.npy]
+    python3 -m cnnaccel.runtime.run IMAGES [RESULTS.npy]
 
-Images are uint8[N, C, H, W]; results, [N, K, P, Q], go into a file if one is named.
+IMAGES is a .npy, a .npz of one array, or FILE.npz:ARRAY: uint8[N, C, H, W], or one image
+uint8[C, H, W], without C where that is 1. Results, [N, K, P, Q], go into a file if one is named.
 """
 
 from __future__ import annotations
@@ -14,17 +15,20 @@ from pathlib import Path
 from cnnaccel.errors import CnnaccelError, ProgramError
 from cnnaccel.runtime.agent import RefusedError, digest_of, locked, run_folder
 from cnnaccel.runtime.board import BITSTREAM, open_engine
+from cnnaccel.runtime.images import read_images
+from cnnaccel.runtime.network import load_network
 
 _TIMEOUT_SECONDS = 10.0
 _SHOWN = 20
 
 
-def verify(folder: Path) -> None:
+def verify(folder: str | Path) -> None:
     """Every file in an exported folder is as it was written.
 
     Raises:
         ProgramError: one is not, or the manifest is none.
     """
+    folder = Path(folder)
     path = folder / "manifest.json"
     try:
         files = json.loads(path.read_text(encoding="utf-8"))["artifacts"]
@@ -39,16 +43,24 @@ def verify(folder: Path) -> None:
         )
 
 
-def run(folder: Path, images: Path, results: Path | None) -> None:
-    """Check the folder, run a file of images, say what came out and how fast."""
+def run(folder: str | Path, images: str | Path, results: str | Path | None = None) -> None:
+    """Check the folder, run a file of images, say what came out and how fast.
+
+    Raises:
+        ProgramError: a file of the folder is not as it was written; or as `read_images`.
+        EngineError: as `Accelerator`.
+        RefusedError: the board is in use.
+    """
     import numpy as np
 
+    folder = Path(folder)
     verify(folder)
+    pixels = read_images(str(images), load_network(folder).ports.input_shape)
     with locked(run_folder()):
         engine, found = open_engine(folder / BITSTREAM, _TIMEOUT_SECONDS)
         print(f"overlay {found}")
         network = engine.load(folder)
-        values = engine.run(np.load(images))
+        values = engine.run(pixels)
     if results is not None:
         np.save(results, values)
     best = values.reshape(len(values), -1).argmax(1)
@@ -59,10 +71,13 @@ def run(folder: Path, images: Path, results: Path | None) -> None:
 
 def main() -> None:
     """As the module says."""
+    if {"-h", "--help"} & set(sys.argv[1:]):
+        print((__doc__ or "").strip())
+        return
     if not 2 <= len(sys.argv) <= 3:
         sys.exit((__doc__ or "").strip())
     try:
-        run(Path(), Path(sys.argv[1]), Path(sys.argv[2]) if sys.argv[2:] else None)
+        run(Path(), *sys.argv[1:])
     except (CnnaccelError, RefusedError, OSError, ValueError) as error:
         sys.exit(f"error: {error}")
 

@@ -86,7 +86,7 @@ class Simulator:
     """
 
     def __init__(
-        self, library: Path, memory: np.ndarray[Any, Any], base: int, timing: Timing
+        self, library: str | Path, memory: np.ndarray[Any, Any], base: int, timing: Timing
     ) -> None:
         try:
             calls = ctypes.CDLL(str(library))
@@ -149,7 +149,7 @@ class Simulator:
         struct = None if activity is None else ctypes.byref(activity._struct)
         self._calls.sim_record(self._sim, struct)
 
-    def trace(self, path: Path, first: int, last: int) -> None:
+    def trace(self, path: str | Path, first: int, last: int) -> None:
         """Write the waves of cycles first to last - 1, until `end_trace`.
 
         Raises:

@@ -90,18 +90,40 @@ static bool run_some(uint32_t count)
     return true;
 }
 
+/* Whether what was read of a file is the beginning of a .npy. */
+static bool is_npy(size_t bytes)
+{
+    static const uint8_t numpy[] = {0x93, 'N', 'U', 'M', 'P', 'Y'};
+
+    return bytes >= sizeof numpy && memcmp(images, numpy, sizeof numpy) == 0;
+}
+
+/* Says what a file should hold. */
+static bool no_images(const char *path, size_t bytes)
+{
+    fprintf(stderr, "%s: should hold images uint8_t[%d][%d][%d] of %d bytes each%s\n", path,
+            CNNACCEL_MODEL_INPUT_CHANNELS, CNNACCEL_MODEL_INPUT_ROWS, CNNACCEL_MODEL_INPUT_COLUMNS,
+            CNNACCEL_MODEL_IMAGE_BYTES,
+            is_npy(bytes) ? "; this is a .npy, of which images.tofile(PATH) writes the pixels alone"
+                          : "");
+    return false;
+}
+
 /* All images of a file, as many at once as `images` holds. */
-static bool run(FILE *file)
+static bool run(FILE *file, const char *path)
 {
     uint64_t cycles = 0, count = 0;
     size_t bytes;
 
     do {
         bytes = fread(images, 1, sizeof images, file);
-        if (ferror(file) || bytes % CNNACCEL_MODEL_IMAGE_BYTES != 0) {
-            fprintf(stderr, "images: should be of %d bytes each\n", CNNACCEL_MODEL_IMAGE_BYTES);
+        if (ferror(file)) {
+            perror(path);
             return false;
         }
+        if (bytes % CNNACCEL_MODEL_IMAGE_BYTES != 0 ||
+            (count == 0 && (bytes == 0 || is_npy(bytes))))
+            return no_images(path, bytes);
         if (!run_some((uint32_t)(bytes / CNNACCEL_MODEL_IMAGE_BYTES)))
             return false;
         cycles += engine.counters.cycles;
@@ -126,7 +148,7 @@ int main(int count, char **arguments)
         return 1;
     }
     done = well(cnnaccel_linux_open(&platform, arguments[1], arguments[2]), arguments[1]) &&
-           load(arguments[3], arguments[4]) && run(file);
+           load(arguments[3], arguments[4]) && run(file, arguments[5]);
     fclose(file);
     return well(cnnaccel_linux_close(&platform), arguments[1]) && done ? 0 : 1;
 }

@@ -153,6 +153,20 @@ def test_run_it(target: Target, tiny: Path) -> None:
     assert f"largest in channel {channels}\n" in done.stdout
 
 
+def test_run_one_image_of_several_arrays(target: Target, tiny: Path) -> None:
+    """Of an archive, and one image alone."""
+    images = np.load(target.folder / "images.npy")
+    np.savez(target.folder / "images.npz", labels=np.arange(3), one=images[1])
+    run = ("-m", "cnnaccel.runtime.run")
+    done = target.python(*run, "images.npz", "logits.npy")
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "2 arrays in it, labels, one; choose one as images.npz:labels" in done.stderr
+    done = target.python(*run, "images.npz:one", "logits.npy")
+    assert done.returncode == 0, done.stderr
+    assert np.array_equal(np.load(target.folder / "logits.npy"), wanted(target, tiny)[1:2])
+    assert "FILE.npz:ARRAY" in target.python(*run, "--help").stdout
+
+
 def test_lines_of_the_readme(target: Target, tiny: Path) -> None:
     """They are what they say: Python's run here, and C's are compiled."""
     python, c = blocks((target.folder / "README.md").read_text())
@@ -195,7 +209,12 @@ def blocks(readme: str) -> list[str]:
         ("manifest.json", None, "No such file"),
         ("program.bin", None, "No such file"),
         ("images.npy", None, "No such file"),
-        ("images.npy", b"no array", "error: "),
+        ("images.npy", b"no array", "images.npy: it is no .npy or .npz"),
+        (
+            "images.npy",
+            b"",
+            "it is empty; the program takes uint8 images of [1, 28, 28]",
+        ),
     ],
 )
 def test_a_folder_that_was_spoilt(

@@ -9,6 +9,7 @@ import struct
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from cnnaccel.hardware import load_hardware
@@ -235,6 +236,9 @@ def test_linux_says_what_is_missing(linux: Path, network: Path, tmp_path: Path) 
     weights.write_bytes((network / "weights.bin").read_bytes()[:-1])
     empty = tmp_path / "empty"
     empty.write_bytes(bytes(4096))
+    nothing, npy = tmp_path / "nothing", tmp_path / "images.npy"
+    nothing.touch()
+    np.save(npy, np.zeros((2, 3, 14, 14), np.uint8))
     for changes, words in (
         ({"registers": "/dev/none"}, "cannot be opened, mapped or used (No such file"),
         ({"memory": "/dev/none"}, "cannot be opened, mapped or used (No such file"),
@@ -246,7 +250,10 @@ def test_linux_says_what_is_missing(linux: Path, network: Path, tmp_path: Path) 
         ({"weights": f"{tmp_path}/registers"}, "registers: should have"),
         ({"program": "none"}, "none: No such file"),
         ({"images": "none"}, "none: No such file"),
-        ({"images": str(weights)}, "images: should be of 588 bytes each"),
+        ({"images": str(weights)}, f"{weights}: should hold images uint8_t[3][14][14] of 588"),
+        ({"images": str(nothing)}, f"{nothing}: should hold images"),
+        ({"images": str(npy)}, "this is a .npy, of which images.tofile(PATH) writes the pixels"),
+        ({"images": str(tmp_path)}, f"{tmp_path}: Is a directory"),
     ):  # fmt: skip
         assert words in start(linux, network, tmp_path, **changes)
 

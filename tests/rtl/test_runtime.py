@@ -72,6 +72,20 @@ def test_results_are_goldens(board: Accelerator, network: Path, count: int) -> N
     assert np.array_equal(results, golden.run(GRAPH, images))
 
 
+def test_paths_are_texts_and_one_image_is_one(bitstream: Path, network: Path) -> None:
+    """As a user types them."""
+    board = Accelerator(str(bitstream), SimDevice(memory_bytes=8 << 20), timeout_seconds=0.5)
+    board.load(str(network))
+    image = images_for(1)
+    for same in (image[0], image[0].tolist()):
+        assert np.array_equal(board.run(same), golden.run(GRAPH, image))
+    with pytest.raises(ProgramError, match=r"the program takes uint8 images of \[.*got float32"):
+        board.run(image.astype(np.float32))
+    board.buffers.clear()
+    with pytest.raises(EngineError, match="nowhere.bit: needs this file"):
+        Accelerator("nowhere.bit", SimDevice(memory_bytes=8 << 20))
+
+
 def test_many_starts_and_progress(
     board: Accelerator, network: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
