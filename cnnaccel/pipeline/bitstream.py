@@ -30,6 +30,7 @@ STAGE = "build-hw"
 BITSTREAM = "cnnaccel.bit"
 HWH = "cnnaccel.hwh"
 _ROUTED = "routed.dcp"
+_PACKAGED, _SCRIPTS = "ip", "tcl"
 _STEPS = "steps.json"
 """The inputs of a build under way, and the steps that it has finished, with their seconds."""
 
@@ -199,12 +200,14 @@ def _clock(reports: Reports) -> Clock:
 
 
 def _tidy(folder: Path) -> None:
-    """Leave what is of use later; of Vivado's own files, hundreds of MB, the routed design."""
+    """Leave what is of use later; of Vivado's own files, hundreds of MB, the routed design and the
+    packaged IP, with the scripts that make the project anew."""
     for routed in folder.glob("project/*.runs/impl_1/*_routed.dcp"):
         routed.replace(folder / _ROUTED)
     logs = folder / "logs"
     logs.mkdir(exist_ok=True)
-    kept = {BITSTREAM, HWH, _ROUTED, _STEPS, RESULTS, "reports", "logs"}
+    shutil.copytree(resource("hw") / "tcl" / "vivado", folder / _SCRIPTS, dirs_exist_ok=True)
+    kept = {BITSTREAM, HWH, _ROUTED, _STEPS, RESULTS, "reports", "logs", _PACKAGED, _SCRIPTS}
     kept |= {"params.svh", "params.h", "config.tcl", "hw.json"}
     for path in folder.iterdir():
         if path.suffix == ".log":

@@ -98,6 +98,7 @@ def test_a_whole_build(bench: Bench) -> None:
     assert not bench.partial.exists()
     left = {path.name for path in bench.stage.iterdir()}
     wanted = {"cnnaccel.bit", "cnnaccel.hwh", "reports", "logs", "steps.json", *RENDERED}
+    wanted |= {"ip", "tcl"}
     assert left - {"routed.dcp"} == wanted | {"manifest.json", "results.json"}
     page = (ROOT / "docs/bitstream.md").read_text(encoding="utf-8")
     assert all(f"`{name}" in page for name in wanted), "what is left is documented"
@@ -115,6 +116,34 @@ def test_a_whole_build(bench: Bench) -> None:
     for line in result.out.splitlines():
         if line.startswith("│"):
             assert "(mock)" in line, "every figure has its source"
+
+
+def test_the_engine_in_a_design_of_your_own(bench: Bench) -> None:
+    """By the lines of docs/build-hw.md, from a copy, without this checkout's scripts."""
+    assert bench.run().code == 0
+    page = (ROOT / "docs/build-hw.md").read_text(encoding="utf-8")
+    section = page.split("## The engine in a design of your own\n")[1].split("\n## ")[0]
+    copy, project, ip = (
+        [line[4:] for line in block.splitlines()]
+        for block in re.findall(r"(?:^    .*\n)+", section, re.MULTILINE)
+    )
+    (bench.folder / "build").symlink_to(bench.folder)
+    run = {"cwd": bench.folder, "shell": True, "capture_output": True, "text": True}
+    done = subprocess.run(copy[0], check=False, **run)
+    assert done.returncode == 0, done.stderr
+    shutil.rmtree(bench.stage)
+    script = bench.folder / "own.tcl"
+    script.write_text("\n".join([*ip, 'puts "made [get_property CONFIG.WordBytes $engine]"']))
+    vivado = f"{mock_vivado()} -mode batch -source"
+    done = subprocess.run(f"{vivado} {script}", check=False, **run)
+    assert done.returncode == 0 and "made 8\n" in done.stdout, done.stdout
+    command = project[1].replace("vivado", str(mock_vivado()), 1)
+    done = subprocess.run(f"{project[0]} && {command}", check=False, **run)
+    assert done.returncode == 0, done.stdout
+    assert (bench.folder / "my_engine" / project[2].split()[1]).is_file()
+    component = (bench.folder / "my_engine/ip/component.xml").read_text(encoding="utf-8")
+    assert "<spirit:name>cnnaccel_engine</spirit:name>" in component
+    assert len(list((bench.folder / "my_engine/ip/src").iterdir())) > 30
 
 
 def test_what_is_built_is_not_built_again(
