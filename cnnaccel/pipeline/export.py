@@ -17,7 +17,8 @@ from cnnaccel.pipeline.bitstream import BITSTREAM, HWH, STAGE
 from cnnaccel.pipeline.identity import PROGRAM, Inputs, program_inputs, section
 from cnnaccel.pipeline.job import RESULTS, Job, write_results
 from cnnaccel.resources import resource
-from cnnaccel.workspace import Stage, sha256_of
+from cnnaccel.runtime.network import load_network
+from cnnaccel.workspace import Stage, sha256_of, sha256_of_value
 
 _HARDWARE = (BITSTREAM, HWH, HW_JSON)
 
@@ -76,6 +77,7 @@ def export_inputs(job: Job, bitstream: Bitstream) -> Inputs:
         **section("hardware", job.hardware),
         "runtime": sha256_of(*_runtime().values()),
         "driver": sha256_of(*_driver().values()),
+        "classes": sha256_of_value(class_names(job)),
         "texts": sha256_of(template, Path(__file__)),
     }
 
@@ -85,6 +87,7 @@ def export(job: Job) -> Stage:
     bitstream = find_bitstream(job)
     inputs = export_inputs(job, bitstream)
     program = job.workspace.stage("compile").folder
+    classes = class_names(job)
     stage = job.workspace.stage("export")
     copied = {name: program / name for name in PROGRAM}
     copied |= {path.name: path for path in bitstream.files}
@@ -94,7 +97,7 @@ def export(job: Job) -> Stage:
             shutil.copyfile(source, folder / name)
         texts = {
             "params.h": render_params_h(job.hardware),
-            "model.h": render_model_h(program),
+            "model.h": render_model_h(program, classes),
             "README.md": _readme(job, bitstream),
         }
         for name, text in texts.items():
@@ -110,6 +113,20 @@ def export(job: Job) -> Stage:
     if bitstream.missing:
         job.say(f"no bitstream: {bitstream.missing}")
     return stage
+
+
+def class_names(job: Job) -> tuple[str, ...]:
+    """Of the channels of the result, as `quantize` noted them: the data need not be at hand.
+
+    None where it did not, or where the channels are something else than the data's classes.
+    """
+    try:
+        results = job.workspace.stage("quantize").folder / RESULTS
+        names = tuple(map(str, json.loads(results.read_text(encoding="utf-8"))["classes"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return ()
+    ports = load_network(job.workspace.stage("compile").folder).ports
+    return names if len(names) == ports.output_shape[0] else ()
 
 
 def exported(job: Job) -> Stage:

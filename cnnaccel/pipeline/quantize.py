@@ -75,7 +75,7 @@ def quantize(job: Job) -> None:
         save_graph(graph, folder)
         report.write(folder)
         draw("sqnr", sqnr, folder / "sqnr.png")
-        write_results(folder, report.headline())
+        write_results(folder, report.headline(), classes=list(data.classes))
     job.console.print(report.table())
     if report.host_normalizes:
         job.say("the host normalises pixels through a table: a padded layer reads them")

@@ -44,7 +44,10 @@ def test_folder_has_all_that_a_target_needs(exported: Path, tiny: Path) -> None:
         assert (exported / name).read_bytes() == (tiny / "tiny/compile" / name).read_bytes()
     digest = f"{TINY.digest:016x}"
     assert json.loads((exported / "results.json").read_text())["digest"] == digest
-    assert f"0x{digest}" in (exported / "model.h").read_text()
+    header = (exported / "model.h").read_text()
+    assert f"0x{digest}" in header
+    digits = re.search(r"cnnaccel_model_classes\[\] = {(.*?)}", header, re.DOTALL)
+    assert digits and digits[1].split() == [f'"{digit}",' for digit in range(10)]
     assert digest in (exported / "README.md").read_text()
 
 
