@@ -22,6 +22,13 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     Exit codes: 0 done, 1 the error says why, 2 usage, 3 a tool is missing or failed, 4 the dataset
     is not to be had, 130 interrupted.
     """
+    if sys.platform != "linux":  # locks, signals, processes and libraries are used as it has them
+        click.echo(
+            f"error: cnnaccel runs on Linux alone, and this is {sys.platform}; on Windows take WSL "
+            "2, elsewhere a virtual machine or a container",
+            err=True,
+        )
+        sys.exit(1)
     try:
         code = cli.main(arguments, prog_name="cnnaccel", standalone_mode=False)
     except CnnaccelError as error:
@@ -42,6 +49,15 @@ class _InOrder(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """What each command does, whole: wrapped where click would cut it."""
+        rows = [
+            (name, command.get_short_help_str(limit=1_000))
+            for name, command in self.commands.items()
+        ]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
 
 @click.group(
     cls=_InOrder, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -50,9 +66,14 @@ class _InOrder(click.Group):
 def cli() -> None:
     """Put a PyTorch CNN on a small FPGA: train, quantize, compile, and prove every bit.
 
+    CONFIG is a YAML file, or the name of one that comes with the package, as lenet_digits. What a
+    command makes is in build/CONFIG/, a folder for each stage: a command needs the stages before
+    it, and `run` makes those that are missing. Runs on Linux.
+
     \b
     Example:
-      cnnaccel run configs/lenet_fashionmnist.yaml
+      cnnaccel run lenet_fashionmnist
+      cnnaccel quantize --help
     """
 
 

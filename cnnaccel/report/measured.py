@@ -152,9 +152,14 @@ def speed_lines(measured: Measured, host: str = "this machine") -> str:
 def error_line(measured: Measured, predicted_cycles: int) -> str:
     """Prediction beside measurement."""
     error = predicted_cycles / measured.cycles - 1
+    if predicted_cycles == measured.cycles:
+        said = "exactly"
+    elif abs(error) < 0.001:
+        said = "less than 0.1 % off"
+    else:
+        said = f"{100 * abs(error):.1f} % too {'few' if error < 0 else 'many'}"
     return (
-        f"cycles of the run: predicted {predicted_cycles:,}, measured {measured.cycles:,}; the "
-        f"prediction is {error:+.1%} off"
+        f"cycles of the run: predicted {predicted_cycles:,}, measured {measured.cycles:,}: {said}"
     )
 
 

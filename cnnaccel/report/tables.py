@@ -6,7 +6,10 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 
 from cnnaccel.ir.graph import (
     AnyLayer,
@@ -21,10 +24,46 @@ from cnnaccel.ir.graph import (
 from cnnaccel.ir.verify import accumulator_bits
 
 
+class _Fitting(Table):
+    """A table that prints each row as lines of its own where its columns would break words."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        names = [str(column.header) for column in self.columns]
+        rows = list(zip(*(map(str, column.cells) for column in self.columns), strict=True))
+        if _keeps_words([names, *rows], options.max_width):
+            yield from super().__rich_console__(console, options)
+            return
+        if self.title:
+            yield Text.from_markup(str(self.title), style="table.title")
+        for first, *rest in rows:
+            filled = zip(names[1:], rest, strict=True)
+            said = ", ".join(f"{name} {cell}" for name, cell in filled if cell)
+            yield Text.from_markup(first, style="bold")
+            yield Padding(Text.from_markup(said, overflow="fold"), (0, 0, 0, 4))
+
+
+def _keeps_words(rows: Sequence[Sequence[str]], width: int) -> bool:
+    """Whether the columns of a table of so many characters are as wide as their longest word.
+
+    Where lines do not fit, rich makes the widest columns narrower, down to one width for all.
+    """
+    columns = [
+        [Text.from_markup(cell).plain for cell in column] for column in zip(*rows, strict=True)
+    ]
+    lines = [
+        max((len(line) for cell in c for line in cell.split("\n")), default=0) for c in columns
+    ]
+    words = [max((len(word) for cell in c for word in cell.split()), default=0) for c in columns]
+    room = widest = width - 3 * len(columns) - 1
+    while widest > 0 and sum(min(line, widest) for line in lines) > room:
+        widest -= 1
+    return all(word < widest or line <= widest for word, line in zip(words, lines, strict=True))
+
+
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
     """A table whose columns after the first are aligned right where they hold numbers."""
     rows = list(rows)
-    made = Table(title=title, title_justify="left")
+    made = _Fitting(title=title, title_justify="left")
     for index, column in enumerate(columns):
         numeric = index > 0 and all(row[index][:1].isdigit() or not row[index] for row in rows)
         made.add_column(column, justify="right" if numeric else "left", overflow="fold")

@@ -82,7 +82,7 @@ def test_paths_are_texts_and_one_image_is_one(bitstream: Path, network: Path) ->
     with pytest.raises(ProgramError, match=r"the program takes uint8 images of \[.*got float32"):
         board.run(image.astype(np.float32))
     board.buffers.clear()
-    with pytest.raises(EngineError, match="nowhere.bit: needs this file"):
+    with pytest.raises(EngineError, match=r"nowhere\.bit: needs this file"):
         Accelerator("nowhere.bit", SimDevice(memory_bytes=8 << 20))
 
 
