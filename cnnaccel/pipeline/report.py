@@ -14,8 +14,15 @@ from cnnaccel.errors import CnnaccelError, StaleError, WorkspaceError
 from cnnaccel.ir import golden
 from cnnaccel.pipeline.bitstream import build_inputs
 from cnnaccel.pipeline.build_hw import check_inputs
-from cnnaccel.pipeline.identity import INPUTS, Inputs, stage_of, stored_graph
+from cnnaccel.pipeline.identity import (
+    INPUTS,
+    Inputs,
+    simulate_inputs,
+    stage_of,
+    stored_graph,
+)
 from cnnaccel.pipeline.job import Job, headline_of, write_results
+from cnnaccel.pipeline.simulate import STALLED
 from cnnaccel.report import findings
 from cnnaccel.report.findings import Findings, Samples, StageState
 from cnnaccel.workspace import MANIFEST, Stage
@@ -23,16 +30,21 @@ from cnnaccel.workspace import MANIFEST, Stage
 PAGE = "report.html"
 T = TypeVar("T")
 _INPUTS: dict[str, Callable[[Job], Inputs]] = INPUTS | {
+    STALLED: simulate_inputs,
     "check": lambda job: check_inputs(job, ""),
     "build-hw": lambda job: build_inputs(job, ""),
 }
 _STAGES = (
-    "train", "quantize", "evaluate", "compile", "simulate", "deploy", "board", "check", "build-hw",
+    "train", "quantize", "evaluate", "compile", "simulate", STALLED, "deploy", "board", "check",
+    "build-hw",
 )  # fmt: skip
 _COMMANDS = {
     "board": "deploy {config} --target USER@HOST",
     "check": "build-hw {config} --check",
+    STALLED: "simulate {config} --stalls 0.3",
 }
+_ASIDE = (STALLED,)
+"""Stages that nothing else needs: on the page only where they have run."""
 _AS_RECORDED = ("target", "images", "Vivado", "Yosys")
 """Inputs of which any is right: the board it ran on, how many images, the version that built it."""
 _FIRST, _WRONG = 20, 10
@@ -48,6 +60,9 @@ def report(job: Job, config: str) -> Path:
     graph = stored_graph(job)
     at_hand = job.data_at_hand
     states = {name: _state(job, name, config, at_hand) for name in _STAGES}
+    for name in _ASIDE:
+        if not states[name].present:
+            del states[name]
     reader = _Reader(job, states)
     quantized = reader.read("quantize", findings.read_quantization)
     if quantized is None:
@@ -69,6 +84,7 @@ def report(job: Job, config: str) -> Path:
         estimated[0] if estimated else None,
         estimated[1] if estimated else 0,
         reader.read("simulate", findings.read_simulation),
+        reader.read(STALLED, findings.read_simulation),
         reader.read("deploy", findings.read_deployment),
         reader.read("board", findings.read_deployment),
         reader.read("check", findings.read_built),
@@ -105,9 +121,9 @@ class _Reader:
         Raises:
             WorkspaceError: its files are not what it wrote, and cannot be read.
         """
-        stage, state = stage_of(self.job, name), self.states[name]
+        stage, state = stage_of(self.job, name), self.states.get(name)
         manifest = stage.manifest()
-        if manifest is None:
+        if manifest is None or state is None:
             return None
         try:
             return reader(stage.folder)

@@ -31,6 +31,8 @@ from cnnaccel.report.progress import counter, working
 from cnnaccel.runtime.simulator import Activity, Simulator
 
 Array = npt.NDArray[Any]
+STALLED = "simulate-stalls"
+"""The stage of a run in which chance holds handshakes up."""
 _BINS = 1200
 """Points in time of the picture of activity."""
 _ITERATIONS = 2
@@ -43,6 +45,8 @@ def simulate(
     job: Job, images: int, layers: bool = False, trace: range | None = None, stalls: float = 0.0
 ) -> None:
     """Compare them on the first test images; trace: cycles, from the start, whose waves to write.
+
+    A run with `stalls` is a stage of its own, so that it replaces no run without.
 
     Raises:
         MismatchError: they differ; says in which layer first.
@@ -59,7 +63,7 @@ def simulate(
     with working(job.console, f"golden on {len(some):,} images"):
         expected = golden.run(graph, some)
     inputs = simulate_inputs(job)
-    stage = job.workspace.stage("simulate")
+    stage = job.workspace.stage(STALLED if stalls else "simulate")
     with stage.write(inputs) as folder:
         watch = _Watch(predicted, folder / f"waves.{waves}", trace)
         engine.device.on_start = watch.begin
@@ -77,7 +81,7 @@ def simulate(
         activity.write(folder)
         draw("activity", graph.name, activity, folder / "activity.png")
         write_results(
-            folder, error, memory=engine.memory, predicted_cycles=cycles,
+            folder, error, memory=engine.memory, stalls=stalls, predicted_cycles=cycles,
             differences=differences, **measured.figures(),
         )  # fmt: skip
     job.console.print(levels_table(f"{graph.name}, {len(some):,} test images", differences))

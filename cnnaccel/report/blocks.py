@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from cnnaccel.report.charts import Chart
+from cnnaccel.report.canvas import Chart
 
 
 class Tile(NamedTuple):

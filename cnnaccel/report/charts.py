@@ -1,114 +1,16 @@
-"""Charts of the page: SVG that takes its colours from the page, and says in words what it shows.
-
-Positions are computed here; `chart.svg.j2` only places them. A class names what a shape is; the
-style sheet of the page gives it a colour, light or dark.
-"""
+"""Charts of training and speed."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
 
 from cnnaccel.compiler.estimate import Estimate
 from cnnaccel.report.activity import UNITS, Recorded
+from cnnaccel.report.canvas import Axis, Canvas, Chart, Legend, frame
 from cnnaccel.report.findings import Training
 from cnnaccel.report.measured import Measured
 from cnnaccel.report.roof import roof_of
-from cnnaccel.report.templates import render
-
-
-class Legend(NamedTuple):
-    """A colour of a chart, by its class, and what it stands for."""
-
-    css: str
-    text: str
-
-
-@dataclass(frozen=True)
-class Chart:
-    """SVG, what its colours mean, and its class: of `wide` and `full` ones a phone scrolls."""
-
-    svg: str
-    legend: tuple[Legend, ...]
-    css: str
-
-
-@dataclass
-class _Canvas:
-    """Shapes in the order in which they are drawn."""
-
-    width: int
-    height: int
-    paths: list[dict[str, str]] = field(default_factory=list)
-    texts: list[dict[str, str]] = field(default_factory=list)
-
-    def path(self, css: str, steps: Iterable[tuple[str, float, float]], title: str = "") -> None:
-        """steps: `M` or `L`, x, y; title: what a pointer on it is told."""
-        at = " ".join(f"{kind}{x:.1f} {y:.1f}" for kind, x, y in steps)
-        self.paths.append({"css": css, "d": at, "title": title})
-
-    def line(self, css: str, points: Sequence[tuple[float, float]], title: str = "") -> None:
-        self.path(css, (("L" if number else "M", *at) for number, at in enumerate(points)), title)
-
-    def diamond(self, css: str, x: float, y: float, size: float, title: str = "") -> None:
-        corners = [(x, y - size), (x + size, y), (x, y + size), (x - size, y), (x, y - size)]
-        self.line(css, corners, title)
-
-    def text(self, css: str, x: float, y: float, words: str) -> None:
-        self.texts.append({"css": css, "x": f"{x:.1f}", "y": f"{y:.1f}", "words": words})
-
-    def svg(self, name: str, title: str, described: str) -> str:
-        """name: an id that no other chart of the page has."""
-        return render("chart.svg.j2", chart=self, name=name, title=title, described=described)
-
-
-@dataclass(frozen=True)
-class _Axis:
-    """Values low to high, at pixels begin to end."""
-
-    low: float
-    high: float
-    begin: float
-    end: float
-    log: bool = False
-
-    def at(self, value: float) -> float:
-        low, high, here = self.low, self.high, value
-        if self.log:
-            low, high, here = math.log(low), math.log(high), math.log(value)
-        return self.begin + (here - low) / ((high - low) or 1) * (self.end - self.begin)
-
-    def ticks(self) -> list[float]:
-        """About five round values; of a logarithmic axis the powers of ten."""
-        if self.log:
-            first, last = math.ceil(math.log10(self.low)), math.floor(math.log10(self.high))
-            times = (1,) if last - first > 1 else (1, 2, 5)
-            powers = range(first - 1, last + 1)
-            found = [step * 10.0**power for power in powers for step in times]
-            return [value for value in found if self.low <= value <= self.high]
-        rough = ((self.high - self.low) or 1) / 5
-        unit = 10.0 ** math.floor(math.log10(rough))
-        step = next(unit * times for times in (1, 2, 5, 10) if unit * times >= rough * 0.999)
-        first = math.ceil(self.low / step - 1e-9)
-        last = math.floor(self.high / step + 1e-9)
-        return [number * step for number in range(first, last + 1)]
-
-
-def _frame(canvas: _Canvas, x: _Axis, y: _Axis, y_form: str, x_label: str, y_label: str) -> None:
-    """Grid, ticks and labels of both axes."""
-    for value in y.ticks():
-        here = y.at(value)
-        canvas.line("grid", [(x.begin, here), (x.end, here)])
-        canvas.text("tick end", x.begin - 6, here + 4, format(value, y_form))
-    for value in x.ticks():
-        here = x.at(value)
-        canvas.line("grid", [(here, y.begin), (here, y.end)])
-        canvas.text("tick middle", here, y.begin + 16, f"{value:,g}")
-    canvas.line("axis", [(x.begin, y.end), (x.begin, y.begin), (x.end, y.begin)])
-    canvas.text("label middle", (x.begin + x.end) / 2, y.begin + 34, x_label)
-    canvas.text("label start", 2, y.end - 9, y_label)
 
 
 def curves(training: Training) -> list[Chart]:
@@ -120,7 +22,7 @@ def curves(training: Training) -> list[Chart]:
 
 
 def _curve(training: Training, quantity: str, label: str, form: str) -> Chart:
-    canvas = _Canvas(440, 260)
+    canvas = Canvas(440, 260)
     epochs = [row.epoch for row in training.history]
     lines = {
         split: [getattr(row, f"{split}_{quantity}") for row in training.history]
@@ -129,11 +31,11 @@ def _curve(training: Training, quantity: str, label: str, form: str) -> Chart:
     values = [value for line in lines.values() for value in line]
     low, high = min(values), max(values)
     room = 0.05 * ((high - low) or abs(high) or 1)
-    x = _Axis(min(epochs), max(epochs), 50, 428)
-    y = _Axis(low - room, high + room, 218, 26)
+    x = Axis(min(epochs), max(epochs), 50, 428)
+    y = Axis(low - room, high + room, 218, 26)
     if quantity == "accuracy" and y.ticks()[-1] - y.ticks()[0] < 0.05:
         form = ".1%"
-    _frame(canvas, x, y, form, "epoch", label)
+    frame(canvas, x, y, form, "epoch", label)
     if training.chosen is not None and training.chosen in epochs:
         here = x.at(training.chosen)
         canvas.line("mark", [(here, 218), (here, 26)])
@@ -157,16 +59,16 @@ _APART = 15
 
 def roofline(estimate: Estimate, measured: Measured | None) -> Chart:
     """Layers by number and the network under the roof; measured: a run of it."""
-    canvas, roof = _Canvas(680, 400), roof_of(estimate)
+    canvas, roof = Canvas(680, 400), roof_of(estimate)
     points = [(one.intensity, one.gops) for one in roof.layers]
     if roof.intensity:
         points.append((roof.intensity, estimate.gops))
     found = None if measured is None else (_intensity(measured), measured.gops)
     points += [found] if found else []
     ridge = estimate.peak_gops / estimate.bus_gbytes
-    x = _Axis(*_decades([*(p[0] for p in points), ridge]), 62, 664, log=True)
-    y = _Axis(*_decades([*(p[1] for p in points), estimate.peak_gops]), 352, 26, log=True)
-    _frame(canvas, x, y, ",g", "operations per byte of DRAM", "GOP/s")
+    x = Axis(*_decades([*(p[0] for p in points), ridge]), 62, 664, log=True)
+    y = Axis(*_decades([*(p[1] for p in points), estimate.peak_gops]), 352, 26, log=True)
+    frame(canvas, x, y, ",g", "operations per byte of DRAM", "GOP/s")
     start = max(x.low, y.low / estimate.bus_gbytes)
     slope = [(start, start * estimate.bus_gbytes), (ridge, estimate.peak_gops)]
     canvas.line("roof", [(x.at(a), y.at(b)) for a, b in [*slope, (x.high, estimate.peak_gops)]])
@@ -223,11 +125,11 @@ def activity(recorded: Recorded, numbers: Mapping[str, int]) -> Chart:
 
     numbers: of layers, shown where a name has no room.
     """
-    canvas, shares = _Canvas(1080, 300), recorded.shares
+    canvas, shares = Canvas(1080, 300), recorded.shares
     bins = len(shares["cycles"])
     width = -(-bins // _COLUMNS)
     end = bins * recorded.bin_cycles
-    x = _Axis(0, end, 66, 1070)
+    x = Axis(0, end, 66, 1070)
     edges = [x.at(min(at, bins) * recorded.bin_cycles) for at in range(0, bins + width, width)]
     names = ["DRAM", "store", "compute", "load"]
     bases = {row: 64.0 + _ROW * (len(names) - row) for row in range(len(names))}
@@ -256,7 +158,7 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def _stairs(
-    canvas: _Canvas, css: str, edges: Sequence[float], low: Sequence[float], high: Sequence[float]
+    canvas: Canvas, css: str, edges: Sequence[float], low: Sequence[float], high: Sequence[float]
 ) -> None:
     """A filled area between two rows of steps, each step wherever there is something of it."""
     steps: list[tuple[str, float, float]] = []
@@ -278,7 +180,7 @@ _LAYERS_NAMED = 12
 
 
 def _layer_strip(
-    canvas: _Canvas, recorded: Recorded, numbers: Mapping[str, int], x: _Axis
+    canvas: Canvas, recorded: Recorded, numbers: Mapping[str, int], x: Axis
 ) -> list[Legend]:
     """A bar for each stretch of a layer, with its name or its number where that has room."""
     canvas.text("label end", 60, 40, "layer")

@@ -75,6 +75,8 @@ class Run:
     differences: Mapping[str, str]
     """By level: where it differs from golden; empty where it is equal."""
     recorded: Recorded | None
+    stalls: float = 0.0
+    """Share of the handshakes with memory that chance held up."""
 
     @property
     def equal(self) -> bool:
@@ -145,6 +147,8 @@ class Findings:
     estimate: Estimate | None = None
     verified_images: int = 0
     simulation: Run | None = None
+    stalled: Run | None = None
+    """A simulation with handshakes held up by chance, kept apart from the one without."""
     deployed: Run | None = None
     """On the simulated board."""
     board: Run | None = None
@@ -159,7 +163,12 @@ class Findings:
     @property
     def best_run(self) -> Run | None:
         """The one nearest to a board, then the one of the most images."""
-        return self.board or self.deployed or self.simulation
+        return self.board or self.deployed or self.traced
+
+    @property
+    def traced(self) -> Run | None:
+        """The simulation that layers and units are shown of: one without stalls, if there is."""
+        return self.simulation or self.stalled
 
 
 def _results(folder: Path) -> Any:
@@ -218,8 +227,9 @@ def read_simulation(folder: Path) -> Run:
     cycles = int(results["predicted_cycles"])
     counted = _counted(results)
     return Run(
-        folder.name, counted, SIMULATED, str(results["memory"]), None, cycles, differences, recorded
-    )
+        folder.name, counted, SIMULATED, str(results["memory"]), None, cycles, differences,
+        recorded, float(results["stalls"]),
+    )  # fmt: skip
 
 
 def read_deployment(folder: Path) -> Run:

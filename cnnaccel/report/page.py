@@ -136,7 +136,8 @@ def _levels(found: Findings) -> list[list[str | Cell]]:
              found.aged("compile", "interpreter, as cnnaccel compile runs it")]
         )  # fmt: skip
     for name, run in (
-        ("RTL", found.simulation), ("RTL, behind pynq", found.deployed), ("board", found.board)
+        ("RTL", found.simulation), ("RTL, with stalls", found.stalled),
+        ("RTL, behind pynq", found.deployed), ("board", found.board),
     ):  # fmt: skip
         if run is None:
             if name == "board":

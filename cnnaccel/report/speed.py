@@ -133,7 +133,7 @@ def _overview(found: Findings) -> Block:
                 model(found, estimate),
             ]
         )
-    for run in (found.simulation, found.deployed, found.board):
+    for run in (found.simulation, found.stalled, found.deployed, found.board):
         if run is not None:
             rows.append(_run_row(found, run))
     if found.board is None:
@@ -159,7 +159,7 @@ def _run_row(found: Findings, run: Run) -> list[str]:
         cycles = estimate.run_cycles(-(-of.images // estimate.images))
     at = "RTL" if run.target == SIMULATED else "board"
     return [
-        f"{at}, {of.images:,} images",
+        f"{at}, {of.images:,} images" + (f", stalls {run.stalls:g}" if run.stalls else ""),
         f"{of.cycles_per_image:,.1f}",
         "" if cycles is None else f"{cycles / of.images:,.1f}",
         "" if cycles is None else f"{cycles / of.cycles - 1:+.1%}",
@@ -188,7 +188,7 @@ def _counters(found: Findings, run: Run) -> Block:
 
 
 def _layers(found: Findings) -> list[Block]:
-    estimate, run = found.estimate, found.simulation
+    estimate, run = found.estimate, found.traced
     if estimate is None:
         return []
     recorded = run.recorded if run is not None else None
@@ -200,7 +200,8 @@ def _layers(found: Findings) -> list[Block]:
             "along, as pooling, is part of that one.",
         )
         shown = _layer_table(estimate, recorded.layer_cycles)
-        said = f"{source(found, run)}: {recorded.iteration}; {model(found, estimate)}"
+        images = f"simulation of {run.measured.images:,} images"
+        said = f"{source(found, run)}: {images}, {recorded.iteration}; {model(found, estimate)}"
         blocks.append(
             Block("Cycles by layer, predicted and measured", said, (shown,),
                   notes=notes)
@@ -253,7 +254,7 @@ def _layer_row(
 
 
 def _activity(found: Findings) -> Section:
-    run = found.simulation
+    run = found.traced
     blocks: tuple[Block, ...] = ()
     if run is not None and run.recorded is not None:
         note = (

@@ -64,7 +64,12 @@ def test_simulate_with_stalls_and_waves(tiny: Path, cnnaccel: Cnnaccel) -> None:
     stalled = cnnaccel(*where, "--stalls", "0.5", "--trace", "100:400")
     assert stalled.code == 0, stalled.err
     assert "50% of all handshakes held up" in stalled.out
-    folder = tiny / "tiny/simulate"
+    plain_memory, memory = (
+        json.loads((tiny / f"tiny/{stage}/results.json").read_text())["memory"]
+        for stage in ("simulate", "simulate-stalls")
+    )
+    assert memory == f"{plain_memory}, 50% of all handshakes held up"
+    folder = tiny / "tiny/simulate-stalls"
     (waves,) = folder.glob("waves.*")
     assert waves.stat().st_size > 10_000 and str(waves.name) in stalled.out
 

@@ -125,6 +125,7 @@ def whole(tiny_build: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A build folder with every stage that there can be without a board."""
     build = Path(shutil.copytree(tiny_build, tmp_path_factory.mktemp("whole") / "build"))
     invoke("simulate", CONFIG, "--build-dir", build, "--images", "12")
+    invoke("simulate", CONFIG, "--build-dir", build, "--images", "6", "--stalls", "0.5")
     job = make_job(CONFIG, None, build, ())
     fits = {"results.json": {"headline": "fits", "resources": RESOURCES}}
     seal(build / "tiny/check", fits, check_inputs(job, "0.70"))
@@ -232,6 +233,29 @@ def test_layers(whole: Path, parsed: Parsed) -> None:
         cells = parsed.row("Layers, predicted", usage["layer"])
         assert cells["MMAC"] == f"{usage['macs'] / images / 1e6:,.3f}"
     assert recorded["iteration"] in " ".join(one["source"] for one in parsed.figures)
+
+
+def test_a_run_with_stalls_is_kept_apart(whole: Path, parsed: Parsed) -> None:
+    plain, stalled = (stored(whole, f"{s}/results.json") for s in ("simulate", "simulate-stalls"))
+    assert (plain["stalls"], stalled["stalls"]) == (0.0, 0.5)
+    cells = parsed.row("Speed", "RTL, 6 images, stalls 0.5")
+    assert cells["cycles"] == f"{stalled['cycles_per_image']:,.1f}"
+    assert "50% of all handshakes held up" in cells["source"]
+    assert parsed.row("Accuracy by level", "RTL, with stalls")["compared"] == "equal to golden"
+    (source,) = (one["source"] for one in parsed.figures if "Cycles by layer" in one["tables"])
+    assert "simulation of 12 images" in source and "held up" not in source
+
+
+def test_layers_of_a_run_with_stalls_say_so(build: Path, cnnaccel: Cnnaccel) -> None:
+    shutil.rmtree(build / "tiny/simulate")
+    assert cnnaccel("report", CONFIG, "--build-dir", build).code == 0
+    found = Parsed(page_of(build))
+    (source,) = (one["source"] for one in found.figures if "Cycles by layer" in one["tables"])
+    assert "50% of all handshakes held up: simulation of 6 images" in source
+    recorded = stored(build, "simulate-stalls/activity.json")
+    for layer, cycles in recorded["layer_cycles"].items():
+        measured = found.row("Cycles by layer", layer)["measured"]
+        assert measured == f"{cycles / recorded['images']:,.1f}"
 
 
 def test_hardware(parsed: Parsed) -> None:
@@ -359,7 +383,7 @@ def test_what_is_stale_is_said(build: Path, cnnaccel: Cnnaccel) -> None:
     tiles = found.texts["source"][: len(found.texts["value"])]
     assert [tile.endswith("; out of date") for tile in tiles] == [True] * 6
     rows = [row for row in found.tables["Speed"][1:] if row[0] != "board"]
-    assert len(rows) == 3 and all(row[-1].endswith("; out of date") for row in rows)
+    assert len(rows) == 4 and all(row[-1].endswith("; out of date") for row in rows)
 
 
 def test_a_board_says_what_it_is(build: Path, cnnaccel: Cnnaccel) -> None:

@@ -1,0 +1,106 @@
+"""Shapes of charts: SVG that takes its colours from the page, and says in words what it shows.
+
+Positions are computed here; `chart.svg.j2` only places them. A class names what a shape is; the
+style sheet of the page gives it a colour, light or dark.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from cnnaccel.report.templates import render
+
+
+class Legend(NamedTuple):
+    """A colour of a chart, by its class, and what it stands for."""
+
+    css: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Chart:
+    """SVG, what its colours mean, and its class: of `wide` and `full` ones a phone scrolls."""
+
+    svg: str
+    legend: tuple[Legend, ...]
+    css: str
+
+
+@dataclass
+class Canvas:
+    """Shapes in the order in which they are drawn."""
+
+    width: int
+    height: int
+    paths: list[dict[str, str]] = field(default_factory=list)
+    texts: list[dict[str, str]] = field(default_factory=list)
+
+    def path(self, css: str, steps: Iterable[tuple[str, float, float]], title: str = "") -> None:
+        """steps: `M` or `L`, x, y; title: what a pointer on it is told."""
+        at = " ".join(f"{kind}{x:.1f} {y:.1f}" for kind, x, y in steps)
+        self.paths.append({"css": css, "d": at, "title": title})
+
+    def line(self, css: str, points: Sequence[tuple[float, float]], title: str = "") -> None:
+        self.path(css, (("L" if number else "M", *at) for number, at in enumerate(points)), title)
+
+    def diamond(self, css: str, x: float, y: float, size: float, title: str = "") -> None:
+        corners = [(x, y - size), (x + size, y), (x, y + size), (x - size, y), (x, y - size)]
+        self.line(css, corners, title)
+
+    def text(self, css: str, x: float, y: float, words: str) -> None:
+        self.texts.append({"css": css, "x": f"{x:.1f}", "y": f"{y:.1f}", "words": words})
+
+    def svg(self, name: str, title: str, described: str) -> str:
+        """name: an id that no other chart of the page has."""
+        return render("chart.svg.j2", chart=self, name=name, title=title, described=described)
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Values low to high, at pixels begin to end."""
+
+    low: float
+    high: float
+    begin: float
+    end: float
+    log: bool = False
+
+    def at(self, value: float) -> float:
+        low, high, here = self.low, self.high, value
+        if self.log:
+            low, high, here = math.log(low), math.log(high), math.log(value)
+        return self.begin + (here - low) / ((high - low) or 1) * (self.end - self.begin)
+
+    def ticks(self) -> list[float]:
+        """About five round values; of a logarithmic axis the powers of ten."""
+        if self.log:
+            first, last = math.ceil(math.log10(self.low)), math.floor(math.log10(self.high))
+            times = (1,) if last - first > 1 else (1, 2, 5)
+            powers = range(first - 1, last + 1)
+            found = [step * 10.0**power for power in powers for step in times]
+            return [value for value in found if self.low <= value <= self.high]
+        rough = ((self.high - self.low) or 1) / 5
+        unit = 10.0 ** math.floor(math.log10(rough))
+        step = next(unit * times for times in (1, 2, 5, 10) if unit * times >= rough * 0.999)
+        first = math.ceil(self.low / step - 1e-9)
+        last = math.floor(self.high / step + 1e-9)
+        return [number * step for number in range(first, last + 1)]
+
+
+def frame(canvas: Canvas, x: Axis, y: Axis, y_form: str, x_label: str, y_label: str) -> None:
+    """Grid, ticks and labels of both axes."""
+    for value in y.ticks():
+        here = y.at(value)
+        canvas.line("grid", [(x.begin, here), (x.end, here)])
+        canvas.text("tick end", x.begin - 6, here + 4, format(value, y_form))
+    for value in x.ticks():
+        here = x.at(value)
+        canvas.line("grid", [(here, y.begin), (here, y.end)])
+        canvas.text("tick middle", here, y.begin + 16, f"{value:,g}")
+    canvas.line("axis", [(x.begin, y.end), (x.begin, y.begin), (x.end, y.begin)])
+    canvas.text("label middle", (x.begin + x.end) / 2, y.begin + 34, x_label)
+    canvas.text("label start", 2, y.end - 9, y_label)
