@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import Any
 
@@ -20,6 +21,7 @@ from cnnaccel.pipeline.identity import (
 )
 from cnnaccel.pipeline.job import Job, draw, write_results
 from cnnaccel.pipeline.train import import_weights
+from cnnaccel.report.distributions import FILE as DISTRIBUTIONS
 from cnnaccel.report.progress import counter, working
 from cnnaccel.report.tables import table
 
@@ -41,6 +43,7 @@ def quantize(job: Job) -> None:
     from cnnaccel.nn.checkpoint import load_weights
     from cnnaccel.nn.evaluate import predict_logits
     from cnnaccel.quant import ptq
+    from cnnaccel.quant.distributions import distributions
     from cnnaccel.report.quantization import QuantizationReport, layer_rows
 
     inputs = quantize_inputs(job)
@@ -56,6 +59,7 @@ def quantize(job: Job) -> None:
     int8_predictions = golden_predictions(job, quantized.graph)
     with working(job.console, "measuring the noise of every layer"):
         sqnr = ptq.layer_sqnr(quantized, calibration[:_SQNR_IMAGES])
+        counted = distributions(quantized, calibration)
     graph = quantized.graph
     report = QuantizationReport(
         network=job.config.name,
@@ -74,6 +78,8 @@ def quantize(job: Job) -> None:
     with stage.write(inputs) as folder:
         save_graph(graph, folder)
         report.write(folder)
+        text = json.dumps(dataclasses.asdict(counted), separators=(",", ":"))
+        (folder / DISTRIBUTIONS).write_text(text + "\n", encoding="utf-8")
         draw("sqnr", sqnr, folder / "sqnr.png")
         write_results(folder, report.headline(), classes=list(data.classes))
     job.console.print(report.table())

@@ -83,7 +83,7 @@ def layer_sqnr(quantized: Quantized, images: Images) -> dict[str, float]:
     Pixels are integers to begin with and have no entry.
     """
     with torch.no_grad():
-        floats = _float_tensors(quantized.canonical, torch.from_numpy(images))
+        floats = float_tensors(quantized.canonical, torch.from_numpy(images))
     integers = golden.trace(quantized.graph, images)
     result = {}
     for name, spec in quantized.graph.tensors().items():
@@ -95,7 +95,7 @@ def layer_sqnr(quantized: Quantized, images: Images) -> dict[str, float]:
     return result
 
 
-def _float_tensors(canonical: CanonicalModel, images: torch.Tensor) -> dict[str, torch.Tensor]:
+def float_tensors(canonical: CanonicalModel, images: torch.Tensor) -> dict[str, torch.Tensor]:
     """The float value of each tensor of the graph, by the name it has there."""
     values: dict[fx.Node, torch.Tensor] = {}
 
