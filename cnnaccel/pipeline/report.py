@@ -89,6 +89,7 @@ def report(job: Job, config: str) -> Path:
         reader.read("board", findings.read_deployment),
         reader.read("check", findings.read_built),
         reader.read("build-hw", findings.read_built),
+        distributions=reader.read("quantize", findings.read_distributions),
     )
     if at_hand:
         found = replace(found, samples=_samples(job, found))

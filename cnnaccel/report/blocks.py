@@ -53,6 +53,21 @@ class Picture(NamedTuple):
     note: str
 
 
+class Card(NamedTuple):
+    """A tensor: its name, a small drawing, and figures by name."""
+
+    name: str
+    svg: str
+    facts: tuple[tuple[str, str], ...]
+
+
+class Fold(NamedTuple):
+    """Cards that are opened by a click; text: what a reader finds there."""
+
+    text: str
+    cards: tuple[Card, ...]
+
+
 @dataclass(frozen=True)
 class Block:
     """A thing to look at, where its figures come from, and what has to be said about it."""
@@ -63,6 +78,8 @@ class Block:
     charts: tuple[Chart, ...] = ()
     pictures: tuple[Picture, ...] = ()
     notes: tuple[str, ...] = ()
+    cards: tuple[Card, ...] = ()
+    folds: tuple[Fold, ...] = ()
 
 
 class Missing(NamedTuple):
@@ -108,7 +125,7 @@ def bar(text: str, share: float) -> Cell:
     return Cell(text, "number", (f"{100 * min(max(share, 0.0), 1.0):.1f}%",))
 
 
-_SENTENCES = ("source", "result", "made with", "else taken for")
+_SENTENCES = ("source", "result", "made with", "most often mistaken for")
 """Columns that hold some."""
 
 

@@ -23,7 +23,10 @@ class Legend(NamedTuple):
 
 @dataclass(frozen=True)
 class Chart:
-    """SVG, what its colours mean, and its class: of `wide` and `full` ones a phone scrolls."""
+    """SVG, what its colours mean, and its class, which says how it fits a screen.
+
+    `wide` and `full` ones scroll on a phone, `natural` ones everywhere, `tall` ones downwards, too.
+    """
 
     svg: str
     legend: tuple[Legend, ...]
@@ -51,8 +54,19 @@ class Canvas:
         corners = [(x, y - size), (x + size, y), (x, y + size), (x - size, y), (x, y - size)]
         self.line(css, corners, title)
 
-    def text(self, css: str, x: float, y: float, words: str) -> None:
-        self.texts.append({"css": css, "x": f"{x:.1f}", "y": f"{y:.1f}", "words": words})
+    def box(
+        self, css: str, corner: tuple[float, float], size: tuple[float, float], title: str = ""
+    ) -> None:
+        """corner: left, top; size: width, height."""
+        (x, y), (width, height) = corner, size
+        right, bottom = x + width, y + height
+        self.line(css, [(x, y), (right, y), (right, bottom), (x, bottom), (x, y)], title)
+
+    def text(self, css: str, x: float, y: float, words: str, turned: bool = False) -> None:
+        """turned: it runs upwards from x, y."""
+        turn = f"rotate(-90 {x:.1f} {y:.1f})" if turned else "rotate(0)"
+        shown = {"css": css, "x": f"{x:.1f}", "y": f"{y:.1f}", "words": words, "turn": turn}
+        self.texts.append(shown)
 
     def svg(self, name: str, title: str, described: str) -> str:
         """name: an id that no other chart of the page has."""
@@ -68,6 +82,8 @@ class Axis:
     begin: float
     end: float
     log: bool = False
+    whole: bool = False
+    """Only whole numbers get ticks."""
 
     def at(self, value: float) -> float:
         low, high, here = self.low, self.high, value
@@ -83,12 +99,21 @@ class Axis:
             powers = range(first - 1, last + 1)
             found = [step * 10.0**power for power in powers for step in times]
             return [value for value in found if self.low <= value <= self.high]
-        rough = ((self.high - self.low) or 1) / 5
-        unit = 10.0 ** math.floor(math.log10(rough))
-        step = next(unit * times for times in (1, 2, 5, 10) if unit * times >= rough * 0.999)
+        step = self._step
         first = math.ceil(self.low / step - 1e-9)
         last = math.floor(self.high / step + 1e-9)
         return [number * step for number in range(first, last + 1)]
+
+    @property
+    def _step(self) -> float:
+        rough = ((self.high - self.low) or 1) / 5
+        unit = 10.0 ** math.floor(math.log10(rough))
+        step = next(unit * times for times in (1, 2, 5, 10) if unit * times >= rough * 0.999)
+        return max(1, math.ceil(step)) if self.whole else step
+
+    def decimals(self, unit: float) -> int:
+        """Decimals that tell the ticks apart, as multiples of 1/unit."""
+        return max(0, -math.floor(math.log10(self._step * unit) + 1e-9))
 
 
 def frame(canvas: Canvas, x: Axis, y: Axis, y_form: str, x_label: str, y_label: str) -> None:
@@ -104,3 +129,28 @@ def frame(canvas: Canvas, x: Axis, y: Axis, y_form: str, x_label: str, y_label: 
     canvas.line("axis", [(x.begin, y.end), (x.begin, y.begin), (x.end, y.begin)])
     canvas.text("label middle", (x.begin + x.end) / 2, y.begin + 34, x_label)
     canvas.text("label start", 2, y.end - 9, y_label)
+
+
+def shortened(words: str, letters: int) -> str:
+    """So many letters of them at most, the middle left out."""
+    if len(words) <= letters:
+        return words
+    head = (letters - 1) // 2
+    return f"{words[:head]}\u2026{words[len(words) - (letters - 1 - head) :]}"
+
+
+def meets(
+    box: tuple[float, float, float, float], begin: tuple[float, float], end: tuple[float, float]
+) -> bool:
+    """Whether a line touches a box: left, top, right, bottom."""
+    left, top, right, bottom = box
+    first, last = 0.0, 1.0
+    (x, y), (dx, dy) = begin, (end[0] - begin[0], end[1] - begin[1])
+    for step, gap in ((-dx, x - left), (dx, right - x), (-dy, y - top), (dy, bottom - y)):
+        if step == 0 and gap < 0:
+            return False
+        if step < 0:
+            first = max(first, gap / step)
+        elif step > 0:
+            last = min(last, gap / step)
+    return first <= last

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 from cnnaccel.compiler.estimate import Estimate
 from cnnaccel.report.activity import UNITS, Recorded
-from cnnaccel.report.canvas import Axis, Canvas, Chart, Legend, frame
+from cnnaccel.report.canvas import Axis, Canvas, Chart, Legend, frame, meets
 from cnnaccel.report.findings import Training
 from cnnaccel.report.measured import Measured
 from cnnaccel.report.roof import roof_of
@@ -17,12 +18,12 @@ def curves(training: Training) -> list[Chart]:
     """Loss and accuracy by epoch; the chosen epoch is marked."""
     return [
         _curve(training, "loss", "loss", "g"),
-        _curve(training, "accuracy", "accuracy", ".0%"),
+        _curve(training, "accuracy", "accuracy", "%"),
     ]
 
 
 def _curve(training: Training, quantity: str, label: str, form: str) -> Chart:
-    canvas = Canvas(440, 260)
+    canvas = Canvas(380, 250)
     epochs = [row.epoch for row in training.history]
     lines = {
         split: [getattr(row, f"{split}_{quantity}") for row in training.history]
@@ -31,16 +32,18 @@ def _curve(training: Training, quantity: str, label: str, form: str) -> Chart:
     values = [value for line in lines.values() for value in line]
     low, high = min(values), max(values)
     room = 0.05 * ((high - low) or abs(high) or 1)
-    x = Axis(min(epochs), max(epochs), 50, 428)
-    y = Axis(low - room, high + room, 218, 26)
-    if quantity == "accuracy" and y.ticks()[-1] - y.ticks()[0] < 0.05:
-        form = ".1%"
+    aside = 0 if len(epochs) > 1 else 1  # a single epoch stands in the middle
+    x = Axis(min(epochs) - aside, max(epochs) + aside, 50, 370, whole=True)
+    y = Axis(low - room, high + room, 208, 28)
+    if quantity == "accuracy":
+        form = f".{y.decimals(100)}%"
     frame(canvas, x, y, form, "epoch", label)
     if training.chosen is not None and training.chosen in epochs:
         here = x.at(training.chosen)
-        canvas.line("mark", [(here, 218), (here, 26)])
-        side, shift = ("end", -5) if here > 240 else ("start", 5)
-        canvas.text(f"tick {side}", here + shift, 210, f"epoch {training.chosen} taken")
+        canvas.line("mark", [(here, y.begin), (here, y.end - 4)])
+        words = f"epoch {training.chosen} taken"
+        middle = min(max(here, x.begin + 84), x.end - 3.4 * len(words))
+        canvas.text("tick middle", middle, y.end - 9, words)  # above the frame, so above the lines
     for split, line in lines.items():
         points = [(x.at(e), y.at(v)) for e, v in zip(epochs, line, strict=True)]
         canvas.line(f"line {split}", points)
@@ -50,11 +53,33 @@ def _curve(training: Training, quantity: str, label: str, form: str) -> Chart:
     described = f"{label} over epochs {epochs[0]} to {epochs[-1]}: {ends}"
     svg = canvas.svg(f"curve-{quantity}", f"{label} by epoch", described)
     legend = (Legend("train", "training"), Legend("validation", "validation"))
-    return Chart(svg, legend, "")
+    return Chart(svg, legend, "small")
 
 
-_APART = 15
-"""Pixels between two labels, at least."""
+_PLACES = ((7, 13, "start"), (-7, 13, "end"), (7, -5, "start"), (-7, -5, "end"))
+"""Where the number of a layer may stand beside its point, the best first."""
+
+
+def _number(
+    canvas: Canvas,
+    point: tuple[float, float],
+    number: str,
+    lines: Sequence[tuple[tuple[float, float], tuple[float, float]]],
+    taken: list[tuple[float, float, float, float]],
+) -> None:
+    """Where it covers no line, no point and no other number; nowhere if there is no such place."""
+    width = 7.0 * len(number)
+    for dx, dy, side in _PLACES:
+        left = point[0] + dx - (width if side == "end" else 0)
+        box = (left - 1, point[1] + dy - 10, left + width + 1, point[1] + dy + 2)
+        apart = all(
+            box[2] < other[0] or other[2] < box[0] or box[3] < other[1] or other[3] < box[1]
+            for other in taken
+        )
+        if apart and not any(meets(box, *line) for line in lines):
+            canvas.text(f"tick {side}", point[0] + dx, point[1] + dy, number)
+            taken.append(box)
+            return
 
 
 def roofline(estimate: Estimate, measured: Measured | None) -> Chart:
@@ -70,21 +95,23 @@ def roofline(estimate: Estimate, measured: Measured | None) -> Chart:
     y = Axis(*_decades([*(p[1] for p in points), estimate.peak_gops]), 352, 26, log=True)
     frame(canvas, x, y, ",g", "operations per byte of DRAM", "GOP/s")
     start = max(x.low, y.low / estimate.bus_gbytes)
-    slope = [(start, start * estimate.bus_gbytes), (ridge, estimate.peak_gops)]
-    canvas.line("roof", [(x.at(a), y.at(b)) for a, b in [*slope, (x.high, estimate.peak_gops)]])
+    corners = [(start, start * estimate.bus_gbytes), (ridge, estimate.peak_gops)]
+    corners = [(x.at(a), y.at(b)) for a, b in [*corners, (x.high, estimate.peak_gops)]]
+    canvas.line("roof", corners)
     canvas.text("tick end", 660, y.at(estimate.peak_gops) - 6, f"{estimate.peak_gops:,.1f} GOP/s")
-    named: list[tuple[float, float]] = []
+    wholes = [("predicted", roof.intensity, estimate.gops)] if roof.intensity else []
+    wholes += [("measured", *found)] if found else []
+    marks = [(x.at(one.intensity), y.at(one.gops), 4) for one in roof.layers]
+    marks += [(x.at(a), y.at(b), 9) for _, a, b in wholes]
+    taken = [(px - size, py - size, px + size, py + size) for px, py, size in marks]
     numbers = numbers_of(estimate)
     for one in roof.layers:
         px, py = x.at(one.intensity), y.at(one.gops)
-        canvas.diamond("dot layer", px, py, 4, one.layer)
-        if all(math.dist((px, py), other) > _APART for other in named):
-            canvas.text("tick start", px + 6, py + 13, str(numbers[one.layer]))
-            named.append((px, py))
-    if roof.intensity:
-        canvas.diamond("whole predicted", x.at(roof.intensity), y.at(estimate.gops), 8)
-    if found:
-        canvas.diamond("whole measured", x.at(found[0]), y.at(found[1]), 8)
+        canvas.diamond("dot layer", px, py, 4, f"{numbers[one.layer]}: {one.layer}")
+        number = str(numbers[one.layer])
+        _number(canvas, (px, py), number, list(pairwise(corners)), taken)
+    for css, intensity, gops in wholes:
+        canvas.diamond(f"whole {css}", x.at(intensity), y.at(gops), 8)
     described = (
         f"{len(roof.layers)} layers under a roof of {estimate.peak_gops:,.1f} GOP/s and "
         f"{estimate.bus_gbytes:.2f} GB/s; the network is predicted at {estimate.gops:.1f} GOP/s"

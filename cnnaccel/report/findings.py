@@ -7,6 +7,7 @@ ValueError, AttributeError, ArithmeticError or OSError, or an error of the datac
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +19,10 @@ import numpy.typing as npt
 from cnnaccel.compiler.estimate import Estimate
 from cnnaccel.hardware import HardwareConfig
 from cnnaccel.ir.graph import Graph
-from cnnaccel.report import activity, measured, quantization
+from cnnaccel.report import activity, distributions, measured, quantization
 from cnnaccel.report import estimate as predicted
 from cnnaccel.report.activity import Recorded
+from cnnaccel.report.distributions import Distributions
 from cnnaccel.report.measured import Measured
 from cnnaccel.report.quantization import QuantizationReport
 
@@ -100,6 +102,8 @@ class Built:
     resources: tuple[Taken, ...]
     others: tuple[tuple[str, str, str], ...]
     """Timing and power: name, value, source."""
+    worst_slack_ns: float = math.inf
+    """Negative where timing is missed."""
 
 
 @dataclass(frozen=True)
@@ -155,6 +159,7 @@ class Findings:
     checked: Built | None = None
     built: Built | None = None
     samples: Samples | None = None
+    distributions: Distributions | None = None
 
     def aged(self, stage: str, text: str) -> str:
         """The source of a figure, and that it is out of date where the stage is."""
@@ -169,6 +174,25 @@ class Findings:
     def traced(self) -> Run | None:
         """The simulation that layers and units are shown of: one without stalls, if there is."""
         return self.simulation or self.stalled
+
+    @property
+    def resources(self) -> list[list[Taken]]:
+        """What the engine takes, by source, the one nearest to a bitstream first."""
+        take, have = self.hardware.estimated_resources, self.hardware.device
+        estimated = [
+            Taken(name, used, available, "estimated from the lanes and scratchpads")
+            for name, used, available in (
+                ("DSP", take.dsp, have.dsp),
+                ("BRAM36", take.bram36, have.bram36),
+                ("LUT", take.lut, have.lut),
+            )
+        ]
+        made = [
+            [row._replace(source=self.aged(stage, row.source)) for row in one.resources]
+            for stage, one in (("build-hw", self.built), ("check", self.checked))
+            if one is not None and one.resources
+        ]
+        return [*made, estimated]
 
 
 def _results(folder: Path) -> Any:
@@ -199,6 +223,12 @@ def read_quantization(folder: Path) -> QuantizationReport:
     """Of `report.json`."""
     text = (folder / "report.json").read_text(encoding="utf-8")
     return quantization.from_json(json.loads(text))
+
+
+def read_distributions(folder: Path) -> Distributions:
+    """Of `distributions.json`."""
+    text = (folder / distributions.FILE).read_text(encoding="utf-8")
+    return distributions.from_json(json.loads(text))
 
 
 def read_evaluation(folder: Path) -> Evaluation:
@@ -254,9 +284,11 @@ def read_built(folder: Path) -> Built:
     if any(row.available <= 0 for row in rows):
         raise ValueError("a device has more than nothing of a resource")
     others: list[tuple[str, str, str]] = []
+    slack = math.inf
     if "timing" in results:
         timing = results["timing"]
         for name, key in (("setup slack", "wns_ns"), ("hold slack", "whs_ns")):
+            slack = min(slack, float(timing[key]))
             others.append((name, f"{float(timing[key]):.3f} ns", str(timing["source"])))
     if "clock" in results:
         clock = results["clock"]
@@ -265,4 +297,4 @@ def read_built(folder: Path) -> Built:
         power = results["power"]
         name = f"power, confidence {power['confidence']}"
         others.append((name, f"{float(power['total_w']):.3f} W", str(power["source"])))
-    return Built(tuple(rows), tuple(others))
+    return Built(tuple(rows), tuple(others), slack)

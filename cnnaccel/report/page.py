@@ -6,11 +6,12 @@ Every figure says what measured or predicted it; what is missing names the comma
 from __future__ import annotations
 
 from cnnaccel.ir.graph import macs, parameter_bytes
-from cnnaccel.report import charts, speed
+from cnnaccel.report import charts, confusion, drawing, precision, speed
 from cnnaccel.report.blocks import Block, Cell, Missing, Section, Tile, bar, picture, table
-from cnnaccel.report.findings import Evaluation, Findings, Taken, Training
+from cnnaccel.report.findings import Evaluation, Findings, Training
 from cnnaccel.report.quantization import QuantizationReport
 from cnnaccel.report.templates import render
+from cnnaccel.report.warnings import warnings
 
 _GOOD_DB = 60.0
 """Signal to quantization noise that fills a bar."""
@@ -18,14 +19,18 @@ _GOOD_DB = 60.0
 
 def page(found: Findings) -> str:
     """One HTML document that needs no other file; the same findings give the same bytes."""
+    warned = warnings(found)
     return render(
         "report.html.j2",
         title=found.name,
         style=render("report.css.j2"),
         facts=_facts(found),
+        warnings=warned,
+        sound=() if warned else ("Nothing is wrong, as far as these figures tell.",),
         tiles=_tiles(found),
         sections=[
             _accuracy(found),
+            _network(found),
             _training(found),
             _quantization(found),
             *speed.sections(found),
@@ -76,7 +81,7 @@ def _accuracy_tile(found: Findings) -> Tile:
 
 
 def _device_tile(found: Findings) -> Tile:
-    rows = _resources(found)[0]
+    rows = found.resources[0]
     most = max(rows, key=lambda row: row.used / row.available)
     note = f"{most.used:,g} of {most.available:,g} {most.name}, of which it takes the largest share"
     return Tile("Share of the device", f"{most.used / most.available:.1%}", note, most.source)
@@ -101,7 +106,7 @@ def _accuracy(found: Findings) -> Section:
         )
     ]  # fmt: skip
     if found.evaluation is not None:
-        blocks.append(_classes(found, found.evaluation))
+        blocks += _classes(found, found.evaluation)
     if found.samples is not None:
         shown = found.samples
         pictures = tuple(
@@ -160,27 +165,33 @@ def _levels(found: Findings) -> list[list[str | Cell]]:
     return rows
 
 
-def _classes(found: Findings, evaluated: Evaluation) -> Block:
-    """How many of each class are recognised, and what the others are taken for most often."""
-    rows: list[list[str | Cell]] = []
-    for at, (name, row) in enumerate(zip(evaluated.classes, evaluated.confusion, strict=True)):
-        total = sum(row)
-        share = row[at] / total if total else 0.0
-        wrong = sorted(
-            ((count, other) for other, count in enumerate(row) if count and other != at),
-            key=lambda one: (-one[0], one[1]),
-        )
-        taken = ", ".join(f"{evaluated.classes[other]} {count:,}" for count, other in wrong[:3])
-        rows.append([name, f"{total:,}", bar(f"{share:.1%}", share), taken])
-    rows.sort(key=lambda row: float(getattr(row[2], "text", "0").rstrip("%")))
-    return Block(
-        "By class, the hardest first",
-        found.aged("evaluate", f"{_GOLDEN}, {evaluated.images:,} test images"),
-        (table("Classes", ["class", "images", "recognised", "else taken for"], rows[:40]),),
+def _classes(found: Findings, evaluated: Evaluation) -> list[Block]:
+    """What each class was taken for, and how many of it were recognised."""
+    source = found.aged("evaluate", f"{_GOLDEN}, {evaluated.images:,} test images")
+    shown, notes = confusion.classes_table(evaluated)
+    note = "A row holds all images of a class; where it was recognised they stand on the diagonal."
+    drawn = confusion.matrix(evaluated)
+    blocks = [Block("Which class was taken for which", source, charts=(drawn,), notes=(note,))]
+    if len(evaluated.classes) > confusion.COUNTED:
+        worst = confusion.worst_table(evaluated)
+        blocks.append(Block("The most frequent confusions", source, (worst,)))
+    blocks.append(Block("By class, the hardest first", source, (shown,), notes=notes))
+    return blocks
+
+
+# ---- network, training, quantization ---------------------------------------------------------
+
+
+def _network(found: Findings) -> Section:
+    """A drawing of the integer graph."""
+    notes = (
+        "From the image down. A box tells name, operation and result: channels, rows, columns, "
+        "type. ReLU and batch norm are part of the layer before them.",
     )
-
-
-# ---- training and quantization ---------------------------------------------------------------
+    drawn = drawing.network(found.graph, found.hardware.input_lanes)
+    source = found.aged("quantize", "the integer graph; steps as the compiler fuses them")
+    block = Block("Layers and tensors", source, charts=(drawn,), notes=notes)
+    return Section("network", "Network", (block,), speed.missing(found, "quantize"))
 
 
 def _training(found: Findings) -> Section:
@@ -207,10 +218,14 @@ def _quantization(found: Findings) -> Section:
          row.multiplier, row.shift, _noise(row.sqnr_db)]
         for row in report.layers
     ]  # fmt: skip
+    measured = found.aged(
+        "quantize", "cnnaccel quantize, golden against the float network on calibration images"
+    )
     return Section(
         "quantization",
         "Quantization",
         (
+            *precision.blocks(report, found.graph, found.distributions, measured),
             Block(
                 "Scales, shifts and signal to quantization noise",
                 f"cnnaccel quantize, {report.options}; SQNR of golden against the float network, "
@@ -233,31 +248,11 @@ def _noise(decibels: str) -> str | Cell:
 # ---- hardware and sources --------------------------------------------------------------------
 
 
-def _resources(found: Findings) -> list[list[Taken]]:
-    """What the engine takes, by source, the one nearest to a bitstream first."""
-    hardware = found.hardware
-    take, have = hardware.estimated_resources, hardware.device
-    estimated = [
-        Taken(name, used, available, "estimated from the lanes and scratchpads")
-        for name, used, available in (
-            ("DSP", take.dsp, have.dsp),
-            ("BRAM36", take.bram36, have.bram36),
-            ("LUT", take.lut, have.lut),
-        )
-    ]
-    made = [
-        [row._replace(source=found.aged(stage, row.source)) for row in one.resources]
-        for stage, one in (("build-hw", found.built), ("check", found.checked))
-        if one is not None and one.resources
-    ]
-    return [*made, estimated]
-
-
 def _hardware(found: Findings) -> Section:
     rows: list[list[str | Cell]] = [
         [row.name, f"{row.used:,g}", f"{row.available:,g}",
          bar(f"{row.used / row.available:.1%}", row.used / row.available), row.source]
-        for rows in _resources(found)
+        for rows in found.resources
         for row in rows
     ]  # fmt: skip
     columns = ["resource", "used", "available", "share", "source"]

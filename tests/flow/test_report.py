@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import shutil
@@ -18,6 +19,7 @@ import pytest
 
 from cnnaccel.cli import main
 from cnnaccel.cli.options import make_job
+from cnnaccel.ir.storage import load_graph
 from cnnaccel.nn import data
 from cnnaccel.pipeline.bitstream import build_inputs
 from cnnaccel.pipeline.build_hw import check_inputs
@@ -184,6 +186,39 @@ def test_quantization(whole: Path, parsed: Parsed) -> None:
     for layer in stored(whole, "quantize/report.json")["layers"]:
         cells = parsed.row("Scales and shifts", layer["name"])
         assert list(cells.values()) == list(layer.values())
+
+
+def test_confusion(whole: Path, text: str) -> None:
+    evaluated = stored(whole, "evaluate/results.json")
+    (svg,) = re.findall(r"<svg[^>]*confusion-title.*?</svg>", text, re.S)
+    counts = re.findall(r'<text class="middle (?:count|tick)"[^>]*>(\d+)</text>', svg)
+    assert [int(count) for count in counts] == np.ravel(evaluated["confusion"]).tolist()
+
+
+def test_network(whole: Path, text: str) -> None:
+    graph = load_graph(whole / "tiny/quantize")
+    (svg,) = re.findall(r"<svg[^>]*network-title.*?</svg>", text, re.S)
+    assert svg.count('class="node ') == len(graph.layers) + 1
+    assert svg.count('class="edge"') == sum(len(layer.inputs) for layer in graph.layers)
+    assert svg.count('class="fused"') == 2  # both pools are done in the step before
+
+
+def test_values_by_layer(whole: Path, parsed: Parsed, text: str) -> None:
+    found = stored(whole, "quantize/distributions.json")["tensors"]
+    noise = {row["name"]: row["sqnr_db"] for row in stored(whole, "quantize/report.json")["layers"]}
+    cards = re.findall(r'<article class="card">\s*<h4>(.*?)</h4>(.*?)</article>', text, re.S)
+    assert [name for name, _ in cards] == [one["name"] for one in found]
+    for (name, card), one in zip(cards, found, strict=True):
+        facts = dict(re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", card))
+        assert facts["SQNR"] == f"{noise[name]} dB"
+        assert facts["clipped"] == f"{one['clipped']:.2%}"
+        assert facts["zeros"] == f"{one['zeros']:.1%}"
+        assert facts["noise"] == f"{one['noise_steps']:.2f} steps"
+        assert card.count('class="integers"') == card.count('class="floats"') == 1
+        weights = one["weights"] is not None
+        assert card.count('class="weights"') == ("weights that are 0" in facts) == weights
+    (svg,) = re.findall(r"<svg[^>]*noise-title.*?</svg>", text, re.S)
+    assert svg.count('class="noise') == len(found) and svg.count('class="noise worst"') == 1
 
 
 def test_speed(whole: Path, parsed: Parsed) -> None:
@@ -386,6 +421,41 @@ def test_what_is_stale_is_said(build: Path, cnnaccel: Cnnaccel) -> None:
     assert len(rows) == 4 and all(row[-1].endswith("; out of date") for row in rows)
 
 
+def warned(text: str) -> list[str]:
+    """What stands at the top of the page."""
+    (section,) = re.findall(r'<section class="warnings".*?</section>', text, re.S)
+    return [re.sub(r"<[^>]*>", "", one) for one in re.findall(r"<li>.*?</li>", section, re.S)]
+
+
+def test_what_is_wrong_stands_first(build: Path, cnnaccel: Cnnaccel, text: str) -> None:
+    before = warned(text)
+    path = build / "tiny/quantize/report.json"
+    report = json.loads(path.read_text())
+    path.write_text(json.dumps({**report, "float_accuracy": 0.97, "int8_accuracy": 0.2}))
+    reseal(path.parent)
+    option = ("--set", "train.epochs=5")
+    assert cnnaccel("report", CONFIG, "--build-dir", build, *option).code == 0
+    page = page_of(build)
+    now = warned(page)
+    assert not any("77.00 points" in one or "out of date" in one for one in before)
+    assert any("int8 loses 77.00 points: 20.00%" in one for one in now)
+    assert any("Figures of train are out of date: train settings changed." in one
+               and "cnnaccel train tiny" in one for one in now)  # fmt: skip
+    assert page.index("int8 loses") < page.index('<section class="tiles"')
+
+
+def test_nothing_is_wrong_says_so(build: Path, cnnaccel: Cnnaccel) -> None:
+    for name, known in (
+        ("evaluate/results.json", {"confusion": np.eye(10, dtype=int).tolist()}),
+        ("quantize/report.json", {"float_accuracy": 0.9, "int8_accuracy": 0.9}),
+    ):
+        path = build / "tiny" / name
+        path.write_text(json.dumps({**json.loads(path.read_text()), **known}))
+        reseal(path.parent)
+    assert cnnaccel("report", CONFIG, "--build-dir", build).code == 0
+    assert warned(page_of(build)) == [] and "Nothing is wrong" in page_of(build)
+
+
 def test_a_board_says_what_it_is(build: Path, cnnaccel: Cnnaccel) -> None:
     deployed = stored(build, "deploy/results.json")
     board = {"target": "me@there", "checks": {"device": "a simulator"}}
@@ -440,7 +510,8 @@ def test_what_another_version_wrote(build: Path, cnnaccel: Cnnaccel) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        "train/metrics.jsonl", "quantize/report.json", "evaluate/results.json",
+        "train/metrics.jsonl", "quantize/report.json", "quantize/distributions.json",
+        "evaluate/results.json",
         "compile/estimate.json", "simulate/activity.json", "simulate/results.json",
         "deploy/results.json", "check/results.json", "build-hw/results.json",
     ],
@@ -491,6 +562,13 @@ CONTRAST = """(() => {
     if (!text || ['title', 'desc'].includes(element.tagName)) continue;
     const front = parse(element.tagName === 'text' ? style.fill : style.color).slice(0, 3);
     found.push([ratio(front, behind(element)), text]);
+    if (element.classList.contains('count'))
+      for (const path of element.ownerSVGElement.querySelectorAll('path.right, path.wrong')) {
+        const tone = getComputedStyle(path), part = Number(tone.fillOpacity);
+        const page = behind(element);
+        const mixed = parse(tone.fill).slice(0, 3).map((v, i) => part * v + (1 - part) * page[i]);
+        found.push([ratio(front, mixed), 'cell']);
+      }
     if (element.classList.contains('strip'))
       for (const path of document.querySelectorAll('path.strip')) {
         const tone = getComputedStyle(path), part = Number(tone.opacity), page = behind(element);
@@ -539,6 +617,71 @@ def test_a_phone_scrolls_tables_and_not_the_page(chromium: Browser, whole: Path)
     )
     smallest += " && e.tagName !== 'text').map(e => parseFloat(getComputedStyle(e).fontSize)))"
     assert chromium.evaluate(smallest) >= 12
+
+
+COVERED = """(() => {
+  const found = [];
+  for (const svg of document.querySelectorAll('svg')) {
+    const texts = [...svg.querySelectorAll('text')].filter(t => t.textContent.trim());
+    const places = texts.map(t => t.getBoundingClientRect());
+    for (const path of svg.querySelectorAll('.line, .roof, .mark, .edge, .equal, .floats')) {
+      const length = path.getTotalLength(), matrix = path.getScreenCTM();
+      for (let at = 0; at <= length; at += 1.5) {
+        const p = path.getPointAtLength(at).matrixTransform(matrix);
+        places.forEach((r, i) => {
+          if (p.x > r.left + 1 && p.x < r.right - 1 && p.y > r.top + 3 && p.y < r.bottom - 3)
+            found.push(svg.querySelector('title').textContent + ': ' + texts[i].textContent);
+        });
+      }
+    }
+    const shown = svg.getBoundingClientRect();
+    places.forEach((r, i) => {
+      if (r.left < shown.left - 1 || r.right > shown.right + 1 || r.top < shown.top - 1)
+        found.push('beyond the picture: ' + texts[i].textContent);
+    });
+  }
+  return found;
+})()"""
+
+
+@pytest.mark.parametrize("width", [390, 1400])
+def test_no_label_covers_a_line(chromium: Browser, whole: Path, width: int) -> None:
+    chromium.show(whole / "tiny/report/report.html", width, False)
+    assert chromium.evaluate("document.querySelectorAll('svg text').length") > 200
+    assert chromium.evaluate(COVERED) == []
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_what_a_phone_cuts_is_hinted_at(chromium: Browser, whole: Path, dark: bool) -> None:
+    """A shade lies on the edge of a box that scrolls, until it is scrolled to its end."""
+    chromium.show(whole / "tiny/report/report.html", 390, dark)
+    outside = """[...document.querySelectorAll('main table, main svg')].filter(e => {
+        const r = e.getBoundingClientRect();
+        return r.right > innerWidth && !e.closest('.scroll');
+      }).length"""
+    assert chromium.evaluate(outside) == 0
+    wide = """(() => { window.wide = [...document.querySelectorAll('.scroll')].filter(
+        e => e.scrollWidth > e.clientWidth + 30);
+        return wide.map(e => { const r = e.getBoundingClientRect();
+        return [r.right + scrollX, r.top + scrollY, r.bottom + scrollY]; }); })()"""
+    places = chromium.evaluate(wide)
+    assert len(places) >= 6
+    before = shade(chromium, places)
+    chromium.evaluate("wide.forEach(e => { e.scrollLeft = e.scrollWidth })")
+    after = shade(chromium, places)
+    for one, other in zip(before, after, strict=True):
+        assert (one - other if dark else other - one) > 0.1, (before, after)
+
+
+def shade(chromium: Browser, places: list[list[float]]) -> list[float]:
+    """How light the right edge of these boxes is, in the middle of its height."""
+    found = []
+    for right, top, bottom in places:
+        clip = {"x": right - 3, "y": top, "width": 2, "height": bottom - top, "scale": 1}
+        shot = chromium.call("Page.captureScreenshot", captureBeyondViewport=True, clip=clip)
+        pixels = matplotlib.image.imread(BytesIO(base64.b64decode(shot["data"])))
+        found.append(float(np.median(pixels[:, :, :3])))
+    return found
 
 
 def test_on_paper(chromium: Browser, whole: Path) -> None:
