@@ -16,7 +16,7 @@ from cnnaccel.ir.graph import Add, AnyLayer, AvgPool2d, Concat, Conv2d, Depthwis
 from cnnaccel.ir.graph import MaxPool2d as MaxPool
 from cnnaccel.report.canvas import Canvas, Chart, Legend, shortened
 
-_WIDTH, _HEIGHT = 200, 56
+_WIDTH, _HEIGHT = 228, 56
 """Of a box."""
 _LINE = 14
 """Width of the place of a line that passes a rank."""
@@ -25,7 +25,7 @@ _APART, _BELOW, _INNER = 22, 34, 10
 _EDGE = 14
 _TALL = 1000
 """Pixels from which on a drawing scrolls in a window of its own."""
-_LETTERS = 22, 25
+_LETTERS = 26, 28
 """Of the name, and of the lines below."""
 _SWEEPS = 6
 

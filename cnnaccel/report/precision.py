@@ -14,6 +14,8 @@ from cnnaccel.report.quantization import QuantizationReport
 
 _MOST_DB = 80.0
 """Drawn at most; without any noise it is infinite."""
+_LETTERS = 32
+"""Of a name, at most: layers of a large network differ in the middle of theirs."""
 _OPEN = 12
 """Layers that are shown; the others can be opened."""
 
@@ -96,15 +98,15 @@ def _chart_block(noise: dict[str, float], graph: Graph, source: str) -> Block:
 
 
 def _noise_chart(noise: dict[str, float], worst: str) -> Chart:
-    canvas = Canvas(380, 44 + 20 * len(noise))
+    letters = min(_LETTERS, max(map(len, noise)))
+    canvas = Canvas(max(380, 8 * letters + 240), 32 + 20 * len(noise))
     most = max(10.0, *(_drawn(value) for value in noise.values()))
-    letters = 16
-    x = Axis(min(0.0, *noise.values()), most, 12 + 8 * min(letters, max(map(len, noise))), 330)
+    x = Axis(min(0.0, *noise.values()), most, 12 + 8 * letters, canvas.width - 50)
     bottom = 12 + 20 * len(noise)
     for value in x.ticks():
         canvas.line("grid", [(x.at(value), 6), (x.at(value), bottom)])
         canvas.text("tick middle", x.at(value), bottom + 15, f"{value:g}")
-    canvas.text("label end", 378, bottom + 29, "dB")
+    canvas.text("label end", canvas.width - 4, bottom + 15, "dB")
     for at, (name, value) in enumerate(noise.items()):
         y = 10.0 + 20 * at
         canvas.text("name end", x.begin - 6, y + 12, shortened(name, letters))
@@ -117,7 +119,8 @@ def _noise_chart(noise: dict[str, float], worst: str) -> Chart:
     legend = [Legend("noise", "signal to noise")]
     legend += [Legend("noise worst", "adds the most noise")] if worst else []
     svg = canvas.svg("noise", "signal to quantization noise by layer", described)
-    return Chart(svg, tuple(legend), "small tall" if len(noise) > 40 else "small")
+    css = "small" if canvas.width <= 380 else "natural"
+    return Chart(svg, tuple(legend), f"{css} tall" if len(noise) > 40 else css)
 
 
 # ---- values ----------------------------------------------------------------------------------

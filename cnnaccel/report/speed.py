@@ -264,7 +264,8 @@ def _activity(found: Findings) -> Section:
         )
         numbers = charts.numbers_of(found.estimate) if found.estimate is not None else {}
         drawn = charts.activity(run.recorded, numbers)
-        said = f"{source(found, run)}; every cycle, until the third iteration begins"
+        images = f"simulation of {run.measured.images:,} images"
+        said = f"{source(found, run)}: {images}, every cycle until the third iteration begins"
         blocks = (Block("What the units do", said, charts=(drawn,),
                         notes=(note,)),)  # fmt: skip
     return Section("activity", "Activity", blocks, missing(found, "simulate"))
