@@ -57,6 +57,14 @@ class DataConfig:
     images: int = _at_least(10, 1000)
     """Training images of the synthetic dataset; its test split has a fifth of that."""
 
+    def __post_init__(self) -> None:
+        """Refuse a normalisation of pixels in 0..255, which none of pixels in [0, 1] looks like."""
+        mean, std = self.mean or (), self.std or ()
+        if any(abs(value) > 1 for value in mean):
+            raise FieldError("mean", _in_unit_range(mean, std, mean))
+        if any(value > 1 for value in std):
+            raise FieldError("std", _in_unit_range(mean, std, std))
+
 
 @dataclass(frozen=True)
 class AugmentConfig:
@@ -147,6 +155,24 @@ class Config:
     compile: CompileConfig = CompileConfig()
     name: str = field(default="", metadata={"internal": True})
     """The file's stem: names the build folder."""
+
+
+def _in_unit_range(
+    mean: tuple[float, ...], std: tuple[float, ...], wrong: tuple[float, ...]
+) -> str:
+    """What is said of a mean or standard deviation beyond 1: both as pixels in [0, 1] have them."""
+
+    def scaled(values: tuple[float, ...], anyway: bool) -> str:
+        by = 255 if anyway or any(abs(value) > 1 for value in values) else 1
+        return "[" + ", ".join(f"{value / by:.4g}" for value in values) + "]"
+
+    # Caffe's networks take the mean off pixels in 0..255 and divide by nothing
+    whole = set(std) == {1.0}
+    write = [f"mean: {scaled(mean, False)}"] if mean else []
+    write += [f"std: {scaled(std, whole)}"] if std else []
+    return f"is {list(wrong)}, of pixels in 0..255; here pixels are in [0, 1]: write " + ", ".join(
+        write
+    )
 
 
 def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:

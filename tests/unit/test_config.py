@@ -121,6 +121,18 @@ REFUSED: list[tuple[str, int, str]] = [
     ("model:", 1, "model must be a text, got None"),
     ("model_args: [1]", 1, r"model_args must be a mapping, got \[1\]"),
     ("data:\n  mean: 0.5\n  std: [1]", 2, "data.mean must be a list, got 0.5"),
+    (
+        "data:\n  name: cifar10\n  mean: [123.675, 116.28, 103.53]\n  std: [58.395, 57.12, 57.375]",
+        3,
+        r"data.mean is \[123.675, 116.28, 103.53\], of pixels in 0..255; here pixels are in "
+        r"\[0, 1\]: write mean: \[0.485, 0.456, 0.406\], std: \[0.229, 0.224, 0.225\]",
+    ),
+    ("data:\n  std: [255]\n  mean: [0]", 2, r"data.std is .*mean: \[0\], std: \[1\]"),
+    ("data:\n  std: [1]\n  mean: [104]", 3, r"mean: \[0.4078\], std: \[0.003922\]"),
+    ("data:\n  std: [1.0]\n  mean: [-128]", 3, r"mean: \[-0.502\], std: \[0.003922\]"),
+    ("data:\n  mean: [0.13]\n  std: [78.6]", 3, r"mean: \[0.13\], std: \[0.3082\]"),
+    ("data:\n  mean: [0.5, 33.0]\n  std: [0.3, 0.3]", 2, r"0.1294\], std: \[0.3, 0.3\]"),
+    ("data:\n  mean: [33.318]", 2, r"data.mean is .*: write mean: \[0.1307\]"),
     ("data: {mean: [a], std: [1]}", 1, "data.mean must be a finite number, got 'a'"),
     ("data: {shape: [1, 2.5, 3]}", 1, "data.shape must be a whole number, got 2.5"),
     ("train: {epochs: 0}", 1, "train.epochs must be at least 1, got 0"),
@@ -187,6 +199,24 @@ def test_refused(load: Any, text: str, line: int, message: str) -> None:
 def test_refused_as_a_whole(load: Any, text: str, message: str) -> None:
     with pytest.raises(ConfigError, match=rf"lenet\.yaml: .*{message}"):
         load(text)
+
+
+@pytest.mark.parametrize(
+    ("mean", "std"),
+    [
+        ("[0]", "[0.00392]"),
+        ("[0]", "[1]"),
+        ("[1]", "[1]"),
+        ("[-1]", "[1]"),
+        ("[-0.5]", "[0.5]"),
+        ("[0.5, 0.5, 0.5]", "[0.5, 0.5, 0.5]"),
+        ("[0.1307]", "[0.3081]"),
+        ("[1.0e-3]", "[1.0e-3]"),
+        ("null", "null"),
+    ],
+)
+def test_normalisation_of_pixels_in_0_to_1(load: Any, mean: str, std: str) -> None:
+    load(f"data: {{mean: {mean}, std: {std}}}")
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
@@ -270,6 +300,7 @@ def test_an_override_leaves_what_shares_an_anchor(load: Any) -> None:
         ("train.epochs.x=5", "--set train.epochs.x=5: there is no section that 'x' could be in"),
         ("model.x=5", "--set model.x=5: there is no section that 'x' could be in"),
         ("data.mean=0.5", "--set data.mean=0.5: data.mean must be a list, got 0.5"),
+        ("data.std=[58.4]", r"--set data.std=\[58.4\]: data.std is \[58.4\], of pixels in 0..255"),
         ("train={epochs: 1, epochs: 2}", "'epochs' is given twice"),
     ],
 )
