@@ -33,7 +33,7 @@ _REWRITES = {
     "weight_norm.*|linalg_.*": "bake it in with torch.nn.utils.parametrize.remove_parametrizations",
     "conv[13]d|.*_pool[13]d": "use the 2d layer, with 1 as the size of a missing dimension",
     "conv_transpose.*|upsample_.*|pixel_shuffle|im2col|col2im": "use strided nn.Conv2d layers only",
-    "adaptive_max_pool2d|amax|max": "use nn.MaxPool2d with an explicit kernel",
+    "adaptive_max_pool2d": "use nn.MaxPool2d with an explicit kernel",
     "sum|mean|var.*|std.*": "use nn.AdaptiveAvgPool2d over rows and columns",
     "mul|div": (
         "a constant factor is an nn.BatchNorm2d; a product of two tensors has no replacement"
@@ -74,7 +74,7 @@ def check_known(module: fx.GraphModule, known: Container[Any]) -> None:
     ]
     if not unknown:
         return
-    lines = [f"  {describe(node)}: {_rewrite(op_name(node))}" for node in unknown[:8]]
+    lines = [f"  {describe(node)}: {_rewrite(node)}" for node in unknown[:8]]
     more = [f"  and {len(unknown) - 8} more"] if len(unknown) > 8 else []
     raise ModelError(
         "the engine has no place for these layers:\n"
@@ -204,11 +204,41 @@ def _users_place(frames: Sequence[tuple[str, Any]]) -> str | None:
     return None
 
 
-def _rewrite(name: str) -> str:
+def _rewrite(node: fx.Node) -> str:
+    name = op_name(node)
+    if re.fullmatch("f?(max|min)(imum)?|a(max|min)|clamp(_max|_min)?", name):
+        return f"not supported; {_rewrite_of_extremum(node)}"
     for pattern, advice in _REWRITES.items():
         if re.fullmatch(pattern, name):
             return f"not supported; {advice}"
     return "not supported; leave it out or build it from the layers below"
+
+
+def _rewrite_of_extremum(node: fx.Node) -> str:
+    """For a maximum or minimum: of two tensors, over rows and columns, over channels, or over all.
+
+    max(a, b) = a + relu(b - a), and min(a, b) = a - relu(a - b).
+    """
+    x, other = arguments(node, None, ())[:2]
+    name = op_name(node)
+    if isinstance(other, fx.Node) or name.startswith("clamp"):
+        conv = "an nn.Conv2d with kernel 1 on torch.cat((a, b), 1), of weights"
+        way = f"a + relu(b - a): b - a is {conv} -1 and 1"
+        if name in ("min", "minimum", "fmin", "clamp_max") or other is None:
+            way = f"a + n(relu(a - b)): a - b is {conv} 1 and -1, n a depthwise one of weight -1"
+        return (
+            "an elementwise maximum or minimum of two tensors has no place; against 0 use nn.ReLU; "
+            f"else use a + b, or write it as {way}"
+        )
+    rank = x.meta["val"].dim()
+    dims = {d % rank for d in (other if isinstance(other, list | tuple) else [other])}
+    if not dims:
+        return "compute the same for every image; decide on the logits, after the model"
+    if rank != 4 or not dims <= {2, 3}:
+        return "nothing is compared across channels; mix them with an nn.Conv2d of kernel 1"
+    if "min" in name:
+        return "use nn.MaxPool2d with an explicit kernel, between two layers of weight -1"
+    return "use nn.MaxPool2d with an explicit kernel"
 
 
 def arguments(node: fx.Node, *defaults: Any) -> tuple[Any, ...]:

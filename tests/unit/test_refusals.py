@@ -173,6 +173,19 @@ FUNCTIONS: dict[str, tuple[Callable[[Net, Tensor], object], str]] = {
     "mean of a parameter": (lambda m, x: m.a(x) + m.s.mean(), "use nn.AdaptiveAvgPool2d"),
     "random numbers": (lambda m, x: m.a(x) + torch.rand(6, 6), "no random numbers"),
     "boolean index": (lambda m, x: m.a(x)[m.a(x) > 0], "compute the same for every image"),
+    "max of two": (lambda m, x: torch.max(m.a(x), m.b(x)), "write it as a + relu(b - a): b - a"),
+    "maximum": (lambda m, x: torch.maximum(m.a(x), m.b(x)), "write it as a + relu(b - a): b - a"),
+    "fmax": (lambda m, x: torch.fmax(m.a(x), m.b(x)), "write it as a + relu(b - a): b - a"),
+    "clamp at a tensor": (lambda m, x: m.a(x).clamp(min=m.b(x)), "write it as a + relu(b - a)"),
+    "min of two": (lambda m, x: torch.min(m.a(x), m.b(x)), "write it as a + n(relu(a - b)): a"),
+    "minimum": (lambda m, x: torch.minimum(m.a(x), m.b(x)), "write it as a + n(relu(a - b)): a"),
+    "clamp under a tensor": (lambda m, x: m.a(x).clamp(max=m.b(x)), "as a + n(relu(a - b))"),
+    "amax": (lambda m, x: m.a(x).amax((2, 3)), "use nn.MaxPool2d with an explicit kernel"),
+    "max of rows": (lambda m, x: m.a(x).max(2)[0], "use nn.MaxPool2d with an explicit kernel"),
+    "amin": (lambda m, x: m.a(x).amin((-2, -1)), "between two layers of weight -1"),
+    "maxout": (lambda m, x: m.a(x).amax(1), "nothing is compared across channels"),
+    "max of channels": (lambda m, x: m.a(x).max(1)[0], "nothing is compared across channels"),
+    "max of all": (lambda m, x: m.a(x) + m.a(x).max(), "compute the same for every image"),
     "torch.where": (lambda m, x: torch.where(m.a(x) > 1, 0, m.b(x)), "the same for every image"),
     "item": (lambda m, x: m.a(x) * x.max().item(), "compute the same for every image"),
     "fft": (lambda m, x: torch.fft.fft2(m.a(x)).real, "build it from the layers below"),
@@ -188,6 +201,27 @@ def test_functions(case: str) -> None:
     assert reason in message
     assert "layer '1" in message
     assert f" at {inspect.getsourcefile(Net)}:" in message
+
+
+@pytest.mark.parametrize("least", [False, True])
+def test_rewrite_of_an_elementwise_maximum(least: bool) -> None:
+    """What is advised is the maximum, and has a place."""
+    sign = -1.0 if least else 1.0
+    difference, negative = conv(8, 4, 1, bias=False), conv(4, 4, 1, groups=4, bias=False)
+    with torch.no_grad():
+        one = torch.eye(4)[:, :, None, None]
+        difference.weight.copy_(torch.cat((-sign * one, sign * one), 1))
+        negative.weight.fill_(sign)
+
+    def forward(m: Net, x: Tensor) -> Tensor:
+        a, b = m.a(x), m.b(x)
+        return a + m.negative(m.difference(torch.cat((a, b), 1)).relu())
+
+    model = Net(forward, a=conv(), b=conv(), difference=difference, negative=negative)
+    canonicalize(model, IMAGE)
+    x = torch.rand(2, *IMAGE)
+    exact = (torch.minimum if least else torch.maximum)(model.a(x), model.b(x))
+    assert torch.allclose(model(x), exact, atol=1e-6)
 
 
 def test_every_unsupported_layer_is_named_at_once() -> None:
