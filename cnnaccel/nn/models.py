@@ -20,13 +20,17 @@ from torch import Tensor, nn
 
 from cnnaccel.config import Config
 from cnnaccel.errors import ConfigError, ModelError
+from cnnaccel.nn.outputs import take_main_output
 from cnnaccel.nn.sources import find_module, imported_files, seeded, working_directory_importable
 from cnnaccel.nn.vision import import_torchvision
+from cnnaccel.nn.wrappers import unwrap
 from cnnaccel.nn.zoo import ZOO
 
 
 def make_model(config: Config, shape: tuple[int, int, int], classes: int) -> nn.Module:
     """The configured model, initialised from the training seed, for images of `shape` (C, H, W).
+
+    It returns its logits alone, whatever else its forward() does.
 
     Raises:
         ModelError: it cannot be made, or does not fit the images or the classes.
@@ -35,12 +39,15 @@ def make_model(config: Config, shape: tuple[int, int, int], classes: int) -> nn.
     model = build_model(config.model, config.model_args, seed=config.train.seed)
     if config.data.mean is not None and config.data.std is not None:
         model = with_normalization(model, config.data.mean, config.data.std, channels=shape[0])
+    take_main_output(model)
     check_fits(model, shape, classes)
     return model
 
 
 def build_model(spec: str, args: dict[str, Any], seed: int = 0) -> nn.Module:
     """Construct `spec` with keyword arguments `args` and random weights drawn from `seed`.
+
+    What DataParallel, torch.compile and the like wrapped is taken out of it.
 
     The attribute may be a class, a function that returns a module, or a module.
     """
@@ -55,7 +62,10 @@ def build_model(spec: str, args: dict[str, Any], seed: int = 0) -> nn.Module:
         raise ModelError(f"model '{spec}' is not constructed, so it takes no model_args: {args}")
     if not isinstance(made, nn.Module):
         raise ModelError(f"model '{spec}' gives a {type(made).__name__}, not a torch.nn.Module")
-    return made
+    try:
+        return unwrap(made)
+    except ModelError as error:
+        raise ModelError(f"model '{spec}': {error}") from None
 
 
 def model_files(spec: str) -> set[Path]:
@@ -79,6 +89,8 @@ def check_fits(model: nn.Module, shape: tuple[int, int, int], classes: int) -> N
     try:
         with torch.no_grad():
             output = model(torch.zeros(2, *shape))
+    except ModelError:
+        raise
     except Exception as error:
         message = " ".join(str(error).split())
         raise ModelError(f"the model does not fit {size} images: {message}") from error

@@ -31,6 +31,7 @@ from cnnaccel.nn.checkpoint import load_checkpoint, save_checkpoint
 from cnnaccel.nn.data import Dataset, Split
 from cnnaccel.nn.evaluate import score, to_input
 from cnnaccel.nn.optimize import make_average, make_optimizer, make_schedule
+from cnnaccel.nn.outputs import main_output, moves_every_parameter
 from cnnaccel.nn.ranks import Ranks, process_group
 from cnnaccel.workspace import write_atomic
 
@@ -164,7 +165,11 @@ class _Training:
         self.average = make_average(model, config.train.average)
         self.optimizer = make_optimizer(model, config.train)
         self.schedule = make_schedule(self.optimizer, config.train, self.steps)
-        self.distributed = DistributedDataParallel(model) if ranks.size > 1 else model
+        self.classes = len(dataset.classes)
+        self.distributed = model
+        if ranks.size > 1:
+            idle = not moves_every_parameter(model, dataset.shape)
+            self.distributed = DistributedDataParallel(model, find_unused_parameters=idle)
         self.history: list[EpochMetrics] = []
         self.best_epoch = 0
         self.best_weights: dict[str, Tensor] = {}
@@ -226,9 +231,12 @@ class _Training:
         images = images.contiguous(memory_format=torch.channels_last)
         self.optimizer.zero_grad()
         try:
-            logits = self.distributed(images)
+            logits = main_output(self.distributed(images), training=True)
+            self._require_logits(logits, len(rows))
             loss = F.cross_entropy(logits, labels, label_smoothing=options.label_smoothing)
             loss.backward()  # type: ignore[no-untyped-call]
+        except ModelError:
+            raise
         except Exception as error:
             reason = " ".join(str(error).split())
             raise ModelError(f"the model cannot be trained on a batch: {reason}") from error
@@ -238,6 +246,14 @@ class _Training:
             self.average.update_parameters(self.model)
         sums[0] = loss.detach() * len(rows)
         sums[1] = (logits.detach().argmax(1) == labels).sum()
+
+    def _require_logits(self, logits: Tensor, images: int) -> None:
+        if logits.shape != (images, self.classes) or not logits.is_floating_point():
+            raise ModelError(
+                f"in training mode the model turns {images} images into {list(logits.shape)} of "
+                f"{str(logits.dtype).removeprefix('torch.')}; expected logits of "
+                f"{[images, self.classes]}"
+            )
 
     def _require_finite(self, losses: Tensor, epoch: int) -> None:
         if losses.isfinite().all():

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import torch
+from torch import Tensor, nn
 
 from cnnaccel.config import AugmentConfig, Config, DataConfig, TrainConfig
 from cnnaccel.errors import Interrupted
@@ -38,6 +39,19 @@ def small_config(epochs: int, model: str = "resnet8") -> Config:
 def small_data(config: Config) -> Dataset:
     """The images of `small_config`."""
     return load_dataset(config.data, None)
+
+
+class TwoHeads(nn.Module):
+    """Returns a second head's logits too while it is trained, as GoogLeNet does."""
+
+    def __init__(self, in_channels: int, classes: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(nn.Conv2d(in_channels, 4, 3, stride=3), nn.ReLU(), nn.Flatten())
+        self.head, self.aux = nn.Linear(4 * 81, classes), nn.Linear(4 * 81, classes)
+
+    def forward(self, x: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+        x = self.body(x)
+        return (self.head(x), self.aux(x)) if self.training else self.head(x)
 
 
 class Speaker:
