@@ -1,12 +1,13 @@
 """Checkpoints: torch files with a head of ours, written whole or not at all, read without pickle.
 
 A checkpoint is a dictionary of tensors, numbers, texts, lists and dictionaries. Weights may also be
-a `state_dict` from elsewhere.
+from elsewhere, in any of the forms that people have them in.
 """
 
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +15,27 @@ import torch
 from torch import Tensor, nn
 
 from cnnaccel.errors import CheckpointError
+from cnnaccel.nn.fit import (
+    Fit,
+    Table,
+    differences,
+    find_fit,
+    notes_of,
+    shorten,
+    tied_pairs,
+)
 from cnnaccel.nn.models import Normalize
+from cnnaccel.nn.values import to_model_values
+from cnnaccel.nn.weights_file import OURS, read_weights_file
 from cnnaccel.workspace import write_atomic
 
-_FORMAT = "cnnaccel-checkpoint"
 _VERSION = 1
-_NAMED_KEYS = 3
 
 
 def save_checkpoint(path: Path, content: dict[str, Any]) -> None:
     """Replace `path` in one step; on an OSError (disk full) the old file stays."""
     buffer = io.BytesIO()
-    torch.save({"format": _FORMAT, "version": _VERSION, **content}, buffer)
+    torch.save({"format": OURS, "version": _VERSION, **content}, buffer)
     write_atomic(path, buffer.getvalue())
 
 
@@ -36,13 +46,17 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         CheckpointError: the file is missing, corrupt, or not one of ours.
     """
     content = _load(path)
-    if not isinstance(content, dict) or content.get("format") != _FORMAT:
+    if not isinstance(content, dict) or content.get("format") != OURS:
         raise CheckpointError(f"{path}: a torch file, but not written by cnnaccel")
+    _check_version(path, content)
+    return content
+
+
+def _check_version(path: Path, content: dict[str, Any]) -> None:
     if content.get("version") != _VERSION:
         raise CheckpointError(
             f"{path}: checkpoint version {content.get('version')}, this cnnaccel reads {_VERSION}"
         )
-    return content
 
 
 def _load(path: Path) -> Any:
@@ -62,58 +76,91 @@ def _load(path: Path) -> Any:
         ) from error
 
 
-def load_weights(model: nn.Module, path: Path) -> dict[str, Any]:
-    """Put the trained weights of a `model.pt` into `model`; returns the rest of the file.
+class LoadedWeights(dict[str, Any]):
+    """What a file of weights holds beside them: of a `model.pt` its model, epoch and the like.
 
-    The file may also be a plain `state_dict`, of the model without the normalisation before it.
+    `notes` are sentences on what was done to make the weights fit, for the user to read; a file
+    that fits as it is has none.
+    """
+
+    def __init__(self, rest: dict[str, Any], notes: Sequence[str] = ()) -> None:
+        super().__init__(rest)
+        self.notes = tuple(notes)
+
+
+def load_weights(model: nn.Module, path: Path) -> LoadedWeights:
+    """Put the weights in a file into `model`, from training here or from elsewhere.
+
+    A file from elsewhere holds a `state_dict`, of the model without the normalisation before it:
+    written by torch.save, safetensors or numpy.savez, by itself or beside other things, in any
+    float type, under any one prefix.
 
     Raises:
-        CheckpointError: also where the weights are another architecture's, or not finite.
+        CheckpointError: no such file, no weights, another architecture's, or not finite.
     """
-    found = _load(path)
-    if _is_state_dict(found):
-        content, weights = {}, found
-        if isinstance(getattr(model, "normalize", None), Normalize):
-            model = model.get_submodule("model")
-    else:
-        content = load_checkpoint(path)
-        weights = content.pop("weights", None)
+    found = read_weights_file(path)
+    ours = isinstance(found, dict) and found.get("format") == OURS
+    if ours:
+        _check_version(path, found)
+    try:
+        return _load_ours(model, dict(found)) if ours else _load_foreign(model, found)
+    except CheckpointError as error:
+        raise CheckpointError(f"{path}: {error}") from error
+
+
+def _load_ours(model: nn.Module, content: dict[str, Any]) -> LoadedWeights:
+    """From a `model.pt`, whose names are exactly the model's."""
+    weights = content.pop("weights", None)
     if not isinstance(weights, dict):
-        raise CheckpointError(f"{path}: holds no trained model; finish the training first")
-    if differences := _differences(model.state_dict(), weights):
-        shown = "; ".join(differences[:_NAMED_KEYS])
-        more = len(differences) - _NAMED_KEYS
+        raise CheckpointError("holds no trained model; finish the training first")
+    expected = model.state_dict()
+    fit = Fit(Table((), weights), {key: key for key in expected if key in weights})
+    if found_amiss := differences(expected, fit) + [f"{key} is unexpected" for key in fit.extra]:
         raise CheckpointError(
-            f"{path}: trained as another architecture ({content.get('model', 'unknown')}): {shown}"
-            + (f"; and {more} more" if more > 0 else "")
-            + "; train again, or set model and model_args to what they were"
+            f"trained as another architecture ({content.get('model', 'unknown')}): "
+            f"{shorten(found_amiss)}; train again, or set model and model_args to what they were"
         )
-    for name, value in weights.items():
-        if not torch.isfinite(value).all():
-            raise CheckpointError(f"{path}: {name} has NaN or infinite values; train again")
-    model.load_state_dict(weights)
-    return content
+    _require_same_normalization(model, weights)
+    chosen = {key: weights[key] for key in fit.names}
+    values, notes = to_model_values(chosen, expected, "train again")
+    _put(values, model)
+    return LoadedWeights(content, notes)
 
 
-def _is_state_dict(found: Any) -> bool:
-    return (
-        isinstance(found, dict)
-        and len(found) > 0
-        and all(isinstance(value, Tensor) for value in found.values())
-    )
+def _load_foreign(model: nn.Module, found: Any) -> LoadedWeights:
+    """From whatever data a file holds."""
+    normalized = isinstance(getattr(model, "normalize", None), Normalize)
+    if normalized and not (isinstance(found, dict) and "normalize.running_mean" in found):
+        model = model.get_submodule("model")
+    expected = {k: v for k, v in model.state_dict().items() if isinstance(v, Tensor)}
+    fit = find_fit(expected, found)
+    chosen = {ours: fit.table.values[theirs] for ours, theirs in fit.names.items()}
+    _require_same_normalization(model, chosen)
+    values, changes = to_model_values(chosen, expected, "give those of an earlier epoch")
+    for first, second in tied_pairs(expected):
+        if {first, second} <= values.keys() and not torch.equal(values[first], values[second]):
+            raise CheckpointError(
+                f"{first} and {second} are one tensor in the model and two in the file; set model "
+                "and model_args to what these weights were made with"
+            )
+    _put(values, model)
+    return LoadedWeights({}, [*notes_of(expected, fit), *changes])
 
 
-def _differences(expected: dict[str, Tensor], found: dict[str, Any]) -> list[str]:
-    """What keeps `found` from being loaded, one sentence per key."""
-    missing = [f"{key} is missing" for key in expected if key not in found]
-    unexpected = [f"{key} is unexpected" for key in found if key not in expected]
-    reshaped = [
-        f"{key} is {_shape(found[key])}, expected {_shape(value)}"
-        for key, value in expected.items()
-        if key in found and _shape(found[key]) != _shape(value)
-    ]
-    return missing + unexpected + reshaped
+def _put(values: dict[str, Tensor], model: nn.Module) -> None:
+    try:
+        model.load_state_dict(values, strict=False)
+    except Exception as error:  # a model may have a load_state_dict of its own
+        reason = " ".join(str(error).split())
+        raise CheckpointError(f"the model's load_state_dict() fails: {reason}") from error
 
 
-def _shape(value: Any) -> str:
-    return str(list(value.shape)) if isinstance(value, Tensor) else type(value).__name__
+def _require_same_normalization(model: nn.Module, weights: dict[str, Any]) -> None:
+    """Of a model trained here: `data.mean` and `data.std` are as they were then."""
+    if not isinstance(normalize := getattr(model, "normalize", None), Normalize):
+        return
+    for name, value in normalize.state_dict().items():
+        if not torch.equal(weights.get(f"normalize.{name}", value), value):
+            raise CheckpointError(
+                "trained with another data.mean or data.std; set them to what they were"
+            )

@@ -50,7 +50,8 @@ def import_weights(job: Job) -> None:
     if not ranks_from_environment().first:
         return
     path, model = brought_weights(job), job.model()
-    load_weights(model, path)
+    for note in load_weights(model, path).notes:
+        job.say(note)
     check_supported(model, job.dataset.shape)
     right = accuracy(model, job.dataset.validation)
     named_by = "--checkpoint" if job.by_option or job.weights is None else "weights"
