@@ -112,8 +112,12 @@ class QuantizeConfig:
     """How an activation's range is chosen: its maximum, or the clip of least squared error."""
     bias_correction: bool = True
     """Let biases take back what rounding shifts each channel by, on calibration images."""
+    equalize: bool = True
+    """Bring channels of a tensor to like size, in float, where logits on held out images gain."""
     calibration_images: int = _at_least(1, 1024)
     """Drawn from the training split."""
+    max_drop: float | None = _at_least(0.0, None)
+    """Points that int8 may lose of the float accuracy before it is an error; None never is."""
     seed: int = _at_least(0, 0, SEED_MAX)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -12,18 +12,68 @@ import torch
 from torch import fx, nn
 
 from cnnaccel.config import QuantizeConfig
-from cnnaccel.errors import DataError
+from cnnaccel.errors import DataError, GraphError, ModelError
 from cnnaccel.ir import golden
 from cnnaccel.ir.graph import Graph
 from cnnaccel.quant.bias import correct_biases
 from cnnaccel.quant.canonical import CanonicalModel, canonicalize
+from cnnaccel.quant.equalize import equalized
 from cnnaccel.quant.frontend import Shape, quiet_torch
 from cnnaccel.quant.lower import lower
 from cnnaccel.quant.quantizer import EngineQuantizer, fused_clamp
+from cnnaccel.quant.survey import drop_dead, drop_provable, survey
 
 Images = npt.NDArray[np.uint8]
+FloatArray = npt.NDArray[np.float64]
+Progress = Callable[[int], None]
 _BATCH = 64
 _BIAS_IMAGES = 256
+_LEAST_GAIN_DB = 0.5
+"""Equalization is kept where the logits gain this much: less is noise."""
+_MOST_HELD_OUT = 128
+_LEAST_TO_DIVIDE = 16
+_MOST_DB = 200.0
+
+
+@dataclass(frozen=True)
+class ImageSets:
+    """Images uint8[N, C, H, W] of the training split, by what they are for."""
+
+    calibration: Images
+    """Ranges of activations, and means for the biases."""
+    survey: Images
+    """Which inputs are always 0, and how great channels become; calibration's are among them."""
+    held_out: Images
+    """Whether equalization is kept; none of the others is among them."""
+
+    @staticmethod
+    def of(images: Images) -> ImageSets:
+        """Calibration images alone, divided: a quarter, at most 128, of 16 or more is held out."""
+        aside = min(len(images) // 4, _MOST_HELD_OUT) if len(images) >= _LEAST_TO_DIVIDE else 0
+        kept = images[: len(images) - aside]
+        return ImageSets(kept, kept, images[len(images) - aside :])
+
+    def work(self, config: QuantizeConfig) -> int:
+        """How many images `quantize` looks at, one of two passes counted twice."""
+        passes = 2 if config.equalize and len(self.held_out) else 1
+        return len(self.survey) + passes * len(self.calibration)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What equalization came to. SQNR of the logits in dB, on images held out of calibration."""
+
+    images: int
+    plain_db: float | None
+    """None where no integer graph can hold the network as it is."""
+    equalized_db: float | None
+    """None where it was not tried, or did not work: switched off, or beyond float32."""
+    kept: bool
+
+    @property
+    def logits_db(self) -> float | None:
+        """Of the graph that was kept."""
+        return self.equalized_db if self.kept else self.plain_db
 
 
 @dataclass(frozen=True)
@@ -31,30 +81,91 @@ class Quantized:
     """The integer graph beside the float model it came from."""
 
     graph: Graph
-    weight_scales: dict[str, npt.NDArray[np.float64]]
+    weight_scales: dict[str, FloatArray]
     canonical: CanonicalModel
+    """What was quantized: without dead weights, and equalized if that was kept."""
+    trial: Trial | None = None
+    """None where no image was held out."""
+    dropped_weights: int = 0
+    """Weights on inputs that are always 0, which became 0."""
 
 
 def quantize(
     model: nn.Module,
     name: str,
-    calibration: Images,
+    images: Images | ImageSets,
     config: QuantizeConfig,
-    on_batch: Callable[[int], None] = lambda done: None,
+    on_batch: Progress = lambda done: None,
 ) -> Quantized:
-    """Quantize a trained model with calibration images uint8[N, C, H, W].
+    """Quantize a trained model with images uint8[N, C, H, W], divided by `ImageSets.of` if not yet.
 
-    `on_batch` is told how many images have been seen.
+    With `equalize` and images held out, the network is quantized as it is and with its channels
+    equalized, and what has the better logits on those images is kept. `on_batch` is told how many
+    images have been looked at, of `ImageSets.work`.
 
     Raises:
         ModelError: unsupported layers, or values that are not finite.
         DataError: no calibration images.
         GraphError: no integer graph can hold this network.
     """
-    if len(calibration) == 0:
+    sets = images if isinstance(images, ImageSets) else ImageSets.of(images)
+    if len(sets.calibration) == 0:
         raise DataError("no calibration images; set quantize.calibration_images to 1 or more")
-    channels, rows, columns = calibration.shape[1:]
+    channels, rows, columns = sets.calibration.shape[1:]
     canonical = canonicalize(model, (channels, rows, columns))
+    per_channel = config.weights == "per_channel"
+    dropped = drop_provable(canonical)
+    found = survey(canonical, sets.survey, on_batch)
+    dropped += drop_dead(canonical, found, per_channel)
+
+    def attempt(which: CanonicalModel, number: int) -> Quantized:
+        before = len(sets.survey) + number * len(sets.calibration)
+        return _calibrated(which, name, sets.calibration, config, lambda n: on_batch(before + n))
+
+    if not (config.equalize and len(sets.held_out)):
+        kept = attempt(canonical, 0)
+        trial = _trial(kept, None, canonical, sets.held_out)
+    else:
+        plain, error = _or_error(lambda: attempt(canonical, 0))
+        other = equalized(canonical, found, per_channel)
+        second = None if other is None else _or_error(lambda: attempt(other, 1))[0]
+        trial = _trial(plain, second, canonical, sets.held_out)
+        if (chosen := second if trial and trial.kept else plain) is None:
+            assert error is not None
+            raise error
+        kept = chosen
+    return replace(kept, trial=trial, dropped_weights=dropped)
+
+
+def _or_error(
+    attempt: Callable[[], Quantized],
+) -> tuple[Quantized | None, ModelError | GraphError | None]:
+    try:
+        return attempt(), None
+    except (ModelError, GraphError) as error:
+        return None, error
+
+
+def _trial(
+    plain: Quantized | None, second: Quantized | None, canonical: CanonicalModel, images: Images
+) -> Trial | None:
+    if len(images) == 0:
+        return None
+    exact = float_logits(canonical, images)
+    before = None if plain is None else logits_sqnr(plain.graph, images, exact)
+    after = None if second is None else logits_sqnr(second.graph, images, exact)
+    kept = after is not None and (before is None or after >= before + _LEAST_GAIN_DB)
+    return Trial(len(images), before, after, kept)
+
+
+def _calibrated(
+    canonical: CanonicalModel,
+    name: str,
+    calibration: Images,
+    config: QuantizeConfig,
+    on_batch: Progress,
+) -> Quantized:
+    """A canonical model as it is: scales from the calibration images, then integers."""
     with quiet_torch(), torch.no_grad():
         from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
@@ -77,6 +188,30 @@ def check_supported(model: nn.Module, shape: Shape) -> None:
     canonicalize(model, shape)
 
 
+def float_logits(canonical: CanonicalModel, images: Images) -> FloatArray:
+    """float64[N, K, P, Q]: the output of the float graph."""
+    with torch.no_grad():
+        parts = [
+            canonical.module(canonical.prepare_input(torch.from_numpy(images[at : at + _BATCH])))
+            for at in range(0, len(images), _BATCH)
+        ]
+    logits: FloatArray = torch.cat(parts).double().numpy()
+    return logits
+
+
+def logits_sqnr(graph: Graph, images: Images, exact: FloatArray) -> float:
+    """Signal to quantization noise of the graph's output in dB, at most 200."""
+    found = golden.run(graph, images).astype(np.float64) * graph.output.scale
+    level = decibels(exact, found - exact)
+    return min(level, _MOST_DB) if np.isfinite(level) or level > 0 else -_MOST_DB
+
+
+def decibels(signal: FloatArray, noise: FloatArray) -> float:
+    """10 log10 of the ratio of the sums of squares; infinite where either is 0."""
+    power, error = float((signal**2).sum()), float((noise**2).sum())
+    return 10 * float(np.log10(power / error)) if error and power else float("inf")
+
+
 def layer_sqnr(quantized: Quantized, images: Images) -> dict[str, float]:
     """Signal to quantization noise per tensor, in dB: 10 log10(sum x^2 / sum (x - q*scale)^2).
 
@@ -90,8 +225,7 @@ def layer_sqnr(quantized: Quantized, images: Images) -> dict[str, float]:
         if name in floats and not (name == "image" and quantized.graph.input_table is None):
             exact = floats[name].double().numpy()
             noise = exact - integers[name].astype(np.float64) * spec.scale
-            power, error = float((exact**2).sum()), float((noise**2).sum())
-            result[name] = 10 * np.log10(power / error) if error and power else float("inf")
+            result[name] = decibels(exact, noise)
     return result
 
 

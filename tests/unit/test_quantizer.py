@@ -14,7 +14,7 @@ from cnnaccel.config import QuantizeConfig
 from cnnaccel.errors import DataError, ModelError
 from cnnaccel.ir.graph import Conv2d, Depthwise, Graph
 from cnnaccel.ir.storage import save_graph
-from cnnaccel.quant.ptq import layer_sqnr, quantize
+from cnnaccel.quant.ptq import ImageSets, layer_sqnr, quantize
 from cnnaccel.quant.quantizer import ActivationObserver, WeightObserver
 from tests.unit.networks import Net, Shape, network, pixels, randomized
 
@@ -178,8 +178,14 @@ def test_the_options_matter_and_reach_the_graph(tmp_path: Path) -> None:
 
 def test_progress_and_batches() -> None:
     seen: list[int] = []
-    quantize(small(), "small", pixels(IMAGE, 130), QuantizeConfig(), seen.append)
-    assert seen == [64, 128, 130]
+    config = QuantizeConfig(equalize=False)
+    quantize(small(), "small", pixels(IMAGE, 130), config, seen.append)
+    assert seen == [32, 64, 96, 98, 98 + 64, 98 + 98]
+    seen.clear()
+    images, config = pixels(IMAGE, 130), QuantizeConfig()
+    quantize(small(), "small", images, config, seen.append)
+    assert seen == [32, 64, 96, 98, 98 + 64, 98 + 98, 98 + 98 + 64, 3 * 98]
+    assert seen[-1] == ImageSets.of(images).work(config)
 
 
 def test_no_images() -> None:
