@@ -36,6 +36,10 @@ class GraphError(CnnaccelError):
     """An integer graph that breaks its own contract."""
 
 
+class AccuracyError(CnnaccelError):
+    """An int8 network that loses more accuracy than the configuration allows."""
+
+
 class ProgramError(CnnaccelError):
     """A field out of its range, a layer without a mapping, or bytes that are no program."""
 

@@ -33,7 +33,8 @@ def train(resume: bool, **where: Any) -> None:
 @configured
 @takes_weights
 @reads_stages
-def quantize(**where: Any) -> None:
+@click.option("--sensitivity", is_flag=True, help="Also say what each layer costs.")
+def quantize(sensitivity: bool, **where: Any) -> None:
     """Quantize the trained network of CONFIG to an int8 graph.
 
     \b
@@ -44,7 +45,7 @@ def quantize(**where: Any) -> None:
 
     job = make_job(**where, thorough=True)
     with job.lock():
-        stage.import_and_quantize(job)
+        stage.import_and_quantize(job, sensitivity)
 
 
 @click.command()

@@ -109,7 +109,7 @@ def quantize_inputs(job: Job) -> Inputs:
         **data_inputs(job, "quantize"),
         **section("quantize", job.config.quantize),
         **_versions("torch", "torchao", "numpy"),
-        **_package("quant", "ir"),
+        **_package("quant", "ir", "pipeline/accuracy"),
     }
 
 

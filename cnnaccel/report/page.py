@@ -9,7 +9,7 @@ from cnnaccel.ir.graph import macs, parameter_bytes
 from cnnaccel.report import charts, confusion, drawing, precision, speed
 from cnnaccel.report.blocks import Block, Cell, Missing, Section, Tile, bar, picture, table
 from cnnaccel.report.findings import Evaluation, Findings, Training
-from cnnaccel.report.quantization import QuantizationReport
+from cnnaccel.report.quantization import SENSITIVITY_COLUMNS, QuantizationReport
 from cnnaccel.report.templates import render
 from cnnaccel.report.warnings import warnings
 
@@ -101,8 +101,9 @@ def _accuracy(found: Findings) -> Section:
     blocks = [
         Block(
             "The same network at every level", "named in each row", (levels,),
-            notes=("Below float all levels compute the same integers, compared with == over "
-                   "every value.",),
+            notes=(*(f"Warning: {text}." for text in found.quantization.warnings),
+                   "Below float all levels compute the same integers, compared with == over "
+                   "every value."),
         )
     ]  # fmt: skip
     if found.evaluation is not None:
@@ -231,11 +232,29 @@ def _quantization(found: Findings) -> Section:
                 f"cnnaccel quantize, {report.options}; SQNR of golden against the float network, "
                 "on the first calibration images",
                 (table("Scales and shifts", [*columns, "SQNR, dB"], rows),),
-                notes=(f"{report.size()}.", "Ranges are over the output channels of a layer."),
+                notes=(
+                    f"{report.size()}.",
+                    "Ranges are over the output channels of a layer.",
+                    *(f"{remark[0].upper()}{remark[1:]}." for remark in report.remarks()),
+                ),
             ),
+            *_sensitivity(found),
         ),
         speed.missing(found, "quantize"),
     )
+
+
+def _sensitivity(found: Findings) -> list[Block]:
+    """What each layer costs, where that was measured."""
+    return [
+        Block(
+            "What each layer costs",
+            found.aged("quantize", "cnnaccel quantize --sensitivity, a simulation in float"),
+            (table("Sensitivity", list(SENSITIVITY_COLUMNS), one.rows()),),
+            notes=(f"{one.title()[0].upper()}{one.title()[1:]}.",),
+        )
+        for one in found.quantization.measured_layers()
+    ]
 
 
 def _noise(decibels: str) -> str | Cell:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from cnnaccel.compiler.estimate import Estimate
 from cnnaccel.compiler.explore import Exploration
 from cnnaccel.report.activity import UNITS, Recorded
+from cnnaccel.report.quantization import Sensitivity
 from cnnaccel.report.roof import roof_of
 
 matplotlib.use("Agg")
@@ -42,6 +43,22 @@ def sqnr(values: Mapping[str, float], path: Path) -> None:
     axis.invert_yaxis()
     axis.set(xlabel="signal to quantization noise, dB")
     axis.grid(axis="x", alpha=0.3)
+    _save(figure, path)
+
+
+def sensitivity(found: Sensitivity, path: Path) -> None:
+    """What the logits gain with one layer in float, and have with it alone in int8."""
+    names = [row.layer for row in found.layers]
+    figure, (left, right) = plt.subplots(
+        1, 2, figsize=(12, 1.2 + 0.28 * len(names)), layout="constrained", sharey=True
+    )
+    left.barh(names, [row.gain_db for row in found.layers])
+    left.set(xlabel=f"gain with this layer in float, dB over {found.int8_db:.1f}")
+    right.barh(names, [row.alone_db for row in found.layers], color="tab:orange")
+    right.set(xlabel="this layer alone in int8, dB")
+    left.invert_yaxis()
+    for axis in (left, right):
+        axis.grid(axis="x", alpha=0.3)
     _save(figure, path)
 
 

@@ -34,6 +34,85 @@ class LayerRow:
 
 
 @dataclass(frozen=True)
+class Equalization:
+    """What came of equalizing channels. SQNR of the logits in dB, on held out images."""
+
+    images: int
+    plain_db: float | None
+    """None where no integer graph can hold the network as it is."""
+    equalized_db: float | None
+    """None where it was not tried, or did not work."""
+    kept: bool
+
+    @property
+    def logits_db(self) -> float | None:
+        """Of the graph that was kept."""
+        return self.equalized_db if self.kept else self.plain_db
+
+    def remark(self) -> str:
+        """What became of it, in one line."""
+        plain, other = (
+            "none" if level is None else f"{level:.1f} dB"
+            for level in (self.plain_db, self.equalized_db)
+        )
+        where = f"on {self.images} images that calibration has not seen"
+        if self.equalized_db is None:
+            return f"channels not equalized: logits have {plain} {where}"
+        verdict = "kept" if self.kept else "not kept"
+        return f"channels equalized, {verdict}: logits had {plain} without, {other} with, {where}"
+
+
+@dataclass(frozen=True)
+class SensitivityRow:
+    """What one layer costs. SQNR of the logits in dB."""
+
+    layer: str
+    kind: str
+    alone_db: float
+    """This layer in int8, all others in float."""
+    without_db: float
+    """This layer in float, all others in int8."""
+    gain_db: float
+    """Of `without_db` over all layers in int8."""
+    accuracy: float
+    """With this layer in float; a share of the images."""
+
+
+@dataclass(frozen=True)
+class Sensitivity:
+    """One layer at a time in float, on held out images."""
+
+    images: int
+    float_accuracy: float
+    int8_accuracy: float
+    int8_db: float
+    layers: tuple[SensitivityRow, ...]
+
+    def title(self) -> str:
+        """What all rows are compared with."""
+        return (
+            f"one layer at a time in float; all in int8: {self.int8_db:.1f} dB, "
+            f"{self.int8_accuracy:.2%} of {self.images} held out images, float "
+            f"{self.float_accuracy:.2%}"
+        )
+
+    def rows(self) -> list[list[str]]:
+        """As texts, under `SENSITIVITY_COLUMNS`."""
+        return [
+            [row.layer, row.kind, f"{row.alone_db:.1f}", f"{row.without_db:.1f}",
+             f"{row.gain_db:+.1f}", f"{row.accuracy:.2%}"]
+            for row in self.layers
+        ]  # fmt: skip
+
+    def table(self) -> Table:
+        """For the terminal."""
+        return table(self.title(), list(SENSITIVITY_COLUMNS), self.rows())
+
+
+SENSITIVITY_COLUMNS = ("layer", "made by", "alone, dB", "without, dB", "gain, dB", "accuracy")
+
+
+@dataclass(frozen=True)
 class QuantizationReport:
     """What quantizing cost and gained. Accuracies and agreement are shares of the test images."""
 
@@ -47,12 +126,37 @@ class QuantizationReport:
     float_bytes: int
     int8_bytes: int
     host_normalizes: bool
+    equalization: Equalization | None = None
+    """None where no image was left to hold out."""
+    dropped_weights: int = 0
+    warnings: tuple[str, ...] = ()
+    """What is wrong with the accuracy, and what to try."""
+    sensitivity: Sensitivity | None = None
+    """None where it was not asked for."""
+
+    @property
+    def points(self) -> float:
+        """What int8 gains over float, in points."""
+        return 100 * (self.int8_accuracy - self.float_accuracy)
+
+    def remarks(self) -> list[str]:
+        """What was done to the network before its scales were found, a line each."""
+        found = [] if self.equalization is None else [self.equalization.remark()]
+        if self.dropped_weights:
+            found.append(f"{self.dropped_weights:,} weights on inputs that are always 0 left out")
+        if self.host_normalizes:
+            found.append("the host normalises pixels through a table: a padded layer reads them")
+        return found
+
+    def measured_layers(self) -> list[Sensitivity]:
+        """The sensitivity, where there is one."""
+        return [] if self.sensitivity is None else [self.sensitivity]
 
     def headline(self) -> str:
         """The result in one line."""
         return (
             f"float {self.float_accuracy:.2%}, int8 {self.int8_accuracy:.2%} "
-            f"({100 * (self.int8_accuracy - self.float_accuracy):+.2f} points), "
+            f"({self.points:+.2f} points), "
             f"same answer on {self.agreement:.2%} of {self.test_images:,} test images"
         )
 
@@ -99,6 +203,36 @@ def from_json(document: Any) -> QuantizationReport:
         float_bytes=int(document["float_bytes"]),
         int8_bytes=int(document["int8_bytes"]),
         host_normalizes=bool(document["host_normalizes"]),
+        equalization=_equalization(document.get("equalization")),
+        dropped_weights=int(document.get("dropped_weights", 0)),
+        warnings=tuple(str(text) for text in document.get("warnings", ())),
+        sensitivity=_sensitivity(document.get("sensitivity")),
+    )
+
+
+def _equalization(value: Any) -> Equalization | None:
+    if value is None:
+        return None
+    plain, other = (
+        None if value[key] is None else float(value[key]) for key in ("plain_db", "equalized_db")
+    )
+    return Equalization(int(value["images"]), plain, other, bool(value["kept"]))
+
+
+def _sensitivity(value: Any) -> Sensitivity | None:
+    if value is None:
+        return None
+    levels = ("alone_db", "without_db", "gain_db", "accuracy")
+    rows = [
+        SensitivityRow(str(row["layer"]), str(row["kind"]), *(float(row[key]) for key in levels))
+        for row in value["layers"]
+    ]
+    return Sensitivity(
+        int(value["images"]),
+        float(value["float_accuracy"]),
+        float(value["int8_accuracy"]),
+        float(value["int8_db"]),
+        tuple(rows),
     )
 
 

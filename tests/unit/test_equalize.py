@@ -129,7 +129,7 @@ def test_what_float32_cannot_hold_is_not_equalized() -> None:
     canonical = canonicalize(model, (1, 4, 4))
     classes = Classes.of(canonical.module)
     s = np.ones(classes.count)
-    s[classes.by_node["conv2d"][0]] = 1e-42
+    s[(set(range(classes.count)) - set(classes.fixed.tolist())).pop()] = 1e-42
     assert rescaled(canonical, classes, s) is None
 
 

@@ -1,0 +1,264 @@
+"""What `quantize` does once the weights are there: the integer graph, and what it cost in accuracy.
+
+All images that decide anything are of the training split; test images are only counted.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cnnaccel.config import QuantizeConfig
+from cnnaccel.errors import AccuracyError
+from cnnaccel.ir import golden
+from cnnaccel.ir.graph import Graph, parameter_bytes
+from cnnaccel.ir.storage import save_graph
+from cnnaccel.pipeline.job import Job, draw, write_results
+from cnnaccel.report.distributions import FILE as DISTRIBUTIONS
+from cnnaccel.report.progress import counter, duration, step, working
+from cnnaccel.report.quantization import (
+    Equalization,
+    QuantizationReport,
+    Sensitivity,
+    SensitivityRow,
+    layer_rows,
+)
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from cnnaccel.nn.data import Dataset, Split
+    from cnnaccel.quant.ptq import ImageSets, Quantized
+
+WARN_POINTS = 1.0
+"""int8 that loses more of the float accuracy is worth a warning."""
+WARN_DB = 15.0
+"""Logits with less are too, whatever the test images say: in trials 12 to 16 dB cost up to a point,
+5 dB a quarter of all answers."""
+_SQNR_IMAGES = 64
+_NOISE_IMAGES = 64
+
+
+def images_of_size(most: int, pixels: int, shape: tuple[int, int, int]) -> int:
+    """`most` images, or as many as have so many pixels together, but at least 16."""
+    return max(16, min(most, pixels // (shape[1] * shape[2])))
+
+
+def divide(data: Dataset, config: QuantizeConfig) -> tuple[ImageSets, Split]:
+    """The images that quantization looks at, and labelled ones that calibration has not seen.
+
+    What is held out is of the training split; where calibration leaves too few, validation images
+    follow. How many depends on the size of the images, so that ResNet-50 ends as well.
+    """
+    from cnnaccel.nn.data import Split
+    from cnnaccel.quant.ptq import ImageSets
+
+    train, validation = data.train, data.validation
+    order = np.random.default_rng(config.seed).permutation(len(train))
+    chosen, rest = order[: config.calibration_images], order[config.calibration_images :]
+    labelled = images_of_size(256, 1 << 20, data.shape)
+    mine, others = train.take(rest[:labelled]), validation
+    aside = Split(
+        np.concatenate([mine.images, others.images])[:labelled],
+        np.concatenate([mine.labels, others.labels])[:labelled],
+    )
+    held_out = images_of_size(128, 1 << 19, data.shape)
+    further = max(0, images_of_size(1024, 1 << 22, data.shape) - len(chosen))
+    surveyed = np.concatenate([chosen, rest[held_out : held_out + further]])
+    sets = ImageSets(
+        calibration=train.images[np.sort(chosen)],
+        survey=train.images[np.sort(surveyed)],
+        held_out=aside.images[:held_out],
+    )
+    return sets, aside
+
+
+def quantize_model(
+    job: Job, model: nn.Module, inputs: dict[str, Any], sensitive: bool = False
+) -> None:
+    """Quantize a network that has its weights, measure the result and write the stage.
+
+    sensitive: also what each layer costs.
+
+    Raises:
+        AccuracyError: int8 loses more than `quantize.max_drop`; an earlier result stays.
+    """
+    from cnnaccel.nn.evaluate import predict_logits
+    from cnnaccel.quant import ptq
+    from cnnaccel.quant.distributions import distributions
+
+    config, data = job.config.quantize, job.dataset
+    sets, aside = divide(data, config)
+    with counter(job.console, "quantizing", sets.work(config)) as progress:
+        quantized = ptq.quantize(model, job.config.name, sets, config, progress)
+    graph, calibration = quantized.graph, sets.calibration
+    with working(job.console, f"the float network on {len(data.test):,} test images"):
+        float_predictions = golden.predictions(predict_logits(model, data.test.images))
+    int8_predictions = golden_predictions(job, graph)
+    with working(job.console, "measuring the noise of every layer"):
+        sqnr = ptq.layer_sqnr(quantized, calibration[:_SQNR_IMAGES])
+        counted = distributions(quantized, calibration)
+    report = QuantizationReport(
+        network=job.config.name,
+        options=f"weights {config.weights}, requantize {config.requantize}, {config.observer} "
+        f"observer, {len(calibration)} calibration images",
+        layers=layer_rows(graph, quantized.weight_scales, sqnr),
+        test_images=len(data.test),
+        float_accuracy=float((float_predictions == data.test.labels).mean()),
+        int8_accuracy=float((int8_predictions == data.test.labels).mean()),
+        agreement=float((float_predictions == int8_predictions).mean()),
+        float_bytes=4 * sum(p.numel() for p in model.parameters()),
+        int8_bytes=sum(map(parameter_bytes, graph.layers)),
+        host_normalizes=graph.input_table is not None,
+        equalization=_equalization(quantized),
+        dropped_weights=quantized.dropped_weights,
+    )
+    if sensitive:
+        report = dataclasses.replace(report, sensitivity=_sensitivity(job, quantized, aside))
+    report = dataclasses.replace(report, warnings=_warnings(job, quantized, report, aside))
+    _check_drop(config, report)
+    stage = job.workspace.stage("quantize")
+    with stage.write(inputs) as folder:
+        save_graph(graph, folder)
+        report.write(folder)
+        text = json.dumps(dataclasses.asdict(counted), separators=(",", ":"))
+        (folder / DISTRIBUTIONS).write_text(text + "\n", encoding="utf-8")
+        draw("sqnr", sqnr, folder / "sqnr.png")
+        if report.sensitivity is not None:
+            draw("sensitivity", report.sensitivity, folder / "sensitivity.png")
+        write_results(folder, report.headline(), classes=list(data.classes), **_results(report))
+    _say(job, report, str(stage.folder / "report.md"))
+
+
+def golden_predictions(job: Job, graph: Graph) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """int64[N]: what the golden executor takes each test image for."""
+    images = job.dataset.test.images
+    parts = []
+    with counter(job.console, "golden", len(images)) as progress:
+        for chunk, values in golden.run_chunks(graph, images):
+            parts.append(golden.predictions(values))
+            progress(chunk.stop)
+    return np.concatenate(parts)
+
+
+def _equalization(quantized: Quantized) -> Equalization | None:
+    trial = quantized.trial
+    return None if trial is None else Equalization(**dataclasses.asdict(trial))
+
+
+def _results(report: QuantizationReport) -> dict[str, Any]:
+    equalization = report.equalization
+    return {
+        "float_accuracy": report.float_accuracy,
+        "int8_accuracy": report.int8_accuracy,
+        "equalization": None if equalization is None else dataclasses.asdict(equalization),
+        "dropped_weights": report.dropped_weights,
+        "warnings": list(report.warnings),
+    }
+
+
+def _say(job: Job, report: QuantizationReport, place: str) -> None:
+    job.console.print(report.table())
+    if report.sensitivity is not None:
+        job.console.print(report.sensitivity.table())
+    for remark in report.remarks():
+        job.say(remark)
+    job.say(report.headline())
+    job.say(f"{report.size()}; {place}")
+    for warning in report.warnings:
+        job.say(f"warning: {warning}")
+
+
+# ---- where accuracy goes ------------------------------------------------------------------------
+
+
+def _warnings(
+    job: Job, quantized: Quantized, report: QuantizationReport, aside: Split
+) -> tuple[str, ...]:
+    """One text, or none: that int8 is bad, where that begins, and what to try."""
+    config, equalization = job.config.quantize, report.equalization
+    logits_db = None if equalization is None else equalization.logits_db
+    noisy = logits_db is not None and logits_db < WARN_DB
+    limit = WARN_POINTS if config.max_drop is None else min(WARN_POINTS, config.max_drop)
+    dropped = report.points < -limit - 1e-9
+    if not (dropped or noisy):
+        return ()
+    found = []
+    if dropped:
+        found.append(
+            f"int8 is {-report.points:.2f} points below float, {report.int8_accuracy:.2%} "
+            f"instead of {report.float_accuracy:.2%}"
+        )
+    if noisy:
+        found.append(f"the logits have {logits_db:.1f} dB of signal to quantization noise")
+    tips = "; ".join(_advice(config, report))
+    text = f"{', and '.join(found)}. {_where(job, quantized, aside)}. Try, in this order: {tips}"
+    return (text,)
+
+
+def _where(job: Job, quantized: Quantized, aside: Split) -> str:
+    """The first layer where noise breaks in, in words."""
+    from cnnaccel.quant import noise
+
+    names, images = noise.layers_that_round(quantized), aside.images[:_NOISE_IMAGES]
+    with counter(job.console, "where noise breaks in", len(names)) as progress:
+        first = noise.first_noisy(noise.alone(quantized, images, progress))
+    kinds = {layer.name: type(layer).__name__ for layer in quantized.graph.layers}
+    kind = kinds.get(first.layer, "host table")
+    return (
+        f"Noise breaks in at layer '{first.layer}' ({kind}): with that one alone in int8 the "
+        f"logits have {first.alone_db:.1f} dB"
+    )
+
+
+def _advice(config: QuantizeConfig, report: QuantizationReport) -> list[str]:
+    """What is not so yet, what helps most first."""
+    tips = []
+    if not config.equalize:
+        tips.append("quantize.equalize: true")
+    if config.weights == "per_tensor":
+        tips.append("quantize.weights: per_channel")
+    if config.requantize == "shift":
+        tips.append("quantize.requantize: multiplier")
+    tips.append(f"more than {config.calibration_images} quantize.calibration_images")
+    other = "minmax" if config.observer == "histogram" else "histogram"
+    tips.append(f"quantize.observer: {other}")
+    if report.sensitivity is None:
+        tips.append("`cnnaccel quantize CONFIG --sensitivity`, which says what each layer costs")
+    return tips
+
+
+def _check_drop(config: QuantizeConfig, report: QuantizationReport) -> None:
+    if config.max_drop is not None and report.points < -config.max_drop - 1e-9:
+        raise AccuracyError(
+            f"{' '.join(report.warnings)}\nquantize.max_drop allows {config.max_drop:g} points; "
+            "nothing was written, an earlier result is as it was"
+        )
+
+
+def _sensitivity(job: Job, quantized: Quantized, aside: Split) -> Sensitivity:
+    from cnnaccel.quant import noise
+
+    names = noise.layers_that_round(quantized)
+    kinds = {layer.name: type(layer).__name__ for layer in quantized.graph.layers}
+    started = time.perf_counter()
+    with step(job.console, "sensitivity", "") as tell:
+        found = noise.sensitivity(
+            quantized,
+            aside.images,
+            aside.labels,
+            lambda done: tell(f"layer {done} of {len(names)}, {names[done - 1]}"),
+        )
+    seconds = time.perf_counter() - started
+    job.say(
+        f"sensitivity: {len(names)} layers on {found.images} held out images, {duration(seconds)}"
+    )
+    rows = tuple(
+        SensitivityRow(kind=kinds.get(row.layer, "host table"), **dataclasses.asdict(row))
+        for row in found.layers
+    )
+    return Sensitivity(found.images, found.float_accuracy, found.int8_accuracy, found.int8_db, rows)
