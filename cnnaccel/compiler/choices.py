@@ -10,14 +10,15 @@ import itertools
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 
-from cnnaccel.compiler.isa import Base, Compute, Load
+from cnnaccel.compiler.blocks import apart
+from cnnaccel.compiler.isa import Base
 from cnnaccel.compiler.tasks import Task, Tensor
 from cnnaccel.compiler.tiling import (
     ISSUE_CYCLES,
     PIPELINE_CYCLES,
-    SPREAD,
     Buffers,
     Cut,
+    Moved,
     Situation,
     Slots,
     Tiling,
@@ -28,8 +29,8 @@ from cnnaccel.compiler.tiling import (
     round_up,
     sizes,
     under,
-    unfold_cycles,
 )
+from cnnaccel.compiler.traffic import Flow, Sources, results_flow, weights_flow
 from cnnaccel.hardware import HardwareConfig
 
 _ALONE = 0.5
@@ -71,16 +72,18 @@ def shape_of(task: Task, tensors: Mapping[str, Tensor]) -> Hashable:
 
 
 @dataclass(frozen=True)
-class _Flow:
-    """What passes through a buffer, over all pieces of a task."""
+class _Amount:
+    """What a cut computes and moves."""
 
-    words: int
-    """Of one buffer."""
-    pieces: int
-    cycles: float
-    """Of the bus, or of the unit that unfolds."""
-    dram_bytes: int
-    instructions: int
+    compute: float
+    """Cycles of all instructions of compute."""
+    sources: tuple[Flow, ...]
+    """Of those in DRAM."""
+    weights: Flow | None
+    """None where they are resident."""
+    results: Flow | None
+    """None where they stay on the chip."""
+    moved: Moved
 
 
 class _Choices:
@@ -96,7 +99,12 @@ class _Choices:
         self.hardware, self.task, self.situation = hardware, task, situation
         self.work = task.work
         self.sources = [tensors[view.tensor] for view in task.reads]
-        self.width = hardware.input_lanes
+        self.target = tensors[task.target.tensor]
+        self.streamed = [
+            Sources(hardware, task, number, tensor)
+            for number, tensor in enumerate(self.sources)
+            if not situation.sources[number]
+        ]
         self.speed = hardware.dram_bytes_per_cycle
         self.latency = hardware.dram_latency_cycles
         self.unit = region_unit(hardware)
@@ -104,6 +112,8 @@ class _Choices:
         self.groups = self.work.channels.groups
         self.elementwise = self.work.window is None
         self.whole = (self.work.whole,)
+        self.last: Cut | None = None
+        self.amount: _Amount | None = None
         self.tiles: dict[tuple[int, int], int] = {}
 
     def all(self) -> Iterator[tuple[int, Tiling]]:
@@ -189,52 +199,61 @@ class _Choices:
 
     # -- costs ---------------------------------------------------------------------------------
 
-    def _tiling(self, cut: Cut, slots: Slots, buffers: Buffers) -> Tiling:
-        pieces = self._blocks(cut) * self._chunks(cut)
-        sources = [
-            self._source(number, tensor, cut)
-            for number, tensor in enumerate(self.sources)
-            if not self.situation.sources[number]
-        ]
-        weights = self._weights(cut)
-        results = self._results(cut)
-        computes = pieces * (len(cut.parts) + self._additions(cut))
-        flows = [*sources, *([weights] if weights else []), *([results] if results else [])]
-        transfers = sum(flow.instructions for flow in flows)
-        instruction_bytes = computes * Compute.BYTES + transfers * Load.BYTES
+    def _amount(self, cut: Cut) -> _Amount:
+        """What a cut computes and moves, whatever buffers it has."""
+        if cut is self.last and self.amount is not None:  # asked for again with other slots
+            return self.amount
+        blocks, chunks = self._blocks(cut), self._chunks(cut)
+        weights = results = None
+        if not self.situation.resident:
+            weights = weights_flow(self.hardware, self.task, cut, blocks, chunks)
+        if not self.situation.target:
+            results = results_flow(self.hardware, self.task, self.target, cut, chunks)
+        sources = tuple(source.flow(cut, blocks, chunks) for source in self.streamed)
+        loads = [*sources, *([weights] if weights else [])]
+        computes = self._computes(cut)
+        moved = Moved(
+            sum(flow.dram_bytes for flow in loads),
+            results.dram_bytes if results else 0,
+            computes,
+            sum(flow.transfers for flow in loads) + (results.transfers if results else 0),
+        )
         compute = self._compute(cut) + computes * ISSUE_CYCLES
         if self.task.addition is not None:
-            compute += 2 * pieces * PIPELINE_CYCLES
-        overlapped = instruction_bytes / self.speed
+            compute += 2 * blocks * chunks * PIPELINE_CYCLES
+        self.last, self.amount = cut, _Amount(compute, sources, weights, results, moved)
+        return self.amount
+
+    def _tiling(self, cut: Cut, slots: Slots, buffers: Buffers) -> Tiling:
+        amount, speed = self._amount(cut), self.speed
+        overlapped = amount.moved.instruction_bytes / speed
         serial = float(PIPELINE_CYCLES)
-        for flow, tensor in zip(sources, self._streamed(), strict=True):
+        for flow, source in zip(amount.sources, self.streamed, strict=True):
+            cycles = flow.cycles(speed)
             if slots[0] == 1:
-                serial += flow.cycles + flow.pieces * self.latency
+                serial += cycles + flow.runs * self.latency
             else:
-                overlapped += flow.cycles
-                first = flow.cycles / flow.pieces + self.latency
-                if tensor.base is not Base.INPUT:
+                overlapped += cycles
+                first = cycles / flow.runs + self.latency
+                if source.tensor.base is not Base.INPUT:
                     serial += first
                 elif self.situation.alone:  # else it is loaded during the image before
                     serial += _ALONE * first
-        if weights is not None and slots[1] == 1 and weights.pieces > 1:
-            serial += weights.cycles + weights.pieces * self.latency
-        elif weights is not None:
-            overlapped += weights.cycles
+        if (weights := amount.weights) is not None:
+            if slots[1] == 1 and weights.runs > 1:
+                serial += weights.cycles(speed) + weights.runs * self.latency
+            else:
+                overlapped += weights.cycles(speed)
         stores = 0.0
-        if results is not None and slots[2] == 1:
-            serial += results.cycles + results.pieces * self.latency
-        elif results is not None:
-            stores = results.cycles
-            serial += results.cycles / results.pieces + self.latency
-        return Tiling(
-            cut, slots, buffers, max(compute, overlapped, stores) + serial,
-            instruction_bytes + sum(flow.dram_bytes for flow in flows), computes + transfers,
-        )  # fmt: skip
-
-    def _streamed(self) -> list[Tensor]:
-        pairs = zip(self.sources, self.situation.sources, strict=True)
-        return [tensor for tensor, held in pairs if not held]
+        if (results := amount.results) is not None:
+            cycles = results.cycles(speed)
+            if slots[2] == 1:
+                serial += cycles + results.runs * self.latency
+            else:
+                stores = cycles
+                serial += cycles / results.runs + self.latency
+        cycles = max(amount.compute, overlapped, stores) + serial
+        return Tiling(cut, slots, buffers, cycles, amount.moved)
 
     def _piece(self, number: int, tensor: Tensor, cut: Cut) -> tuple[int, int, int, int]:
         """Words of a piece of a source: all, channel words, rows, columns."""
@@ -262,87 +281,15 @@ class _Choices:
             max(len(part.words) for part in some),
         )
 
-    def _source(self, number: int, tensor: Tensor, cut: Cut) -> _Flow:
-        size, words, rows, columns = self._piece(number, tensor, cut)
-        blocks, chunks = self._blocks(cut), self._chunks(cut)
-        elementwise = self.elementwise or number >= len(self.task.sources)
-        strips = -(-self.task.rows // cut.rows)
-        all_rows = strips * rows
-        if not elementwise:
-            all_rows = min(all_rows, self._rows_with_halo(cut.rows, strips, rows, tensor))
-        if cut.part_sources:
-            times = chunks * len(cut.parts)
-        elif elementwise or self.work.channels.advance or not cut.blocks_outer:
-            times = chunks
-        else:
-            times = 1
-        if blocks == 1 and not (elementwise or cut.part_sources or self.work.channels.advance):
-            times = 1
-        pieces = blocks * times
-        read_rows = all_rows * -(-self.task.columns // cut.columns) * times
-        if tensor.unfold is not None:
-            pixels = columns * tensor.unfold.stride_x + tensor.unfold.kernel_w
-            pixels = min(pixels, tensor.unfold.row_pixels)
-            moved = read_rows * pixels * tensor.unfold.pixel_bytes
-            made = columns, words, tensor.unfold.kernel_w, tensor.unfold.stride_x
-            cycles = max(moved / self.speed, unfold_cycles(read_rows, *made))
-            return _Flow(size, pieces, cycles, moved, pieces)
-        moved = read_rows * columns * words * self.width
-        if elementwise:
-            moved = self.task.rows * self.task.columns * self.task.words * self.width
-        served = blocks * chunks * len(cut.parts) // pieces  # computes that a piece serves
-        loads = pieces * (words if columns < tensor.columns else min(words, served, SPREAD))
-        cycles = moved / self.speed + loads * ISSUE_CYCLES
-        return _Flow(size, pieces, cycles, moved, loads)
-
-    def _rows_with_halo(self, rows: int, strips: int, under: int, tensor: Tensor) -> int:
-        """Rows that all strips together read."""
-        assert self.work.window is not None
-        pool_y = self.task.pool[0] if self.task.pool else 1
-        apart = rows * pool_y * self.work.window.stride[0]
-        return tensor.rows + (strips - 1) * (under - apart) if under > apart else strips * under
-
-    def _weights(self, cut: Cut) -> _Flow | None:
-        if self.situation.resident:
-            return None
-        blocks, chunks = self._blocks(cut), self._chunks(cut)
-        again = len(cut.parts) > 1 or (cut.blocks_outer and chunks > 1)
-        times = blocks if again else 1
-        whole, shared = self.work.whole, self.elementwise or self.work.one_weight
-        words = self.task.wgt_words(self.groups, whole)
-        if shared or self.task.addition is not None:  # once for each chunk
-            added = self.task.wgt_words(0, whole)
-            words += (chunks - 1) * added
-        if self.work.one_weight:
-            words *= len(cut.parts)
-        moved = times * (
-            words * self.hardware.wgt_word_bytes
-            + self.task.par_words(self.groups) * self.hardware.par_word_bytes
-        )
-        pieces = times * chunks * len(cut.parts)
-        loads = pieces + times * chunks
-        return _Flow(0, pieces, moved / self.speed + loads * ISSUE_CYCLES, moved, loads)
-
-    def _results(self, cut: Cut) -> _Flow | None:
-        if self.situation.target:
-            return None
-        pieces = self._blocks(cut) * self._chunks(cut)
-        moved = self.task.rows * self.task.columns * self.task.words * self.width
-        made = min(cut.groups * self.work.channels.words, self.task.words)
-        stores = pieces * (made if cut.columns < self.task.columns else 1)
-        return _Flow(0, pieces, moved / self.speed + stores * ISSUE_CYCLES, moved, stores)
-
-    def _additions(self, cut: Cut) -> int:
-        """Instructions that add, of a piece: one for each word where blocks differ in shape."""
-        made = min(cut.groups * self.work.channels.words, self.task.words)
-        if self.elementwise:
-            held = [bool(at) for at in self.situation.sources]
-            apart = len(set(held)) > 1 and cut.rows < self.task.rows
-            return made - 1 if apart else 0
-        if self.task.addition is None:
-            return 0
-        apart = bool(self.situation.sources[-1]) and cut.rows < self.task.rows
-        return made if apart else 1
+    def _computes(self, cut: Cut) -> int:
+        """Instructions of compute: one for each part of a piece, and what adds to it."""
+        pieces, held = self._blocks(cut) * self._chunks(cut), self.situation.sources
+        if not self.elementwise and self.task.addition is None:
+            return pieces * len(cut.parts)
+        operands = held if self.elementwise else (0, held[-1])
+        one_by_one = apart([bool(at) for at in operands], self._blocks(cut))
+        added = self._blocks(cut) * self.task.words if one_by_one else pieces
+        return added if self.elementwise else pieces * len(cut.parts) + added
 
     def _compute(self, cut: Cut) -> float:
         """Cycles of all nests."""

@@ -5,16 +5,18 @@ Of tokens it knows nothing; `ops.synchronise` gives them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cnnaccel.compiler.isa import Base
-from cnnaccel.compiler.moves import in_dram
+from cnnaccel.compiler.isa import Base, Load, Store
+from cnnaccel.compiler.moves import in_dram, transfer_bytes
 from cnnaccel.compiler.ops import NOTHING, Op
 from cnnaccel.compiler.pieces import TaskEmitter
 from cnnaccel.compiler.program import Note
 from cnnaccel.compiler.schedule import Schedule
-from cnnaccel.compiler.tiling import region_unit
+from cnnaccel.compiler.tiling import Moved, region_unit
 from cnnaccel.compiler.weights import WeightImage
+from cnnaccel.hardware import HardwareConfig
 
 
 @dataclass(frozen=True)
@@ -41,9 +43,9 @@ def emit(schedule: Schedule) -> Emitted:
     first_together = len(network.each)
     for image in range(network.images):
         for number in range(first_together):
-            body += TaskEmitter(schedule, weights, halves, number, image).emit()
+            body += _as_planned(schedule, weights, halves, number, image)
     for number in range(first_together, len(network.tasks)):
-        body += TaskEmitter(schedule, weights, halves, number, 0).emit()
+        body += _as_planned(schedule, weights, halves, number, 0)
     body.append(Op(NOTHING, Note("end", "all results are stored"), fence=True))
     memories = {
         "act": (1, -(-hardware.act_words // region_unit(hardware))),
@@ -56,3 +58,25 @@ def emit(schedule: Schedule) -> Emitted:
         if name not in schedule.held and tensor.base is not Base.INPUT
     }
     return Emitted(tuple(once), tuple(body), bytes(weights.data), memories)
+
+
+def moved(hardware: HardwareConfig, ops: Sequence[Op]) -> Moved:
+    """What some operations move, and how many instructions they are."""
+    bytes_of = {Load: 0, Store: 0}
+    transfers = 0
+    for op in ops:
+        if isinstance(op.instruction, Load | Store):
+            bytes_of[type(op.instruction)] += transfer_bytes(hardware, op.instruction)
+            transfers += 1
+    return Moved(bytes_of[Load], bytes_of[Store], len(ops) - transfers, transfers)
+
+
+def _as_planned(
+    schedule: Schedule, weights: WeightImage, halves: dict[str, int], number: int, image: int
+) -> list[Op]:
+    """A task for one image: what the schedule was chosen for, to the byte."""
+    ops = TaskEmitter(schedule, weights, halves, number, image).emit()
+    planned, emitted = schedule.tilings[number].moved, moved(schedule.hardware, ops)
+    name = schedule.network.tasks[number].name
+    assert emitted == planned, f"task '{name}': planned {planned}, emitted {emitted}"
+    return ops

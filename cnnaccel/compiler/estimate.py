@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from cnnaccel.compiler.compile import Compiled
 from cnnaccel.compiler.execute import cost
 from cnnaccel.compiler.isa import Compute, Instruction, Load, Opcode, Store, Unit
+from cnnaccel.compiler.moves import transfer_bytes
 from cnnaccel.compiler.program import Note
 from cnnaccel.compiler.tiling import (
     ISSUE_CYCLES,
@@ -338,18 +339,3 @@ class _Player:
     def _speed(self) -> float:
         """Bytes per cycle."""
         return self.hardware.dram_bytes_per_cycle
-
-
-def transfer_bytes(hardware: HardwareConfig, instruction: Load | Store) -> int:
-    """What a transfer moves between DRAM and the chip."""
-    match instruction.opcode:
-        case Opcode.UNFOLD:
-            assert isinstance(instruction, Load)
-            return instruction.runs * instruction.row_pixels * instruction.pixel_bytes
-        case Opcode.LOAD_WGT:
-            word = hardware.wgt_word_bytes
-        case Opcode.LOAD_PAR:
-            word = hardware.par_word_bytes
-        case _:
-            word = hardware.input_lanes
-    return instruction.runs * instruction.run_words * word

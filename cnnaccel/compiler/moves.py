@@ -5,9 +5,9 @@ Knows how tensors lie in DRAM: [word][y][x] of C bytes, the image as the host gi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
+from cnnaccel.compiler.blocks import RUN, Block, in_one_transfer, unfolded_pixels
 from cnnaccel.compiler.isa import Base, Load, Opcode, Store
 from cnnaccel.compiler.loopnest import Place
 from cnnaccel.compiler.ops import Cells, Op
@@ -16,30 +16,6 @@ from cnnaccel.compiler.schedule import Schedule
 from cnnaccel.compiler.tasks import Tensor
 from cnnaccel.compiler.tiling import region_unit
 from cnnaccel.hardware import HardwareConfig
-
-_RUN = 65536
-"""Words of a run, and runs, that a transfer can name."""
-
-
-@dataclass(frozen=True)
-class Block:
-    """A rectangle of a tensor's words."""
-
-    words: range
-    rows: range
-    columns: range
-
-    def of(self, tensor: Tensor) -> str:
-        """In words for people."""
-        text = f"{tensor.name} words {span(self.words)} rows {span(self.rows)}"
-        if len(self.columns) < tensor.columns:
-            text += f" columns {span(self.columns)}"
-        return text
-
-
-def span(numbers: range) -> str:
-    """`first..last`, or the only one."""
-    return f"{numbers.start}..{numbers.stop - 1}" if len(numbers) > 1 else str(numbers.start)
 
 
 def in_dram(tensor: str) -> str:
@@ -80,11 +56,11 @@ def move(
     start += block.words.start * plane_bytes + block.rows.start * row_bytes
     start += block.columns.start * width
     words, pixels = len(block.words), len(block.rows) * len(block.columns)
-    whole_rows = len(block.columns) == tensor.columns
+    together = in_one_transfer(tensor, len(block.rows), len(block.columns))
     shapes: list[dict[str, Any]]
-    if whole_rows and len(block.rows) == tensor.rows and words * pixels <= _RUN:
+    if together and len(block.rows) == tensor.rows and words * pixels <= RUN:
         shapes = [{"dram_offset": start, "address": place.base, "run_words": words * pixels}]
-    elif whole_rows and pixels <= _RUN:
+    elif together:
         shapes = [
             dict(
                 dram_offset=start, dram_stride=plane_bytes, runs=words, run_words=pixels,
@@ -122,18 +98,31 @@ def unfold(
     """Rows of the raw image into words of a place that holds just this block."""
     how = tensor.unfold
     assert how is not None
-    first = block.columns.start * how.stride_x - how.pad_left
-    last = (block.columns.stop - 1) * how.stride_x - how.pad_left + how.kernel_w
-    start = max(first, 0)
+    padding, start, pixels = unfolded_pixels(tensor, block.columns)
     row_bytes = how.row_pixels * how.pixel_bytes
     offset = image * schedule.network.image_bytes + block.rows.start * row_bytes
     load = Load(
         opcode=Opcode.UNFOLD, base=Base.INPUT, advances=True, interleave=place.interleave,
         dram_offset=offset + start * how.pixel_bytes, dram_stride=row_bytes,
         runs=len(block.rows), address=place.base, stride=place.row, plane=place.plane,
-        pixel_bytes=how.pixel_bytes, row_pixels=min(last, how.row_pixels) - start,
+        pixel_bytes=how.pixel_bytes, row_pixels=pixels,
         columns=len(block.columns), kernel_w=how.kernel_w, stride_x=how.stride_x,
-        pad_left=start - first, column_words=tensor.words,
+        pad_left=padding, column_words=tensor.words,
     )  # fmt: skip
     cells = place_cells(schedule.hardware, place)
     return [Op(load, Note(layer, block.of(tensor)), writes=(cells,))]
+
+
+def transfer_bytes(hardware: HardwareConfig, instruction: Load | Store) -> int:
+    """What a transfer moves between DRAM and the chip."""
+    match instruction.opcode:
+        case Opcode.UNFOLD:
+            assert isinstance(instruction, Load)
+            return instruction.runs * instruction.row_pixels * instruction.pixel_bytes
+        case Opcode.LOAD_WGT:
+            word = hardware.wgt_word_bytes
+        case Opcode.LOAD_PAR:
+            word = hardware.par_word_bytes
+        case _:
+            word = hardware.input_lanes
+    return instruction.runs * instruction.run_words * word

@@ -10,29 +10,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from cnnaccel.compiler.blocks import Block, Piece, Reading, pieces, spread, weights_once
 from cnnaccel.compiler.isa import Load, Store
 from cnnaccel.compiler.loopnest import Place
 from cnnaccel.compiler.mapping import Part, nest
-from cnnaccel.compiler.moves import Block, act_cells, move, place_cells, unfold
+from cnnaccel.compiler.moves import act_cells, move, place_cells, unfold
 from cnnaccel.compiler.ops import Cells, Op
 from cnnaccel.compiler.program import Note
 from cnnaccel.compiler.schedule import Schedule
 from cnnaccel.compiler.tasks import Addition, View
-from cnnaccel.compiler.tiling import SPREAD, extent, lanes_for, split, wanted_interleave
+from cnnaccel.compiler.tiling import lanes_for, wanted_interleave
 from cnnaccel.compiler.weights import WeightImage
-
-
-@dataclass(frozen=True)
-class _Piece:
-    """What one compute instruction does."""
-
-    rows: range
-    columns: range
-    groups: range
-    part: Part
-    first: bool
-    last: bool
-    """Of the parts of the reduction."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +92,11 @@ class TaskEmitter:
         self.stored = schedule.stored.get(self.task.name)
         held = schedule.held.get(self.task.sources[0].tensor, 0)
         self.pool = lanes_for(self.hardware, self.task, held).pool
-        self.pieces = self._pieces()
+        self.pieces = pieces(self.task, self.cut)
+        self.readings = [
+            Reading(self.task, at, self.tensors[view.tensor], self.cut)
+            for at, view in enumerate(self.task.reads)
+        ]
         self.streams: dict[str, _Stream] = {}
 
     def emit(self) -> list[Op]:
@@ -122,24 +114,6 @@ class TaskEmitter:
                 results += 1
         return found
 
-    def _pieces(self) -> list[_Piece]:
-        cut = self.cut
-        blocks = list(
-            itertools.product(
-                split(self.task.rows, cut.rows), split(self.task.columns, cut.columns)
-            )
-        )
-        chunks = split(self.work.channels.groups, cut.groups)
-        if cut.blocks_outer:
-            pairs = [(block, chunk) for block in blocks for chunk in chunks]
-        else:
-            pairs = [(block, chunk) for chunk in chunks for block in blocks]
-        return [
-            _Piece(rows, columns, chunk, part, part is cut.parts[0], part is cut.parts[-1])
-            for (rows, columns), chunk in pairs
-            for part in cut.parts
-        ]
-
     # -- what is loaded ------------------------------------------------------------------------
 
     def _loads(self) -> list[list[list[Op]]]:
@@ -147,7 +121,7 @@ class TaskEmitter:
         found = []
         if self.stored is None:
             keys = [(piece.groups, piece.part, piece.last) for piece in self.pieces]
-            if self.work.one_weight and self.task.addition is None:
+            if weights_once(self.task):
                 keys = keys[:1] * len(keys)
             found.append(self._halves("wgt", keys, self._load_wgt))
             groups = [piece.groups for piece in self.pieces]
@@ -156,7 +130,7 @@ class TaskEmitter:
         for number, view in enumerate(self.task.reads):
             if view.tensor in self.schedule.held:
                 continue
-            blocks = [self._block(number, piece) for piece in self.pieces]
+            blocks = [self.readings[number].block(piece) for piece in self.pieces]
             runs = sum(1 for _ in itertools.groupby(blocks))
             load = self._loader(number, len(blocks) // runs)
             stream = _Stream(blocks, load, slots, self.image * runs % slots)
@@ -187,27 +161,6 @@ class TaskEmitter:
         size = len(area) // self.tiling.slots[1]
         return area[slot * size : (slot + 1) * size]
 
-    def _block(self, number: int, piece: _Piece) -> Block:
-        """What of a source is loaded for a piece."""
-        task, work = self.task, self.work
-        tensor = self.tensors[task.reads[number].tensor]
-        if self._elementwise(number):
-            return Block(work.output_words(piece.groups), piece.rows, piece.columns)
-        part = piece.part if self.cut.part_sources else work.whole
-        pool_y, pool_x = task.pool or (1, 1)
-        words = work.input_words(piece.groups, part)
-        if tensor.unfold is not None:
-            words = range(tensor.words)
-        rows = extent(work, piece.rows, part.rows, tensor.rows, 0, pool_y)
-        columns = range(tensor.columns)
-        if len(piece.columns) < task.columns or self.cut.part_sources:
-            columns = extent(work, piece.columns, part.columns, tensor.columns, 1, pool_x)
-        return Block(words, rows, columns)
-
-    def _elementwise(self, number: int) -> bool:
-        """Whether a source is an operand of an addition."""
-        return self.work.window is None or number >= len(self.task.sources)
-
     def _loader(self, number: int, served: int) -> Callable[[Any, int], list[Op]]:
         """served: pieces that a block serves, between which the loads of the next one lie."""
         view, layer = self.task.reads[number], self.task.name
@@ -219,9 +172,8 @@ class TaskEmitter:
                 return []
             if tensor.unfold is not None:
                 return unfold(self.schedule, tensor, block, place, layer, self.image)
-            count = min(len(block.words), served, SPREAD)
             found: list[Op] = []
-            for words in split(len(block.words), -(-len(block.words) // count)):
+            for words in spread(len(block.words), served):
                 first = view.first + block.words.start
                 shifted = range(first + words.start, first + words.stop)
                 part = Block(shifted, block.rows, block.columns)
@@ -248,7 +200,9 @@ class TaskEmitter:
         """L of the buffer of a source; operands of an addition have one L."""
         if self.work.window is None:
             return max(self.schedule.held.get(view.tensor, 1) for view in self.task.sources)
-        return 1 if self._elementwise(number) else wanted_interleave(self.hardware, self.task)
+        return (
+            1 if self.readings[number].elementwise else wanted_interleave(self.hardware, self.task)
+        )
 
     # -- what is read and written --------------------------------------------------------------
 
@@ -262,11 +216,11 @@ class TaskEmitter:
         place = place.part(range(view.first + words.start, view.first + words.stop))
         return _Operand(place, place_cells(self.hardware, place))
 
-    def _source(self, number: int, at: int, piece: _Piece) -> _Operand:
+    def _source(self, number: int, at: int, piece: Piece) -> _Operand:
         """The words that a piece reads of a source, no more."""
         view = self.task.reads[number]
         wanted = self.work.output_words(piece.groups)
-        if not self._elementwise(number):
+        if not self.readings[number].elementwise:
             wanted = self.work.input_words(piece.groups, piece.part)
         stream = self.streams.get(f"source {number}")
         if stream is None:
@@ -277,7 +231,7 @@ class TaskEmitter:
         words = range(first, first + len(wanted))
         return _Operand(place.part(words), place_cells(self.hardware, place))
 
-    def _result(self, piece: _Piece, results: int) -> _Operand:
+    def _result(self, piece: Piece, results: int) -> _Operand:
         """Where the words that a piece makes go. results: stored so far."""
         task, view = self.task, self.task.target
         made = self.work.output_words(piece.groups)
@@ -295,7 +249,7 @@ class TaskEmitter:
         slot = results % self.tiling.slots[2]
         return self._made_in(f"result {slot}", piece, tensor.signed, 1)
 
-    def _made_in(self, buffer: str, piece: _Piece, signed: bool, interleave: int) -> _Operand:
+    def _made_in(self, buffer: str, piece: Piece, signed: bool, interleave: int) -> _Operand:
         """A buffer that holds what a piece makes."""
         place = Place(
             self._buffer(buffer), len(self.work.output_words(piece.groups)), self.task.rows,
@@ -304,7 +258,7 @@ class TaskEmitter:
         )  # fmt: skip
         return _Operand(place, place_cells(self.hardware, place))
 
-    def _store(self, piece: _Piece, place: Place) -> list[Op]:
+    def _store(self, piece: Piece, place: Place) -> list[Op]:
         view, made = self.task.target, self.work.output_words(piece.groups)
         words = range(view.first + made.start, view.first + made.stop)
         block = Block(words, piece.rows, piece.columns)
@@ -313,7 +267,7 @@ class TaskEmitter:
 
     # -- what is computed ----------------------------------------------------------------------
 
-    def _compute(self, at: int, piece: _Piece, result: _Operand) -> list[Op]:
+    def _compute(self, at: int, piece: Piece, result: _Operand) -> list[Op]:
         """The instructions of a piece."""
         task, work, addition = self.task, self.work, self.task.addition
         sources = [self._source(number, at, piece) for number in range(len(task.sources))]
@@ -341,7 +295,7 @@ class TaskEmitter:
         return found
 
     def _add(
-        self, at: int, piece: _Piece, addition: Addition, middle: _Operand, result: _Operand
+        self, at: int, piece: Piece, addition: Addition, middle: _Operand, result: _Operand
     ) -> list[Op]:
         """The instructions that add another tensor to what a piece has made."""
         work, added = self.work, addition.work
@@ -368,7 +322,7 @@ class TaskEmitter:
             found.append(Op(instruction, note, reads, (result.cells,)))
         return found
 
-    def _wgt(self, at: int, piece: _Piece) -> _Words:
+    def _wgt(self, at: int, piece: Piece) -> _Words:
         """The first wgt word of a piece."""
         if self.stored is None:
             return self._streamed("wgt", at)
@@ -380,7 +334,7 @@ class TaskEmitter:
             first += sum(self.work.weight_count(1, part) for part in before)
         return _Words(first, ())
 
-    def _par(self, at: int, piece: _Piece) -> _Words:
+    def _par(self, at: int, piece: Piece) -> _Words:
         """The first par word of a piece."""
         if self.stored is None:
             return self._streamed("par", at)
@@ -391,7 +345,7 @@ class TaskEmitter:
         half = self._half(memory, self.streams[memory].slot_of[at])
         return _Words(half.start, (Cells(memory, slice(0, 1), slice(half.start, half.stop)),))
 
-    def _text(self, piece: _Piece) -> str:
+    def _text(self, piece: Piece) -> str:
         """What a piece makes, in words for people."""
         made = Block(self.work.output_words(piece.groups), piece.rows, piece.columns)
         text = made.of(self.tensors[self.task.target.tensor])

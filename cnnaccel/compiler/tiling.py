@@ -6,8 +6,10 @@ part of it.
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
+from cnnaccel.compiler.isa import Compute, Load
 from cnnaccel.compiler.loopnest import Pool, interleave_for, phases
 from cnnaccel.compiler.mapping import Part, Work
 from cnnaccel.compiler.tasks import Task
@@ -16,8 +18,6 @@ from cnnaccel.hardware import HardwareConfig
 
 PIPELINE_CYCLES = 33
 """From the last step of an instruction to its last write."""
-SPREAD = 8
-"""Loads that a piece of a source is cut into, at most, to lie between computes."""
 ISSUE_CYCLES = 1
 """Between two instructions of a unit; what the RTL takes."""
 UNFOLD_ROW_CYCLES = 1
@@ -49,6 +49,31 @@ class Cut:
 
 
 @dataclass(frozen=True)
+class Moved:
+    """What a task moves and how many instructions that takes: as planned, and as emitted."""
+
+    loaded_bytes: int
+    """Of sources, weights and parameters."""
+    stored_bytes: int
+    computes: int
+    transfers: int
+
+    def __mul__(self, times: int) -> Moved:
+        """The same so many times."""
+        return Moved(*(times * value for value in dataclasses.astuple(self)))
+
+    @property
+    def dram_bytes(self) -> int:
+        """All, with those of the instructions."""
+        return self.loaded_bytes + self.stored_bytes + self.instruction_bytes
+
+    @property
+    def instruction_bytes(self) -> int:
+        """Of the program."""
+        return self.computes * Compute.BYTES + self.transfers * Load.BYTES
+
+
+@dataclass(frozen=True)
 class Tiling:
     """A cut with its buffers, and what it costs."""
 
@@ -57,9 +82,17 @@ class Tiling:
     """Buffers for sources, for weights, for results: 2 to overlap, 1 not to; 0 for none."""
     buffers: Buffers
     cycles: float
-    dram_bytes: int
-    """With those of the instructions."""
-    instructions: int
+    moved: Moved
+
+    @property
+    def dram_bytes(self) -> int:
+        """With those of the instructions."""
+        return self.moved.dram_bytes
+
+    @property
+    def instructions(self) -> int:
+        """Of all units."""
+        return self.moved.computes + self.moved.transfers
 
     @property
     def cost(self) -> float:

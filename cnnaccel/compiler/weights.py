@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 
+from cnnaccel.compiler.blocks import span
 from cnnaccel.compiler.isa import Load, Opcode
 from cnnaccel.compiler.mapping import Part
-from cnnaccel.compiler.moves import span
 from cnnaccel.compiler.ops import Cells, Op
 from cnnaccel.compiler.program import Note
 from cnnaccel.compiler.tasks import Task
