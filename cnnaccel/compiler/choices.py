@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from cnnaccel.compiler.blocks import apart
@@ -226,6 +226,8 @@ class _Choices:
 
     def _tiling(self, cut: Cut, slots: Slots, buffers: Buffers) -> Tiling:
         amount, speed = self._amount(cut), self.speed
+        stages = self._blocks(cut) * self._chunks(cut) * len(cut.parts)
+        ahead: list[tuple[Flow, float]] = []  # with the cycles of what is loaded during a stage
         overlapped = amount.moved.instruction_bytes / speed
         serial = float(PIPELINE_CYCLES)
         for flow, source in zip(amount.sources, self.streamed, strict=True):
@@ -234,6 +236,7 @@ class _Choices:
                 serial += cycles + flow.runs * self.latency
             else:
                 overlapped += cycles
+                ahead.append((flow, flow.transfers / max(flow.runs, 1)))
                 first = cycles / flow.runs + self.latency
                 if source.tensor.base is not Base.INPUT:
                     serial += first
@@ -244,6 +247,7 @@ class _Choices:
                 serial += weights.cycles(speed) + weights.runs * self.latency
             else:
                 overlapped += weights.cycles(speed)
+                ahead.append((weights, 1.0))
         stores = 0.0
         if (results := amount.results) is not None:
             cycles = results.cycles(speed)
@@ -252,8 +256,34 @@ class _Choices:
             else:
                 stores = cycles
                 serial += cycles / results.runs + self.latency
-        cycles = max(amount.compute, overlapped, stores) + serial
+        stalls = self._stalls(amount, stages, ahead)
+        cycles = max(amount.compute + stalls, overlapped, stores) + serial
         return Tiling(cut, slots, buffers, cycles, amount.moved)
+
+    def _stalls(self, amount: _Amount, stages: int, ahead: Sequence[tuple[Flow, float]]) -> float:
+        """Cycles in which compute waits for what is loaded while it does the piece before.
+
+        A buffer is free when the piece that reads it has drained; its next words come a latency
+        and their own time later, and are read by the next piece but one. So in two buffers two
+        pieces take what one computes and a load, or what both compute. ahead: flows that have two
+        buffers, and in how many loads, for as many pieces, a block comes.
+        """
+        if stages == 1:
+            return 0.0
+        compute = amount.compute / stages
+        trip = self.latency + PIPELINE_CYCLES
+        always = amount.moved.instruction_bytes / self.speed / stages
+        sometimes, most = 0.0, 0.0  # cycles and number of the stages in which more is loaded
+        for flow, loads in ahead:
+            if flow.runs >= stages:
+                always += flow.cycles(self.speed) / stages
+            elif flow.runs > 1:
+                over = min(loads, stages / flow.runs)
+                sometimes += flow.cycles(self.speed) / flow.runs / over
+                most = max(most, (flow.runs - 1) * over)
+        every = max(0.0, (always + trip - compute) / 2) if always else 0.0
+        burst = max(0.0, always + sometimes + trip - compute - 2 * every) if most else 0.0
+        return stages * every + most * burst
 
     def _piece(self, number: int, tensor: Tensor, cut: Cut) -> tuple[int, int, int, int]:
         """Words of a piece of a source: all, channel words, rows, columns."""
