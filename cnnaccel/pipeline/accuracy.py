@@ -21,6 +21,7 @@ from cnnaccel.pipeline.job import Job, draw, write_results
 from cnnaccel.report.distributions import FILE as DISTRIBUTIONS
 from cnnaccel.report.progress import counter, duration, step, working
 from cnnaccel.report.quantization import (
+    TRY,
     Equalization,
     QuantizationReport,
     Sensitivity,
@@ -196,7 +197,7 @@ def _warnings(
     if noisy:
         found.append(f"the logits have {logits_db:.1f} dB of signal to quantization noise")
     tips = "; ".join(_advice(config, report))
-    text = f"{', and '.join(found)}. {_where(job, quantized, aside)}. Try, in this order: {tips}"
+    text = f"{', and '.join(found)}. {_where(job, quantized, aside)}.{TRY}{tips}"
     return (text,)
 
 

@@ -101,9 +101,8 @@ def _accuracy(found: Findings) -> Section:
     blocks = [
         Block(
             "The same network at every level", "named in each row", (levels,),
-            notes=(*(f"Warning: {text}." for text in found.quantization.warnings),
-                   "Below float all levels compute the same integers, compared with == over "
-                   "every value."),
+            notes=("Below float all levels compute the same integers, compared with == over "
+                   "every value.",),
         )
     ]  # fmt: skip
     if found.evaluation is not None:

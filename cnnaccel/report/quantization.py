@@ -17,6 +17,9 @@ from cnnaccel.ir.graph import Graph
 from cnnaccel.report.tables import multiplier_and_shift, span, table
 from cnnaccel.report.templates import render
 
+TRY = " Try, in this order: "
+"""In a warning, between what is wrong and what may help."""
+
 
 @dataclass(frozen=True)
 class LayerRow:

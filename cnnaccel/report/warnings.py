@@ -10,9 +10,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from cnnaccel.report.findings import Findings, Run
+from cnnaccel.report.quantization import TRY
 
-DROP_POINTS = 1.0
-"""Of accuracy that int8 may lose against float."""
 _OFF = 0.1
 """Share of the cycles by which a prediction may be wrong."""
 _UNCLEAR = 5
@@ -47,16 +46,10 @@ def _different(found: Findings) -> Iterator[Warned]:
 
 
 def _dropped(found: Findings) -> Iterator[Warned]:
-    """int8 far below float."""
-    quantized = found.quantization
-    points = 100 * (quantized.float_accuracy - quantized.int8_accuracy)
-    if points > DROP_POINTS:
-        yield Warned(
-            f"int8 loses {points:.2f} points: {quantized.int8_accuracy:.2%} of the test images are "
-            f"right, of the float network {quantized.float_accuracy:.2%}.",
-            "Section Quantization shows the layer where noise breaks in. More calibration images, "
-            "the other observer or weights per channel may help (quantize in the configuration).",
-        )
+    """What quantize warned of: int8 far below float, and the layer where that begins."""
+    for text in found.quantization.warnings:
+        what, cause, tips = text.partition(TRY)
+        yield Warned(what.rstrip(), f"{cause.strip()} {tips}." if tips else "")
 
 
 def _blind(found: Findings) -> Iterator[Warned]:

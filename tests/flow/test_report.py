@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable, Iterator
+from html import unescape
 from html.parser import HTMLParser
 from io import BytesIO
 from itertools import pairwise
@@ -23,6 +24,7 @@ from cnnaccel.ir.storage import load_graph
 from cnnaccel.nn import data
 from cnnaccel.pipeline.bitstream import build_inputs
 from cnnaccel.pipeline.build_hw import check_inputs
+from cnnaccel.report.quantization import TRY
 from cnnaccel.workspace import MANIFEST, Stage
 from tests.flow.browser import CHROMIUM, Browser, browser
 from tests.flow.conftest import Cnnaccel
@@ -427,21 +429,26 @@ def warned(text: str) -> list[str]:
     return [re.sub(r"<[^>]*>", "", one) for one in re.findall(r"<li>.*?</li>", section, re.S)]
 
 
+def plain(text: str) -> str:
+    return " ".join(unescape(text).split())
+
+
 def test_what_is_wrong_stands_first(build: Path, cnnaccel: Cnnaccel, text: str) -> None:
     before = warned(text)
     path = build / "tiny/quantize/report.json"
     report = json.loads(path.read_text())
-    path.write_text(json.dumps({**report, "float_accuracy": 0.97, "int8_accuracy": 0.2}))
+    told = "int8 is 77.00 points below float. Noise breaks in at layer 'conv1'."
+    path.write_text(json.dumps({**report, "warnings": [f"{told}{TRY}more images"]}))
     reseal(path.parent)
-    option = ("--set", "train.epochs=5")
+    option = ("--set", "train.epochs=5", "--stored")
     assert cnnaccel("report", CONFIG, "--build-dir", build, *option).code == 0
     page = page_of(build)
     now = warned(page)
     assert not any("77.00 points" in one or "out of date" in one for one in before)
-    assert any("int8 loses 77.00 points: 20.00%" in one for one in now)
-    assert any("Figures of train are out of date: train settings changed." in one
+    assert any(told in one and one.endswith("more images.") for one in map(plain, now))
+    assert any("Figures of train are out of date: train.epochs is 3, asked for is 5." in one
                and "cnnaccel train tiny" in one for one in now)  # fmt: skip
-    assert page.index("int8 loses") < page.index('<section class="tiles"')
+    assert page.index("int8 is 77.00") < page.index('<section class="tiles"')
 
 
 def test_nothing_is_wrong_says_so(build: Path, cnnaccel: Cnnaccel) -> None:

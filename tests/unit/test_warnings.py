@@ -10,7 +10,7 @@ import pytest
 from cnnaccel.hardware import HardwareConfig
 from cnnaccel.report.findings import Built, Evaluation, Findings, Run, StageState, Taken
 from cnnaccel.report.measured import Measured
-from cnnaccel.report.quantization import QuantizationReport
+from cnnaccel.report.quantization import TRY, QuantizationReport
 from cnnaccel.report.warnings import warnings
 from tests.unit.graphs import every_kind
 
@@ -39,15 +39,11 @@ def test_nothing_is_wrong() -> None:
     assert warnings(found(evaluation=evaluated, simulation=run(engine=""), deployed=run())) == []
 
 
-@pytest.mark.parametrize(("int8", "points"), [(0.9399, "1.01"), (0.175, "77.50")])
-def test_int8_drops(int8: float, points: str) -> None:
-    (one,) = warnings(replace(found(), quantization=replace(QUANTIZED, int8_accuracy=int8)))
-    assert f"int8 loses {points} points: {int8:.2%}" in one.text and "95.00%" in one.text
-    assert "calibration images" in one.remedy
-
-
-def test_a_point_is_no_drop() -> None:
-    assert warnings(replace(found(), quantization=replace(QUANTIZED, int8_accuracy=0.9401))) == []
+def test_int8_drops() -> None:
+    told = f"int8 is 77.50 points below float. Noise breaks in at layer 'b1'.{TRY}this; that"
+    (one,) = warnings(replace(found(), quantization=replace(QUANTIZED, warnings=(told,))))
+    assert one.text == "int8 is 77.50 points below float. Noise breaks in at layer 'b1'."
+    assert one.remedy == "Try, in this order: this; that."
 
 
 def test_stages_out_of_date() -> None:
@@ -62,7 +58,7 @@ def test_stages_out_of_date() -> None:
 
 @pytest.mark.parametrize("place", ["simulation", "stalled"])
 def test_a_difference_comes_first(place: str) -> None:
-    worse = replace(QUANTIZED, int8_accuracy=0.1)
+    worse = replace(QUANTIZED, warnings=("int8 is bad.",))
     differs = run(interpreter="", engine="image 1, channel 2")
     one, two = warnings(replace(found(**{place: differs}), quantization=worse))
     assert one.text == "simulate: engine differs from golden: image 1, channel 2."
