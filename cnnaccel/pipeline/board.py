@@ -110,7 +110,7 @@ def _wishes(job: Job, place: Place, folder: Path, network: Network, images: int)
     manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     names = {**manifest["artifacts"], MANIFEST: ""}
     return {
-        "folder": place.folder or f"{FOLDER}/{job.config.name}",
+        "folder": place.folder or f"{FOLDER}/{job.workspace.folder.name}",
         "files": {name: _described(folder / name, digest) for name, digest in names.items()},
         "digest": f"{job.hardware.digest:016x}",
         "contiguous": program + header["scratch_bytes"] + packed,
