@@ -34,6 +34,7 @@ def test_run_makes_every_artifact(tiny_build: Path) -> None:
         ".configuration",
         ".lock",
         *(f"train/{n}" for n in ("checkpoint.pt", "curves.png", "metrics.jsonl", "model.pt")),
+        "quantize/distributions.json",
         *(f"quantize/{n}" for n in ("graph.json", "report.json", "report.md", "sqnr.png")),
         "quantize/tensors.npz",
         "evaluate/confusion.png",
