@@ -31,8 +31,8 @@ def unwrap(model: nn.Module) -> nn.Module:
                 f"{where} TorchScript, whose layers are not seen; give the module inside, the one "
                 "that was scripted or traced"
             )
-        for name, child in list(module.named_children()):
-            if (inner := _inside(child)) is not child:
+        for name, child in list(module._modules.items()):
+            if child is not None and (inner := _inside(child)) is not child:
                 setattr(module, name, unwrap(inner))
         if module._compiled_call_impl is not None:  # module.compile()
             module._compiled_call_impl = None

@@ -87,6 +87,13 @@ def test_a_wrapper_around_a_part_is_taken_off(wrapper: str) -> None:
     assert "features.0.weight" in model.state_dict()
 
 
+def test_one_wrapper_under_two_names() -> None:
+    wrapped = nn.DataParallel(nn.ReLU())
+    model = unwrap(nn.Sequential(wrapped, nn.Sequential(wrapped), wrapped))
+    assert isinstance(model, nn.Sequential) and isinstance(model[1], nn.Sequential)
+    assert model[0] is model[2] is model[1][0] and type(model[0]) is nn.ReLU
+
+
 def test_compiled_in_place() -> None:
     model = net()
     model.compile()
