@@ -281,21 +281,23 @@ def _prefixes(names: Mapping[str, str]) -> list[tuple[tuple[str, str], int]]:
 
 def _another_architecture(wanted: Mapping[str, Tensor], fit: Fit) -> str:
     found = differences(wanted, fit) + [f"{key} is unexpected" for key in fit.unwanted]
-    if any("zero_point" in key or "_packed_params" in key for key in fit.table.values):
-        way = "they are of a model that PyTorch quantized; give the float ones from before that"
-    else:
-        way = "set model and model_args to what these weights were made with"
     where = f" (weights {fit.title})" if fit.table.place else ""
-    return f"of another architecture{where}: {shorten(found)}; {way}"
+    return f"of another architecture{where}: {shorten(found)}; {_way_out(fit)}"
 
 
 def _more_than_the_model(fit: Fit) -> str:
+    count = len(fit.unwanted)
     return (
-        f"of another architecture: has {len(fit.unwanted)} tensors that the model has not: "
-        f"{_some(fit.unwanted)}; set model and model_args to what these weights were made with, "
-        "or, where the network does without them, leave them out: "
-        'torch.save({key: weights[key] for key in model.state_dict()}, "weights.pth")'
+        f"of another architecture: has {count} tensor{'s' if count > 1 else ''} that the model has "
+        f"not: {_some(fit.unwanted)}; {_way_out(fit)}; or, where the network does without, leave "
+        'out the rest: torch.save({key: weights[key] for key in model.state_dict()}, "weights.pth")'
     )
+
+
+def _way_out(fit: Fit) -> str:
+    if any("zero_point" in key or "_packed_params" in key for key in fit.table.values):
+        return "they are of a model that PyTorch quantized; give the float ones from before that"
+    return "set model and model_args to what these weights were made with"
 
 
 def _save_one(fit: Fit) -> str:

@@ -156,6 +156,8 @@ def _kind(path: Path, head: bytes) -> str:
         return "an ONNX model"
     if head[:3] == b"\x08\x01\x12":
         return "a TensorFlow graph"
+    if re.fullmatch(r"\.data-\d+-of-\d+", path.suffix):
+        return "a part of a TensorFlow checkpoint"
     if path.suffix.lower() in _SUFFIXES:
         return _SUFFIXES[path.suffix.lower()]
     if (text := _text(head)) is not None:
@@ -235,26 +237,40 @@ def _damaged(path: Path, head: bytes, error: Exception) -> CheckpointError:
 
 
 def _read_torch(path: Path, head: bytes) -> Any:
-    """A file of torch.save; what is not data in it is a `Foreign`."""
+    """A file of torch.save; what is not data in it is a `Foreign`.
+
+    That a class is a dictionary or a list shows when it is used as one. The file is then read
+    again with a plain one in its place.
+    """
     try:
-        names = _globals(path)
+        names = sorted(_globals(path))
     except Exception:  # noqa: BLE001 - torch.load says what is wrong
-        names = set()
-    failure: Exception | None = None
-    for make in (_stand_in, _stand_in_dict):  # the second for classes that are dictionaries
-        known = {name: make(name) for name in names} | _numpy_globals()
-        allowed: list[Any] = [(made, name) for name, made in known.items()]
+        names = []
+    made = [_foreign(index, name) for index, name in enumerate(names)]
+    while True:
+        known = dict(zip(names, made, strict=True)) | _numpy_globals()
+        allowed: list[Any] = [(stand_in, name) for name, stand_in in known.items()]
         try:
             with torch.serialization.safe_globals(allowed), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 return torch.load(path, map_location="cpu", weights_only=True)
-        except Exception as error:  # noqa: BLE001 - a damaged file may raise anything
-            failure = failure or error
-    assert failure is not None
-    raise _unreadable(path, head, failure) from failure
+        except Exception as error:  # a damaged file may raise anything
+            index, plain = _used_as(" ".join(str(error).split()))
+            if plain is None or not issubclass(made[index], Foreign):
+                raise _unreadable(path, head, names, error) from error
+            made[index] = plain
 
 
-def _unreadable(path: Path, head: bytes, error: Exception) -> CheckpointError:
+def _used_as(error: str) -> tuple[int, Any]:
+    """Which `Foreign` class torch.load complains of, and what it should be; 0 and None for none."""
+    found = re.search(rf"<class '{re.escape(__name__)}\.Foreign(\d+)'>", error)
+    for words, plain in _PLAIN.items():
+        if found and re.search(words, error):
+            return int(found[1]), _made_plain(plain)
+    return 0, None
+
+
+def _unreadable(path: Path, head: bytes, names: list[str], error: Exception) -> CheckpointError:
     text = " ".join(str(error).split())
     if blocked := re.search(r"GLOBAL (\S+) whose module \S+ is blocked", text):
         return CheckpointError(
@@ -265,6 +281,8 @@ def _unreadable(path: Path, head: bytes, error: Exception) -> CheckpointError:
         return not_weights(path, "a whole pickled model")
     if "Unsupported operand" in text:
         return not_weights(path, "a torch file of another pickle protocol than 2")
+    if isinstance(error, TypeError) and names:  # a class of tensors is made with the class itself
+        return not_weights(path, f"a torch file with objects of {', '.join(names[:3])}")
     if isinstance(error, pickle.UnpicklingError) and OURS.encode() not in head:
         reason = text.rsplit("WeightsUnpickler error: ", 1)[-1][:100]
         return not_weights(path, f"a torch file of more than tensors and numbers ({reason})")
@@ -292,17 +310,17 @@ def _add_globals(file: IO[bytes], names: set[str]) -> None:
             names.add(f"{module}.{name}")
 
 
-def _stand_in(name: str) -> Any:
-    return type("Foreign", (Foreign,), {"origin": name})
+def _foreign(index: int, name: str) -> Any:
+    return type(f"Foreign{index}", (Foreign,), {"origin": name})
 
 
-def _stand_in_dict(_name: str) -> Any:
-    """For a class whose objects are dictionaries: makes plain ones."""
+def _made_plain(plain: Any) -> Any:
+    """A class whose objects are those of `plain`."""
+    return type("Plain", (), {"__new__": lambda _cls, *_args, **_kwargs: plain()})
 
-    def make(_cls: Any, *_args: Any, **_kwargs: Any) -> OrderedDict[Any, Any]:
-        return OrderedDict()
 
-    return type("Dictionary", (), {"__new__": make})
+_PLAIN: dict[str, Any] = {"SETITEM": OrderedDict, "append to lists|extend lists": list}
+"""What a class is, by what torch.load says where its stand-in is used as that."""
 
 
 def _numpy_globals() -> dict[str, Any]:

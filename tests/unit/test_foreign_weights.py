@@ -9,7 +9,7 @@ import os
 import pickle
 import tarfile
 import zipfile
-from collections import OrderedDict, defaultdict
+from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -54,6 +54,14 @@ class Bunch(dict):  # type: ignore[type-arg]
 
 def leave_witness(path: Path) -> None:
     path.write_text("it ran")
+
+
+class Pixels(Tensor):
+    """A tensor of the user's."""
+
+
+class Items(list):  # type: ignore[type-arg]
+    """A list of the user's."""
 
 
 class Runs:
@@ -266,6 +274,8 @@ def test_numpy_and_old_files(tmp_path: Path) -> None:
         {"nested": [Settings(), {1, 2}, np.float64(3), np.arange(3), np.float32]},
         defaultdict(list, a=[1]),
         Bunch(lr=0.1),
+        Items([1, 2]),
+        [Bunch(a=Items([Settings(), Bunch(b=deque([1, 2]))]))],
         np.random.default_rng(0).bit_generator.state,
         torch.nn.functional.relu,
         Net,
@@ -407,7 +417,7 @@ REFUSED: dict[str, tuple[Any, list[str]]] = {
     ),
     "more layers": (
         state() | {"conv2.weight": torch.ones(2), "conv2.bias": torch.ones(2)},
-        ["has 2 tensors that the model has not: conv2.weight, conv2.bias", "leave them out: "],
+        ["has 2 tensors that the model has not: conv2.weight, conv2.bias", "leave out the rest: "],
     ),
     "a head beside the model": (
         prefixed("backbone.") | {"head.weight": torch.ones(2)}, ["1 tensor", "head.weight"],
@@ -419,6 +429,13 @@ REFUSED: dict[str, tuple[Any, list[str]]] = {
         {"conv.weight": state()["conv.weight"], "conv.scale": torch.ones(()),
          "conv.zero_point": torch.zeros(())},
         ["of a model that PyTorch quantized; give the float ones"],
+    ),
+    "PyTorch quantized it in part": (
+        state() | {"conv.zero_point": torch.zeros(())}, ["of a model that PyTorch quantized"],
+    ),
+    "a class of tensors": (
+        changed(lambda v: v.as_subclass(Pixels)),
+        [f"is a torch file with objects of {__name__}.Pixels", SAVE],
     ),
     "a whole model": (
         trained(), [f"is a whole pickled model ({__name__}.Net)", "not run", SAVE],
@@ -490,6 +507,7 @@ NAMED: dict[str, tuple[bytes, str]] = {
     "a.tflite": (b"\x1c\0\0\0TFL3\x14\0 \0", "a TensorFlow Lite model"),
     "a.gguf": (b"GGUF\x03\0\0\0", "a GGUF file"),
     "a.weights": (b"\0\0\0\0\x02\0\0\0\x05\0\0\0\xff\xfe", "a Darknet file"),
+    "model.ckpt.data-00000-of-00001": (b"\0\xff" * 99, "a part of a TensorFlow checkpoint"),
     "a.npy": (array(), "a single NumPy array"),
     "other.zip": (zipped("a/weights.pth", "b"), "a zip archive of other files (a/weights.pth, b)"),
     "a.tar": (tarred(), "a tar archive"),
