@@ -149,10 +149,10 @@ def _kind(path: Path, head: bytes) -> str:
         return _FIFTH_BYTES[head[4:8]]
     if head[257:262] == b"ustar":
         return "a tar archive"
-    if head[0] == 0x80 and head[1] in range(2, 6):
+    if re.match(rb"\x80[\x02-\x05]", head):
         return "a Python pickle that torch.save did not write"
     # protobuf: ONNX starts with its version (field 1, from 3 up), then its producer or its graph
-    if head[0] == 8 and 3 <= head[1] < 32 and head[2:3] in (b"\x12", b"\x1a", b"\x3a", b"\x42"):
+    if re.match(rb"\x08[\x03-\x1f][\x12\x1a\x3a\x42]", head):
         return "an ONNX model"
     if head[:3] == b"\x08\x01\x12":
         return "a TensorFlow graph"
@@ -170,7 +170,7 @@ def _text(head: bytes) -> str | None:
     try:
         text = head.decode("utf-8")
     except UnicodeDecodeError as error:
-        if error.start < len(head) - 3:  # more than a letter that is cut in two
+        if len(head) < _HEAD_BYTES or error.start < len(head) - 3:  # no letter cut in two
             return None
         text = head[: error.start].decode("utf-8")
     return text if all(letter.isprintable() or letter in "\t\r\n\f" for letter in text) else None

@@ -573,6 +573,14 @@ def test_damaged_files(ours: bool, share: float, tmp_path: Path) -> None:
     assert ("train again" in str(caught.value)) == ours
 
 
+def test_the_start_of_any_file(tmp_path: Path) -> None:
+    starts = [b"\x80", b"\x08", b"PK\x03\x04", b"\0" * 8 + b"{", b"\2" + b"\0" * 7 + b"{}", b"{"]
+    torch.save(state(), tmp_path / "weights.pth", _use_new_zipfile_serialization=False)
+    old = (tmp_path / "weights.pth").read_bytes()
+    for content in (*starts, *(old[:size] for size in (1, 2, 5, 14, 30, 300))):
+        refused(content, tmp_path / "a.pth")
+
+
 def test_random_damage_is_never_more_than_a_sentence(tmp_path: Path) -> None:
     path = tmp_path / "model.pt"
     random = np.random.default_rng(5)
