@@ -59,7 +59,7 @@ def takes_weights(command: Command) -> Command:
         "--checkpoint",
         type=click.Path(path_type=Path),
         metavar="FILE",
-        help="Weights of your own in place of training: a state_dict, safetensors, or a model.pt.",
+        help="Weights of your own in place of training: of torch.save, Lightning, safetensors.",
     )(command)
 
 
