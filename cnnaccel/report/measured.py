@@ -153,13 +153,14 @@ def error_line(measured: Measured, predicted_cycles: int) -> str:
     """Prediction beside measurement."""
     error = predicted_cycles / measured.cycles - 1
     if predicted_cycles == measured.cycles:
-        said = "exactly"
+        said = "exact"
     elif abs(error) < 0.001:
         said = "less than 0.1 % off"
     else:
-        said = f"{100 * abs(error):.1f} % too {'few' if error < 0 else 'many'}"
+        said = f"{100 * abs(error):.1f} % too {'low' if error < 0 else 'high'}"
     return (
-        f"cycles of the run: predicted {predicted_cycles:,}, measured {measured.cycles:,}: {said}"
+        f"cycles of the run: predicted {predicted_cycles:,}, measured {measured.cycles:,}; the "
+        f"prediction is {said}"
     )
 
 

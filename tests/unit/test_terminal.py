@@ -64,10 +64,14 @@ def test_rows_where_columns_do_not_fit() -> None:
 @pytest.mark.parametrize(
     ("predicted", "measured", "said"),
     [
-        (1_770, 1_819, "predicted 1,770, measured 1,819: 2.7 % too few"),
-        (2_000, 1_000, "predicted 2,000, measured 1,000: 100.0 % too many"),
-        (99_999, 100_000, "predicted 99,999, measured 100,000: less than 0.1 % off"),
-        (7, 7, "predicted 7, measured 7: exactly"),
+        (1_770, 1_819, "predicted 1,770, measured 1,819; the prediction is 2.7 % too low"),
+        (2_000, 1_000, "predicted 2,000, measured 1,000; the prediction is 100.0 % too high"),
+        (
+            99_999,
+            100_000,
+            "predicted 99,999, measured 100,000; the prediction is less than 0.1 % off",
+        ),
+        (7, 7, "predicted 7, measured 7; the prediction is exact"),
     ],
 )
 def test_prediction_beside_measurement(predicted: int, measured: int, said: str) -> None:
