@@ -107,6 +107,7 @@ class _Choices:
         ]
         self.speed = hardware.dram_bytes_per_cycle
         self.latency = hardware.dram_latency_cycles
+        self.trip = self.latency + PIPELINE_CYCLES
         self.unit = region_unit(hardware)
         self.lanes = lanes_for(hardware, task, situation.sources[0])
         self.groups = self.work.channels.groups
@@ -227,13 +228,13 @@ class _Choices:
     def _tiling(self, cut: Cut, slots: Slots, buffers: Buffers) -> Tiling:
         amount, speed = self._amount(cut), self.speed
         stages = self._blocks(cut) * self._chunks(cut) * len(cut.parts)
-        ahead: list[tuple[Flow, float]] = []  # with the cycles of what is loaded during a stage
+        ahead: list[tuple[Flow, float]] = []  # with the loads that a block comes in
         overlapped = amount.moved.instruction_bytes / speed
         serial = float(PIPELINE_CYCLES)
         for flow, source in zip(amount.sources, self.streamed, strict=True):
             cycles = flow.cycles(speed)
             if slots[0] == 1:
-                serial += cycles + flow.runs * self.latency
+                serial += cycles + flow.runs * self.trip
             else:
                 overlapped += cycles
                 ahead.append((flow, flow.transfers / max(flow.runs, 1)))
@@ -243,8 +244,8 @@ class _Choices:
                 elif self.situation.alone:  # else it is loaded during the image before
                     serial += _ALONE * first
         if (weights := amount.weights) is not None:
-            if slots[1] == 1 and weights.runs > 1:
-                serial += weights.cycles(speed) + weights.runs * self.latency
+            if slots[1] == 1:
+                serial += weights.cycles(speed) + weights.runs * self.trip
             else:
                 overlapped += weights.cycles(speed)
                 ahead.append((weights, 1.0))
@@ -252,7 +253,7 @@ class _Choices:
         if (results := amount.results) is not None:
             cycles = results.cycles(speed)
             if slots[2] == 1:
-                serial += cycles + results.runs * self.latency
+                serial += cycles + results.runs * self.trip
             else:
                 stores = cycles
                 serial += cycles / results.runs + self.latency
@@ -268,10 +269,9 @@ class _Choices:
         pieces take what one computes and a load, or what both compute. ahead: flows that have two
         buffers, and in how many loads, for as many pieces, a block comes.
         """
-        if stages == 1:
+        if all(flow.runs == 1 for flow, _ in ahead):
             return 0.0
         compute = amount.compute / stages
-        trip = self.latency + PIPELINE_CYCLES
         always = amount.moved.instruction_bytes / self.speed / stages
         sometimes, most = 0.0, 0.0  # cycles and number of the stages in which more is loaded
         for flow, loads in ahead:
@@ -281,8 +281,9 @@ class _Choices:
                 over = min(loads, stages / flow.runs)
                 sometimes += flow.cycles(self.speed) / flow.runs / over
                 most = max(most, (flow.runs - 1) * over)
-        every = max(0.0, (always + trip - compute) / 2) if always else 0.0
-        burst = max(0.0, always + sometimes + trip - compute - 2 * every) if most else 0.0
+        each = any(flow.runs >= stages for flow, _ in ahead)
+        every = max(0.0, (always + self.trip - compute) / 2) if each else 0.0
+        burst = max(0.0, always + sometimes + self.trip - compute - 2 * every) if most else 0.0
         return stages * every + most * burst
 
     def _piece(self, number: int, tensor: Tensor, cut: Cut) -> tuple[int, int, int, int]:
