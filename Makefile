@@ -6,6 +6,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 DEMO ?= configs/lenet_fashionmnist.yaml
 NO_DATA := 4
+# Modules are compiled when they are first imported: all of them at once take half a minute.
+INSTALL := $(BIN)/python -m pip install --quiet --no-compile --editable
 # A process for each core, of one thread each; tests that share what is costly to make stay together.
 SIDE_BY_SIDE := -n logical --dist loadgroup
 # Compiles Yosys, which takes a minute or two once, so that no check has to wait for it.
@@ -38,18 +40,17 @@ venv: .venv/installed-check
 
 .venv/installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --editable .
+	$(INSTALL) .
 	touch $@
 
 .venv/installed-check: .venv/installed
-	$(BIN)/python -m pip install --quiet --editable '.[check]'
+	$(INSTALL) '.[check]'
 	$(FIRST_START)
 	touch $@
 
 .venv/installed-test: .venv/installed
-	$(BIN)/python -m pip install --quiet --editable '.[test]'
-	$(FIRST_START)
-	tests/install-tools
+	$(INSTALL) '.[test]'
+	$(FIRST_START) & tests/install-tools && wait
 	touch $@
 
 clean:

@@ -31,7 +31,8 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (wheel,) = folder.glob("*.whl")
     venv.create(folder / "venv", with_pip=True)
     programs = folder / "venv" / "bin"
-    subprocess.run([programs / "python", "-m", "pip", "install", "--quiet", wheel], check=True)
+    install = [programs / "python", "-m", "pip", "install", "--quiet", "--no-compile"]
+    subprocess.run([*install, wheel], check=True)
     return programs
 
 
