@@ -512,7 +512,7 @@ def test_interrupted(build: Path, board: Loopback, deploy: Deploy) -> None:
     )
     board.runs()
     process.send_signal(signal.SIGINT)
-    out, _ = process.communicate(timeout=30)
+    out, _ = process.communicate(timeout=120)
     assert process.returncode == 130, out.decode()
     assert b"as they were" in out and b"Traceback" not in out
     assert board.idle(20) and board.control[-1] == 2

@@ -276,4 +276,4 @@ def test_ends_by_itself_when_its_work_hangs(tmp_path: Path) -> None:
     )
     started = time.monotonic()
     done = subprocess.run([sys.executable, "-c", code], input=b"", capture_output=True)
-    assert done.returncode == 1 and time.monotonic() - started < 20
+    assert done.returncode == 1 and time.monotonic() - started < 50

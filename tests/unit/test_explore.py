@@ -233,7 +233,7 @@ def test_nothing_is_left_running(how: str, tmp_path: Path) -> None:
         os.killpg(started.pid, signal.SIGINT)
     else:
         started.kill()
-    _, errors = started.communicate(timeout=30)
+    _, errors = started.communicate(timeout=120)
     assert started.returncode == (130 if how == "Ctrl-C" else -signal.SIGKILL)
     assert b"Traceback" not in errors
     _wait_for(lambda: not _of_session(started.pid))
@@ -254,7 +254,7 @@ def _of_session(leader: int) -> list[int]:
 
 def _wait_for(condition: object) -> None:
     assert callable(condition)
-    end = time.monotonic() + 30
+    end = time.monotonic() + 120
     while not condition():
         assert time.monotonic() < end, "waited in vain"
         time.sleep(0.05)

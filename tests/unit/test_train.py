@@ -248,7 +248,7 @@ def test_ctrl_c_leaves_a_checkpoint(tmp_path: Path) -> None:
             if line == "epoch 2\n":
                 break
         process.send_signal(signal.SIGINT)
-        output, errors = process.communicate(timeout=60)
+        output, errors = process.communicate(timeout=180)
     assert process.returncode == 130, errors
     assert "--resume" in output and "Traceback" not in errors
     assert len(load_checkpoint(tmp_path / "checkpoint.pt")["history"]) >= 2
@@ -263,7 +263,7 @@ def test_two_processes_train_as_one(tmp_path: Path, name: str) -> None:
         env=ENVIRONMENT,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr
     assert "Warning" not in done.stderr

@@ -30,7 +30,7 @@ def program(folder: Path, body: str, version: str = "Vivado v2023.2 (64-bit)") -
 
 def gone(pid: Path) -> bool:
     """Whether the process of which a file has the number ends soon."""
-    until = time.monotonic() + 5
+    until = time.monotonic() + 60
     while alive(int(pid.read_text())) and time.monotonic() < until:
         time.sleep(0.01)
     return not alive(int(pid.read_text()))
@@ -172,7 +172,7 @@ def test_a_step_that_falls_silent(tmp_path: Path) -> None:
 def test_a_step_that_leaves_a_process_behind_with_its_output_open(tmp_path: Path) -> None:
     started = time.monotonic()
     run(tmp_path, "sleep 100 & echo $! > pid; exit 0")
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - started < 60
     assert gone(tmp_path / "pid")
 
 
