@@ -263,7 +263,10 @@ def workspace_of(build: Path, config: Path) -> Workspace:
     folder = build / config.stem
     with _readable_os_errors(folder):
         owner = _owner(folder)
-        if owner is not None and owner != config.resolve() and owner.exists():
+        another = owner is not None and owner != config.resolve() and owner.exists()
+        if (
+            another and owner.stem == config.stem
+        ):  # else the folder is a copy with a name of its own
             digits = sha256_of_value(_beside(folder, config))[:8]
             folder = build / f"{config.stem}-{digits}"
     return Workspace(folder, config)

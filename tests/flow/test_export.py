@@ -46,8 +46,8 @@ def test_folder_has_all_that_a_target_needs(exported: Path, tiny: Path) -> None:
     assert json.loads((exported / "results.json").read_text())["digest"] == digest
     header = (exported / "model.h").read_text()
     assert f"0x{digest}" in header
-    digits = re.search(r"cnnaccel_model_classes\[\] = {(.*?)}", header, re.DOTALL)
-    assert digits and digits[1].split() == [f'"{digit}",' for digit in range(10)]
+    names = re.search(r"cnnaccel_model_classes\[\] = {(.*?)}", header, re.DOTALL)
+    assert names and re.findall('"(.*?)"', names[1]) == [f"class {number}" for number in range(10)]
     assert digest in (exported / "README.md").read_text()
 
 

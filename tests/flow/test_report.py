@@ -454,7 +454,7 @@ def test_what_is_wrong_stands_first(build: Path, cnnaccel: Cnnaccel, text: str) 
 def test_nothing_is_wrong_says_so(build: Path, cnnaccel: Cnnaccel) -> None:
     for name, known in (
         ("evaluate/results.json", {"confusion": np.eye(10, dtype=int).tolist()}),
-        ("quantize/report.json", {"float_accuracy": 0.9, "int8_accuracy": 0.9}),
+        ("quantize/report.json", {"warnings": []}),
     ):
         path = build / "tiny" / name
         path.write_text(json.dumps({**json.loads(path.read_text()), **known}))

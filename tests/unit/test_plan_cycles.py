@@ -1,4 +1,4 @@
-"""What the compiler makes of networks on engines: cycles, bytes and instructions, as a golden table.
+"""What the compiler makes of networks on engines: cycles, bytes, instructions, in a golden table.
 
 A change of the plan's costs or of its search shows as a row that differs; `--update-golden` takes
 it over, and the diff says whether it got better. Changes for the worse of each kind are tried here:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -469,6 +470,13 @@ def test_a_file_that_is_renamed_or_gone_leaves_its_folder(tmp_path: Path) -> Non
     first.unlink()
     assert claimed(tmp_path / "build", second).name == "net"
     assert claimed(tmp_path / "build", configuration(first)).name != "net"
+
+
+def test_a_copy_under_another_name_belongs_to_that(tmp_path: Path) -> None:
+    first, second = (configuration(tmp_path / f"{name}.yaml") for name in "ab")
+    shutil.copytree(claimed(tmp_path / "build", first), tmp_path / "build/b")
+    assert claimed(tmp_path / "build", second) == tmp_path / "build/b"
+    assert claimed(tmp_path / "build", first) == tmp_path / "build/a"
 
 
 def test_a_folder_of_before_is_taken_over(tmp_path: Path, stage: Stage) -> None:
