@@ -263,10 +263,9 @@ def workspace_of(build: Path, config: Path) -> Workspace:
     folder = build / config.stem
     with _readable_os_errors(folder):
         owner = _owner(folder)
-        another = owner is not None and owner != config.resolve() and owner.exists()
-        if (
-            another and owner.stem == config.stem
-        ):  # else the folder is a copy with a name of its own
+        # one of another name left a copy of its folder here; one that is gone was moved
+        known = owner is not None and owner.stem == config.stem and owner.exists()
+        if known and owner != config.resolve():
             digits = sha256_of_value(_beside(folder, config))[:8]
             folder = build / f"{config.stem}-{digits}"
     return Workspace(folder, config)
