@@ -155,7 +155,7 @@ def factors(
     sets = classes.meeting(module)
     s = np.ones(classes.count)
     for _ in range(_ROUNDS):
-        r = readers.relative(s)
+        r = readers.relative(s, a > 0)
         with np.errstate(divide="ignore", invalid="ignore"):
             new = np.where((a > 0) & (r > 0), np.sqrt(r * s / a), 1.0)
         _anchor(new, a, sets, high == low)
@@ -164,7 +164,9 @@ def factors(
         s = new
         if settled:
             break
-    return s
+    # what reads a channel that was always 0 must not outweigh what reads the others
+    excess = np.where(a > 0, 1.0, np.maximum(readers.relative(s, a > 0), 1.0))
+    return np.clip(s * excess, low, high)
 
 
 def _anchor(
@@ -221,8 +223,8 @@ class _Readers:
             layers.append((grouped, inputs, classes.by_node[node.name]))
         return _Readers(tuple(reversed(layers)), per_channel, classes.count, classes.fixed)
 
-    def relative(self, s: FloatArray) -> FloatArray:
-        """r of each class in the graph rescaled by s.
+    def relative(self, s: FloatArray, alive: npt.NDArray[np.bool_]) -> FloatArray:
+        """r of each class in the graph rescaled by s, relative to weights on classes alive.
 
         A row with a single input has a scale of its own, whatever its weight is: there r is what
         readers of its output make of that.
@@ -232,12 +234,14 @@ class _Readers:
         for most, inputs, outputs in self.layers:
             groups, rows, columns = most.shape
             here = most * s[outputs].reshape(groups, rows, 1) / s[inputs].reshape(groups, 1, -1)
+            live = np.where(alive[inputs].reshape(groups, 1, -1), here, 0.0)
             if not self.per_channel:
-                share = here / (here.max() or 1.0)
+                share = here / (live.max() or here.max() or 1.0)
             elif columns == 1:
                 share = here * r[outputs].reshape(groups, rows, 1)
             else:
-                widest = here.max(axis=2, keepdims=True)
+                widest = live.max(axis=2, keepdims=True)
+                widest = np.where(widest > 0, widest, here.max(axis=2, keepdims=True))
                 share = here / np.where(widest > 0, widest, 1.0)
             np.maximum.at(r, inputs, share.max(axis=1).reshape(-1))
         return r
