@@ -40,6 +40,8 @@ WARN_POINTS = 1.0
 WARN_DB = 15.0
 """Logits with less are too, whatever the test images say: in trials 12 to 16 dB cost up to a point,
 5 dB a quarter of all answers."""
+_CHANCE_IMAGES = 2
+"""Test images that may change sides without a warning: of 80, two are more than a point."""
 _SQNR_IMAGES = 64
 _NOISE_IMAGES = 64
 
@@ -185,7 +187,8 @@ def _warnings(
     logits_db = None if equalization is None else equalization.logits_db
     noisy = logits_db is not None and logits_db < WARN_DB
     limit = WARN_POINTS if config.max_drop is None else min(WARN_POINTS, config.max_drop)
-    dropped = report.points < -limit - 1e-9
+    lost = round((report.float_accuracy - report.int8_accuracy) * report.test_images)
+    dropped = _lost(report, limit) and (lost > _CHANCE_IMAGES or _lost(report, config.max_drop))
     if not (dropped or noisy):
         return ()
     found = []
@@ -233,8 +236,13 @@ def _advice(config: QuantizeConfig, report: QuantizationReport) -> list[str]:
     return tips
 
 
+def _lost(report: QuantizationReport, limit: float | None) -> bool:
+    """Whether int8 lost more points than `limit`, if there is one."""
+    return limit is not None and report.points < -limit - 1e-9
+
+
 def _check_drop(config: QuantizeConfig, report: QuantizationReport) -> None:
-    if config.max_drop is not None and report.points < -config.max_drop - 1e-9:
+    if _lost(report, config.max_drop):
         raise AccuracyError(
             f"{' '.join(report.warnings)}\nquantize.max_drop allows {config.max_drop:g} points; "
             "nothing was written, an earlier result is as it was"

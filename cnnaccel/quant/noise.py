@@ -1,9 +1,9 @@
 """Which layer the noise comes from: the network in float with chosen layers as int8 computes them.
 
-A layer as in int8 has the integer graph's weights and biases times their scales, and its result is
-rounded and clipped to the values its tensor can hold; all of it in float arithmetic. What two such
-layers do to each other is in it, the rounding of requantization's multipliers is not: the figures
-are near those of the golden executor, not equal to them.
+A layer as in int8 has the integer graph's weights times their scales, and its result is rounded and
+clipped to the values its tensor can hold, all in float arithmetic. Biases stay those of the float
+network: a corrected one takes back what the layers before it do, and would be noise where they are
+in float. So the figures are near those of the golden executor, not equal to them.
 """
 
 from __future__ import annotations
@@ -21,8 +21,10 @@ from cnnaccel.quant.builder import aten
 from cnnaccel.quant.ptq import FloatArray, Images, Progress, Quantized, decibels
 from cnnaccel.quant.quantizer import KEEPS_NUMBERS, fused_clamp
 
-_SHARE = 0.25
-"""A layer whose noise has this share of the noisiest layer's, within 6 dB, counts as noisy."""
+_NEAR_DB = 6.0
+"""A layer whose own noise comes so near that of the noisiest layer counts as noisy."""
+_BAD_DB = 15.0
+"""So does one that alone leaves the logits less than this."""
 _MOST_DB = 99.0
 """Of a layer without noise."""
 
@@ -81,9 +83,9 @@ def alone(
 
 
 def first_noisy(noise: tuple[LayerNoise, ...]) -> LayerNoise:
-    """The first layer whose own noise comes within 6 dB of that of the noisiest layer."""
-    worst = min(layer.alone_db for layer in noise)
-    limit = worst - 10 * float(np.log10(_SHARE))
+    """The first layer that alone leaves the logits less than 15 dB; where none does, the first
+    whose own noise comes within 6 dB of the noisiest layer's."""
+    limit = max(min(layer.alone_db for layer in noise) + _NEAR_DB, _BAD_DB)
     return next(layer for layer in noise if layer.alone_db <= limit)
 
 
@@ -139,7 +141,7 @@ class _Simulation:
         self.ends: dict[fx.Node, str] = {}
         """Nodes whose result is rounded, and the layer each ends."""
         self.begins: dict[str, fx.Node] = {}
-        self.weights: dict[str, tuple[Tensor, Tensor]] = {}
+        self.weights: dict[str, Tensor] = {}
         for node in self.nodes:
             name = node.meta.get("layer")
             whole = node.op == "placeholder" and graph.input_table is None
@@ -150,11 +152,8 @@ class _Simulation:
             if isinstance(layer, Conv2d | Depthwise) and layer.name in quantized.weight_scales:
                 scale = quantized.weight_scales[layer.name]
                 weight = layer.weight[:, None] if isinstance(layer, Depthwise) else layer.weight
-                bias = layer.bias * (scale * tensors[layer.inputs[0]].scale)
-                self.weights[layer.name] = (
-                    torch.from_numpy(weight * scale[:, None, None, None]).float(),
-                    torch.from_numpy(bias).float(),
-                )
+                steps = scale[:, None, None, None]
+                self.weights[layer.name] = torch.from_numpy(weight * steps).float()
 
     def run(self, x: Tensor, rounded: Container[str]) -> _Values:
         """All nodes, those layers as in int8 whose names are among `rounded`."""
@@ -189,7 +188,7 @@ class _Simulation:
     ) -> Tensor:
         args, kwargs = fx.node.map_arg((node.args, node.kwargs), values.__getitem__)
         if node.target is aten.conv2d.default and node.meta["layer"] in rounded:
-            args = (args[0], *self.weights[node.meta["layer"]], *args[3:])
+            args = (args[0], self.weights[node.meta["layer"]], *args[2:])
         operator: Callable[..., Tensor] = node.target  # type: ignore[assignment]
         return operator(*args, **kwargs)
 

@@ -31,10 +31,12 @@ MOST_POINTS = 0.3
 
 
 def sets(count: int = 1024) -> ptq.ImageSets:
-    """Of the digits: so many for calibration, 128 held out, all others but those for the survey."""
+    """Of the digits: so many for calibration, 128 held out, up to 512 for the survey."""
     images = digits().train.images
     aside = min(len(images) - count, 128) if count < len(images) else 128
-    return ptq.ImageSets(images[:count], images[:-aside], images[-aside:])
+    return ptq.ImageSets(
+        images[:count], images[: min(max(count, 512), len(images) - aside)], images[-aside:]
+    )
 
 
 def points(model: nn.Module, config: QuantizeConfig, count: int = 1024) -> tuple[float, ptq.Trial]:
@@ -53,7 +55,7 @@ def logits(canonical: CanonicalModel, images: np.ndarray) -> np.ndarray:
     return ptq.float_logits(canonical, images)
 
 
-@pytest.mark.parametrize("name", ["lenet_caffe", "resnet8", "dscnn"])
+@pytest.mark.parametrize("name", ["resnet8", "dscnn"])
 def test_rescaling_keeps_the_function(name: str, rng: np.random.Generator) -> None:
     """By any s over two decades, and by those that equalize what came of it."""
     model, shape = network(name)
@@ -136,15 +138,25 @@ def test_what_float32_cannot_hold_is_not_equalized() -> None:
 # ---- int8 keeps its accuracy --------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("decades", [0, 2, 4])
-@pytest.mark.parametrize(("weights", "requantize"), MODES)
-def test_rescaled_batch_norms(decades: int, weights: Any, requantize: Any) -> None:
+SWEEP = [
+    pytest.param(decades, *mode, count, marks=pytest.mark.slow)
+    for decades in range(5)
+    for mode in MODES
+    for count in (16, 1024)
+]
+
+
+@pytest.mark.parametrize(
+    ("decades", "weights", "requantize", "count"),
+    [*((4, *mode, 64) for mode in MODES), (2, *MODES[0], 16), (0, *MODES[0], 64), *SWEEP],
+)
+def test_rescaled_batch_norms(decades: int, weights: Any, requantize: Any, count: int) -> None:
     model = trained.rescaled(trained.trained("mbnet"), decades, seed=decades)
     config = QuantizeConfig(weights=weights, requantize=requantize)
-    gained, trial = points(model, config, 1024 if decades == 2 else 64)
+    gained, trial = points(model, config, count)
     assert gained > -MOST_POINTS
     assert trial.kept or decades == 0
-    assert trial.logits_db is not None and trial.logits_db > 30
+    assert trial.logits_db is not None and trial.logits_db > (25 if count == 16 else 30)
 
 
 def test_it_can_be_switched_off() -> None:
@@ -166,7 +178,7 @@ def test_a_channel_that_is_out_of_line(factor: float) -> None:
     assert (trial.plain_db is None) == (factor == 1e30)
 
 
-@pytest.mark.parametrize("weights", ["per_channel", "per_tensor"])
+@pytest.mark.parametrize("weights", ["per_tensor"])
 def test_additions_concatenations_and_relu6(weights: Any, rng: np.random.Generator) -> None:
     train = digits().train.images
     canonical = canonicalize(trained.trained("joined"), (1, 28, 28))
@@ -220,8 +232,10 @@ def black_pixel() -> int:
     return int(np.flatnonzero(seen == 0)[3])
 
 
-@pytest.mark.parametrize(("weights", "requantize"), MODES)
-@pytest.mark.parametrize("value", [100, 1e4, 1e30])
+@pytest.mark.parametrize(
+    ("value", "weights", "requantize"),
+    [(100, *MODES[0]), (100, *MODES[3]), (1e4, *MODES[2]), (1e30, *MODES[0]), (1e30, *MODES[3])],
+)
 def test_a_pixel_that_is_always_black(value: float, weights: Any, requantize: Any) -> None:
     model = trained.trained("dense")
     at = black_pixel()
