@@ -277,7 +277,7 @@ class _Choices:
         for flow, loads in ahead:
             if flow.runs >= stages:
                 always += flow.cycles(self.speed) / stages
-            elif flow.runs > 1:
+            elif flow.runs > 1 and loads:  # else all blocks are padding
                 over = min(loads, stages / flow.runs)
                 sometimes += flow.cycles(self.speed) / flow.runs / over
                 most = max(most, (flow.runs - 1) * over)
