@@ -153,14 +153,11 @@ def factors(
     low, high = _bounds(module, classes, found)
     readers = _Readers.of(module, classes, per_channel)
     sets = classes.meeting(module)
-    taken = a.copy()
-    for ids in sets:  # what reads a channel that was always 0 must not outweigh what reads others
-        taken[ids] = np.where(a[ids] > 0, a[ids], a[ids].max())
     s = np.ones(classes.count)
     for _ in range(_ROUNDS):
         r = readers.relative(s, a > 0)
         with np.errstate(divide="ignore", invalid="ignore"):
-            new = np.where((taken > 0) & (r > 0), np.sqrt(r * s / taken), 1.0)
+            new = np.where((a > 0) & (r > 0), np.sqrt(r * s / a), 1.0)
         _anchor(new, a, sets, high == low)
         new = np.clip(new, low, high)
         settled = np.abs(new / s - 1).max(initial=0.0) < _SETTLED
@@ -178,8 +175,8 @@ def _anchor(
     """Let the greatest a * s of each set be its greatest a; beside channels that cannot move,
     the greatest a of those."""
     for ids in sets:
-        free = ids[~fixed[ids]]
-        if a[free].max(initial=0.0) > 0:
+        free = ids[~fixed[ids] & (a[ids] > 0)]
+        if len(free):
             bound = a[ids[fixed[ids]]].max(initial=0.0)
             s[free] *= (bound or a[free].max()) / (a[free] * s[free]).max()
 
