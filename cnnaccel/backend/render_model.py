@@ -97,6 +97,8 @@ def _fields(network: Network, named: bool) -> Iterable[tuple[str, Any]]:
     yield "image_bytes", "CNNACCEL_MODEL_IMAGE_BYTES"
     yield "result_bytes", "CNNACCEL_MODEL_RESULT_BYTES"
     yield "input_raw", str(ports.raw).lower()
+    if ports.transposed:
+        yield "transposed", "true"
     yield "output_signed", str(ports.output_dtype == "int8").lower()
     yield "output_words", len(ports.output_lanes) // ports.width
     yield "output_lanes", "cnnaccel_model_lanes"

@@ -8,9 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from cnnaccel.compiler import limits
 from cnnaccel.compiler.allocate import DoesNotFitError
 from cnnaccel.compiler.emit import emit
 from cnnaccel.compiler.ops import synchronise
+from cnnaccel.compiler.orient import is_tall, oriented
 from cnnaccel.compiler.ports import Description
 from cnnaccel.compiler.program import Program
 from cnnaccel.compiler.schedule import ADDRESSES, Fronts, Schedule, TooSmallError, schedule
@@ -67,10 +69,11 @@ def compile_schedule(graph: Graph, chosen: Schedule) -> Compiled:
     """
     hardware = chosen.hardware
     if chosen.instructions > _MOST_INSTRUCTIONS:
+        _, layer = max((t.instructions, n) for n, t in enumerate(chosen.tilings))
         raise ProgramError(
             f"a program of about {chosen.instructions:,} instructions, at most "
-            f"{_MOST_INSTRUCTIONS:,}; act_kib {hardware.act_kib} and wgt_kib {hardware.wgt_kib} "
-            "are far too small for this network"
+            f"{_MOST_INSTRUCTIONS:,}, most of them for layer '{chosen.network.tasks[layer].name}'; "
+            f"act_kib {hardware.act_kib} and wgt_kib {hardware.wgt_kib} are far too small for it"
         )
     emitted = emit(chosen)
     if len(emitted.weights) > ADDRESSES:
@@ -91,7 +94,7 @@ def compile_schedule(graph: Graph, chosen: Schedule) -> Compiled:
         scratch_bytes=chosen.scratch_bytes,
         notes=notes,
     )
-    program.pack()  # every value has its field
+    limits.check(graph, hardware, program)  # every value has its field
     return Compiled(graph.name, program, _ports(graph, hardware, network), chosen)
 
 
@@ -102,6 +105,7 @@ def choose(graph: Graph, hardware: HardwareConfig, images: int | None = None) ->
         TooSmallError: a layer fits in no pieces; it names the layer and what it needs.
         ProgramError: a number of images that cannot be, or a tensor beyond 32-bit addresses.
     """
+    graph = oriented(graph)
     fronts: Fronts = {}
     many = batchable(graph, hardware)
     if images is not None:
@@ -110,7 +114,13 @@ def choose(graph: Graph, hardware: HardwareConfig, images: int | None = None) ->
                 f"{images} images at a time: must be 1, or a multiple of P = "
                 f"{hardware.pixel_lanes} where the network ends in dense layers"
             )
-        return _relaxing(graph, hardware, images, fronts)
+        try:
+            return _relaxing(graph, hardware, images, fronts)
+        except DoesNotFitError as error:
+            raise ProgramError(
+                f"act_kib {hardware.act_kib} is too small for {images} images at a time ({error}); "
+                "set compile.images lower, or to null"
+            ) from None
     alone = best = _relaxing(graph, hardware, 1, fronts)
     for times in (1, 2, 4, 8) if many else ():
         count = times * hardware.pixel_lanes
@@ -141,11 +151,12 @@ def _ports(graph: Graph, hardware: HardwareConfig, network: Network) -> Ports:
     table = graph.input_table
     return Ports(
         input_shape=graph.input.shape,
-        raw=raw_image(graph),
+        raw=raw_image(oriented(graph)),
         output_shape=graph.output.shape,
         output_dtype=graph.output.dtype,
         output_lanes=tuple(network.output.lanes.tolist()),
         images=network.images,
         width=hardware.input_lanes,
         input_table=table if table is None else tuple(map(tuple, table.tolist())),
+        transposed=is_tall(graph),
     )

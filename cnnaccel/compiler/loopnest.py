@@ -17,9 +17,11 @@ from typing import Any, Literal
 
 from cnnaccel.compiler.isa import LEVELS, Compute
 from cnnaccel.errors import ProgramError
-from cnnaccel.hardware import HardwareConfig
+from cnnaccel.hardware import ACT_ADDRESS_BITS, HardwareConfig
 
 Pair = tuple[int, int]
+MOST_ROWS = 2047
+"""Rows that `in_h` can name."""
 _LONGEST_ROW = 65535
 """Columns that `in_w` can name, and `ox` count on one lane."""
 
@@ -217,6 +219,8 @@ def slide(
     a = {level: source.row * by for level, by in y.items()}
     a |= x | {"co": channels.advance * source.plane, "ci": source.plane}
     first_y = rows.start * down - window.padding[0]
+    last_y = (rows.stop - 1) * down + (pool_y - 1) * window.stride[0] + (kernel_y - 1) * dy
+    above, held = counted_rows(source.rows, first_y, last_y - window.padding[0])
     first_x = columns.start * right - window.padding[1]
     reduction = kernel_y * kernel_x * channels.reduction
     ox = {"ox": slots, "phase": 1}
@@ -227,9 +231,9 @@ def slide(
         interleave_in=source.interleave,
         interleave_out=target.interleave,
         bounds=tuple(bounds[level] for level in LEVELS),
-        a_init=source.at(first_y, first_x),
-        a_jumps=jumps(bounds, a, 9),
-        y_init=first_y,
+        a_init=_wrapped(source.at(first_y, first_x)),
+        a_jumps=tuple(map(_wrapped, jumps(bounds, a, 9))),
+        y_init=first_y - above,
         y_jumps=jumps(bounds, y, 7),
         x_init=first_x,
         x_jumps=jumps(bounds, x, 8),
@@ -238,11 +242,11 @@ def slide(
         w_co=0 if one_weight else 1,
         par_co=0 if one_parameter else 1,
         o_init=target.at(rows.start, columns.start),
-        o_jumps=jumps(bounds, o, 4),
+        o_jumps=tuple(map(_wrapped, jumps(bounds, o, 4))),
         ox_jumps=jumps(bounds, ox, 4),
         lane_distance=across * count,
         in_w=source.columns,
-        in_h=source.rows,
+        in_h=held,
         out_w=len(columns),
         out_lane_distance=count * target.step,
         out_lane_columns=count,
@@ -254,6 +258,15 @@ def slide(
         high=limits[1],
         **fields,
     ).normal()
+
+
+def counted_rows(rows: int, first: int, last: int) -> tuple[int, int]:
+    """Rows of a tensor that are not counted, and how many are, for windows from row `first` to row
+    `last`: all, but where there are more than `in_h` counts those above or below the windows."""
+    if rows <= MOST_ROWS:
+        return 0, rows
+    above = max(first, 0)
+    return above, min(rows - above, max(MOST_ROWS, last + 1 - above))
 
 
 def add(
@@ -312,12 +325,12 @@ def add(
         interleave_out=target.interleave,
         bounds=tuple(bounds[level] for level in LEVELS),
         a_init=start,
-        a_jumps=jumps(bounds, a, 9),
+        a_jumps=tuple(map(_wrapped, jumps(bounds, a, 9))),
         w_rewind=1,
         w_co=-1,
         par_co=0 if one_parameter else 1,
         o_init=target.at(rows.start, columns.start),
-        o_jumps=jumps(bounds, o, 4),
+        o_jumps=tuple(map(_wrapped, jumps(bounds, o, 4))),
         ox_jumps=jumps(bounds, ox, 4),
         lane_distance=count,
         out_w=len(columns),
@@ -357,6 +370,13 @@ def jumps(bounds: Mapping[str, int], strides: Mapping[str, int], levels: int) ->
         inside = sum(strides.get(name, 0) * (bounds[name] - 1) for name in LEVELS[outer + 1 :])
         result.append(strides.get(level, 0) - inside)
     return tuple(result)
+
+
+def _wrapped(words: int) -> int:
+    """The same address of act, or distance, in its field: all wrap at the size of act, a power of
+    two, and what lies far outside is padding."""
+    half = 1 << (ACT_ADDRESS_BITS - 1)
+    return (words + half) % (2 * half) - half
 
 
 def strides(bounds: tuple[int, ...], moves: tuple[int, ...]) -> tuple[int, ...]:

@@ -388,6 +388,7 @@ class _Building:
             and stride_x <= _most("stride_x")
             and left <= _most("pad_left")
             and max(left, right) < kernel_w
+            and layer.output.shape[2] <= _most("columns")
         )
         return Unfold(channels, columns, kernel_w, stride_x, left) if fits else None
 

@@ -16,7 +16,7 @@ from cnnaccel.pipeline.identity import (
     weights_stage,
 )
 from cnnaccel.pipeline.job import Job, draw, write_results
-from cnnaccel.pipeline.train import import_weights
+from cnnaccel.pipeline.train import check_engine, import_weights
 from cnnaccel.report.tables import table
 
 
@@ -40,6 +40,7 @@ def quantize(job: Job, sensitive: bool = False) -> None:
     inputs = quantize_inputs(job)
     model = job.model()
     load_weights(model, stage_of(job, "train").folder / "model.pt")
+    check_engine(job, model)
     quantize_model(job, model, inputs, sensitive)
 
 

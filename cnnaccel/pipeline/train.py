@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from contextlib import nullcontext
+from typing import TYPE_CHECKING
 
 from cnnaccel.errors import CheckpointError
 from cnnaccel.pipeline.identity import (
@@ -14,6 +15,9 @@ from cnnaccel.pipeline.identity import (
 )
 from cnnaccel.pipeline.job import Job, draw, write_results
 from cnnaccel.report.progress import TrainingProgress, working
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 def train_anew(job: Job, resume: bool) -> None:
@@ -45,14 +49,13 @@ def import_weights(job: Job) -> None:
     from cnnaccel.nn.evaluate import accuracy
     from cnnaccel.nn.ranks import ranks_from_environment
     from cnnaccel.nn.train import MODEL
-    from cnnaccel.quant.ptq import check_supported
 
     if not ranks_from_environment().first:
         return
     path, model = brought_weights(job), job.model()
     for note in load_weights(model, path).notes:
         job.say(note)
-    check_supported(model, job.dataset.shape)
+    check_engine(job, model)
     right = accuracy(model, job.dataset.validation)
     named_by = "--checkpoint" if job.by_option or job.weights is None else "weights"
     headline = f"imported {path}, {right:.2%} on validation images"
@@ -67,20 +70,35 @@ def import_weights(job: Job) -> None:
     job.say(f"{headline}; {stage.folder / MODEL}")
 
 
+def check_engine(job: Job, model: nn.Module) -> None:
+    """Refuse, before any work, a network that the configuration's engine cannot run.
+
+    Raises:
+        ModelError, GraphError, ProgramError: as `check_supported`; each names the layer.
+    """
+    from cnnaccel.nn.ranks import ranks_from_environment
+    from cnnaccel.quant.ptq import check_supported
+
+    if job.checked.get("engine"):
+        return
+    first = ranks_from_environment().first
+    what = "looking whether the engine can run every layer"
+    with working(job.console, what) if first else nullcontext():
+        check_supported(model, job.dataset.shape, job.hardware, job.config.compile.images)
+    job.checked["engine"] = True
+
+
 def train(job: Job, resume: bool = False) -> None:
     """Train the network, once it is known that the engine can run it."""
     from cnnaccel.nn import train as training
     from cnnaccel.nn.ranks import ranks_from_environment
-    from cnnaccel.quant.ptq import check_supported
 
     model = job.model()
-    first = ranks_from_environment().first
-    with working(job.console, "tracing the network") if first else nullcontext():
-        check_supported(model, job.dataset.shape)
+    check_engine(job, model)
     stage = job.workspace.stage("train")
     stage.finish_swap()
     progress = TrainingProgress(job.console)
-    if not first:
+    if not ranks_from_environment().first:
         training.train(job.config, model, job.dataset, stage.partial, resume, progress)
         return
     if resume and not (stage.partial / training.CHECKPOINT).exists():

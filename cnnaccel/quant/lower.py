@@ -66,13 +66,8 @@ def lower(
     Raises:
         GraphError: the result breaks the graph's contract, as when an accumulator could overflow.
     """
-    lowering = _Lowering(converted, shift_only)
-    for node in converted.graph.nodes:
-        lowering.visit(node)
-    image = lowering.specs["image"]
-    table = None if normalization is None else _input_table(image, *normalization)
-    graph = verify(Graph(name, image, tuple(lowering.layers), table))
-    return Lowered(graph, lowering.weight_scales)
+    lowering = Lowering(converted, shift_only)
+    return Lowered(lowering.graph(name, normalization), lowering.weight_scales)
 
 
 def producer(node: fx.Node) -> fx.Node:
@@ -86,13 +81,23 @@ def producer(node: fx.Node) -> fx.Node:
 
 
 @dataclass
-class _Lowering:
+class Lowering:
+    """One walk over a converted model; `graph` makes it."""
+
     module: fx.GraphModule
     shift_only: bool
     layers: list[AnyLayer] = field(default_factory=list)
     specs: dict[str, TensorSpec] = field(default_factory=dict)
     tensor_of: dict[fx.Node, str] = field(default_factory=dict)
     weight_scales: dict[str, FloatArray] = field(default_factory=dict)
+
+    def graph(self, name: str, normalization: tuple[torch.Tensor, torch.Tensor] | None) -> Graph:
+        """The verified graph, as `lower` says."""
+        for node in self.module.graph.nodes:
+            self.visit(node)
+        image = self.specs["image"]
+        table = None if normalization is None else _input_table(image, *normalization)
+        return verify(Graph(name, image, tuple(self.layers), table))
 
     def visit(self, node: fx.Node) -> None:
         """Append the layer of one node, where it is one."""
@@ -168,9 +173,7 @@ class _Lowering:
 
     def _conv(self, node: fx.Node, out: TensorSpec, clamp: fx.Node | None) -> AnyLayer:
         source = self._source(node)
-        weight, scale = self._weights(arguments(node)[1])
-        bias = self._constant(arguments(node)[2])
-        weight, scale, int_bias = _fit_bias(weight, scale, bias, source.scale, self.shift_only)
+        weight, scale, int_bias = self._integers(node, source.scale)
         self.weight_scales[out.name] = scale
         requant = self._requant(source.scale * scale / out.scale, out, clamp)
         stride, padding, dilation = (pair(arguments(node)[i]) for i in (3, 4, 5))
@@ -244,14 +247,23 @@ class _Lowering:
 
     # -- numbers --------------------------------------------------------------------------------
 
+    def _tensor(self, node: fx.Node) -> torch.Tensor:
+        return cast(torch.Tensor, getattr(self.module, str(node.target)).detach())
+
+    def _integers(
+        self, node: fx.Node, input_scale: float
+    ) -> tuple[npt.NDArray[np.int8], FloatArray, npt.NDArray[np.int32]]:
+        """Weights, their scales and the bias of a convolution."""
+        weight, scale = self._weights(arguments(node)[1])
+        bias = self._constant(arguments(node)[2])
+        return _fit_bias(weight, scale, bias, input_scale, self.shift_only)
+
     def _constant(self, node: fx.Node) -> FloatArray:
-        value = getattr(self.module, str(node.target))
-        return cast(FloatArray, value.detach().double().numpy())
+        return cast(FloatArray, self._tensor(node).double().numpy())
 
     def _weights(self, node: fx.Node) -> tuple[npt.NDArray[np.int8], FloatArray]:
         """int8[K, C, R, S] and its scales, float64[K]."""
-        frozen = getattr(self.module, str(arguments(node)[0].target))
-        weight = cast(npt.NDArray[np.int8], frozen.detach().numpy())
+        weight = cast(npt.NDArray[np.int8], self._tensor(arguments(node)[0]).numpy())
         scale = arguments(node)[1]
         if isinstance(scale, fx.Node):
             return weight, self._constant(scale)

@@ -11,8 +11,10 @@ import numpy.typing as npt
 import torch
 from torch import fx, nn
 
+from cnnaccel.compiler.compile import compile_graph
 from cnnaccel.config import QuantizeConfig
 from cnnaccel.errors import DataError, GraphError, ModelError
+from cnnaccel.hardware import HardwareConfig
 from cnnaccel.ir import golden
 from cnnaccel.ir.graph import Graph
 from cnnaccel.quant.bias import correct_biases
@@ -20,6 +22,7 @@ from cnnaccel.quant.canonical import CanonicalModel, canonicalize
 from cnnaccel.quant.equalize import equalized
 from cnnaccel.quant.frontend import Shape, quiet_torch
 from cnnaccel.quant.lower import lower
+from cnnaccel.quant.outline import outline
 from cnnaccel.quant.quantizer import EngineQuantizer, fused_clamp
 from cnnaccel.quant.survey import drop_dead, drop_provable, survey
 
@@ -183,9 +186,19 @@ def _calibrated(
     return Quantized(graph, scales, canonical)
 
 
-def check_supported(model: nn.Module, shape: Shape) -> None:
-    """Raise ModelError, before any work, where the engine has no place for a layer of `model`."""
-    canonicalize(model, shape)
+def check_supported(
+    model: nn.Module, shape: Shape, hardware: HardwareConfig, images: int | None = None
+) -> None:
+    """Whether an engine can run `model` on images of a shape, so many at a time, before any work.
+
+    What no weights can change: compiled is the network's outline, whose weights are 0.
+
+    Raises:
+        ModelError: a layer is of a kind that no engine has a place for.
+        GraphError: an average over more pixels than an accumulator can sum.
+        ProgramError: a size of a layer is beyond this engine, or beyond what programs can say.
+    """
+    compile_graph(outline(canonicalize(model, shape), type(model).__name__), hardware, images)
 
 
 def float_logits(canonical: CanonicalModel, images: Images) -> FloatArray:

@@ -12,6 +12,9 @@ from cnnaccel.errors import ProgramError
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+MOST_SIZE = (1 << 16) - 1
+"""Channels, rows or columns that a host counts."""
+
 
 @dataclass(frozen=True)
 class Ports:
@@ -32,6 +35,8 @@ class Ports:
     """C: lanes, and bytes, of a word."""
     input_table: tuple[tuple[int, ...], ...] | None = None
     """[C, 256] int8; where present, the host maps each pixel through it."""
+    transposed: bool = False
+    """Rows and columns are exchanged in INPUT and OUTPUT; not in the shapes here."""
 
     def pack(self, images: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
         """The buffer INPUT for uint8[N, C, H, W], with empty images up to a whole iteration.
@@ -49,6 +54,8 @@ class Ports:
             images = np.array(self.input_table, np.int8)[channel, images].view(np.uint8)
         empty = np.zeros((-len(images) % self.images, *self.input_shape), np.uint8)
         padded = np.concatenate([images, empty])
+        if self.transposed:
+            padded = padded.swapaxes(2, 3)
         if self.raw:
             return np.ascontiguousarray(padded.transpose(0, 2, 3, 1)).reshape(-1)
         count, channels, rows, columns = padded.shape
@@ -59,12 +66,17 @@ class Ports:
     def unpack(self, output: npt.NDArray[np.uint8], count: int) -> npt.NDArray[Any]:
         """[N, K, P, Q] for the first `count` images of the buffer OUTPUT."""
         channels, rows, columns = self.output_shape
+        if self.transposed:
+            rows, columns = columns, rows
         lanes = np.array(self.output_lanes)
         words = len(lanes) // self.width
         laid = output.reshape(-1, words, rows, columns, self.images, self.width)
         by_image = laid.transpose(0, 4, 1, 5, 2, 3).reshape(-1, len(lanes), rows, columns)
         order = [int(np.flatnonzero(lanes == channel)[0]) for channel in range(channels)]
-        return np.ascontiguousarray(by_image[:count, order]).view(self.output_dtype)
+        results = by_image[:count, order]
+        if self.transposed:
+            results = results.swapaxes(2, 3)
+        return np.ascontiguousarray(results).view(self.output_dtype)
 
 
 def read_ports(values: Any) -> Ports:
@@ -81,6 +93,8 @@ def read_ports(values: Any) -> Ports:
     for name in ("images", "width"):
         if not _is_size(getattr(ports, name)):
             raise ValueError(f"{name} {getattr(ports, name)}")
+    if type(ports.transposed) is not bool:
+        raise ValueError(f"transposed {ports.transposed}")
     if type(ports.raw) is not bool or ports.output_dtype not in ("int8", "uint8"):
         raise ValueError(f"raw {ports.raw}, output_dtype {ports.output_dtype}")
     if len(ports.output_lanes) % ports.width:
@@ -101,4 +115,4 @@ def _tuples(value: Any) -> Any:
 
 
 def _is_size(value: object) -> bool:
-    return type(value) is int and 0 < value < 1 << 16
+    return type(value) is int and 0 < value <= MOST_SIZE

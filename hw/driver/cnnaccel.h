@@ -94,6 +94,7 @@ struct cnnaccel_model {
     uint16_t output_shape[3];
     uint32_t image_bytes, result_bytes; /* the products of the shapes */
     bool input_raw; /* input holds [image][y][x][channel]; else [image][word][y][x][lane] */
+    bool transposed; /* rows and columns are exchanged in input and output, not in the shapes */
     bool output_signed; /* results are int8_t, else uint8_t */
     uint16_t output_words; /* output holds [iteration][word][y][x][image][lane] */
     const uint16_t *output_lanes; /* [channels]: word * C + lane */

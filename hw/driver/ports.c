@@ -11,6 +11,12 @@ static uint32_t pixels(const uint16_t shape[3])
     return (uint32_t)shape[1] * shape[2];
 }
 
+/* Where input or output holds pixel i of a channel [rows][columns]. */
+static size_t place_of(const struct cnnaccel_model *model, const uint16_t shape[3], size_t i)
+{
+    return model->transposed ? i % shape[2] * shape[1] + i / shape[2] : i;
+}
+
 /* Iterations for so many images. */
 static uint32_t iterations_for(const struct cnnaccel_model *model, uint32_t count)
 {
@@ -32,8 +38,11 @@ static void pack_image(const struct cnnaccel_model *model, const uint8_t *image,
 
         if (table != NULL)
             table += (size_t)channel * 256;
-        for (size_t i = 0; i < count; i++)
-            to[i * width] = table == NULL ? from[i] : (uint8_t)table[from[i]];
+        for (size_t i = 0; i < count; i++) {
+            uint8_t *pixel = to + place_of(model, model->input_shape, i) * width;
+
+            *pixel = table == NULL ? from[i] : (uint8_t)table[from[i]];
+        }
     }
 }
 
@@ -75,7 +84,8 @@ static void unpack_result(const struct cnnaccel_model *model, const uint8_t *ite
                               image * CNNACCEL_INPUT_LANES + lane % CNNACCEL_INPUT_LANES;
 
         for (size_t i = 0; i < count; i++)
-            result[channel * (size_t)count + i] = from[i * step];
+            result[channel * (size_t)count + i] =
+                from[place_of(model, model->output_shape, i) * step];
     }
 }
 

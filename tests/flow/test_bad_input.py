@@ -134,8 +134,7 @@ def test_scratchpads_too_small_for_a_layer(
     )
     result = cnnaccel("run", "own.yaml")
     assert result.code == 1 and "layer '1': not even a single tile fits" in result.err, result.err
-    assert not Path("build/own/compile").exists() and Path("build/own/evaluate").exists()
-    assert not Path("build/own/compile.partial").exists()
+    assert not [entry for entry in Path("build/own").iterdir() if entry.is_dir()], "before any work"
 
 
 def test_program_that_computes_something_else(

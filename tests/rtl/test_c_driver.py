@@ -28,6 +28,7 @@ from cnnaccel.runtime.ports import Ports
 from tests.rtl import c_driver
 from tests.rtl.c_driver import build, compiled, drive, need, run, served
 from tests.rtl.test_engine import spilling
+from tests.unit.graphs import conv2d, requant, spec
 from tests.unit.networks import pixels
 from tests.unit.test_mutations import small_network
 from tests.unit.test_networks_as_programs import quantized
@@ -142,6 +143,26 @@ def test_networks_of_the_first_release(tmp_path: Path) -> None:
     board = Accelerator(bitstream, SimDevice(memory_bytes=8 << 20))
     runs = [(*lenet, 10), (*lenet, 1), (*resnet8, 2), (*resnet8, 1), (*lenet, 3)]
     compare(board, [program, bitstream], tmp_path, runs)
+    board.buffers.clear()
+
+
+def test_tall_images_are_laid_down(tmp_path: Path) -> None:
+    """Raw pixels and words, more rows than an instruction counts, results with rows and columns."""
+    graphs = []
+    for name, shape, stride in (("raw", (1, 2050, 3), (82, 1)), ("words", (5, 2048, 2), (64, 1))):
+        rng = np.random.default_rng(5)
+        weight = rng.integers(-20, 20, (3, shape[0], 4, 2), np.int8)
+        layer = conv2d(spec("image", shape), weight, "conv", stride=stride,
+                       dtype="int8", requant=requant(1, 4, "int8"))  # fmt: skip
+        graphs.append(Graph(name, spec("image", shape), (layer,)))
+    folders = [compiled(tmp_path / graph.name, graph, TINY, 1) for graph in graphs]
+    program, bitstream = build(tmp_path, TINY, folders), simulated_bitstream(TINY)
+    board = Accelerator(bitstream, SimDevice(memory_bytes=8 << 20))
+    compare(board, [program, bitstream], tmp_path, [(n, at, 3) for n, at in enumerate(folders)])
+    for graph, at in zip(graphs, folders, strict=True):
+        assert board.load(at).ports.transposed
+        images = images_for(graph, 3)
+        assert np.array_equal(board.run(images), golden.run(graph, images))
     board.buffers.clear()
 
 
