@@ -92,6 +92,9 @@ class HardwareConfig:
     """As the vendor's tools call it."""
     ps_preset: Literal["pynq_z1", "pynq_z2", "zcu104"] = "pynq_z1"
     """How the board's processing system is set: a file of `hw/tcl/vivado/boards`."""
+    contiguous_mib: float | None = None
+    """Memory that the board's image keeps contiguous, for all that an engine reads and writes
+    (`cma=` of its kernel); null: not known, which is the default, other than the PYNQ-Z1's."""
     name: str = field(default="", metadata={"internal": True})
     """Of the board: the file's stem."""
 
@@ -116,6 +119,8 @@ class HardwareConfig:
             raise FieldError("dram_share", f"must be 0.01 to 1, got {self.dram_share:g}")
         if self.dram_outstanding < 1:
             raise FieldError("dram_outstanding", f"must be at least 1, got {self.dram_outstanding}")
+        if self.contiguous_mib is not None and self.contiguous_mib <= 0:
+            raise FieldError("contiguous_mib", f"must be positive, got {self.contiguous_mib:g}")
         if not any(self.part.startswith(device) for device in DEVICES):
             known = ", ".join(DEVICES)
             raise FieldError("part", f"must begin with one of {known}; got '{self.part}'")
@@ -205,6 +210,16 @@ class HardwareConfig:
     def exceeds(self, device: Resources | None = None) -> tuple[str, ...]:
         """What the device, or that of `part`, is estimated to have too little of."""
         return self.estimated_resources.beyond(device or self.device)
+
+    def misfit(self) -> str:
+        """Why the engine cannot be built on its part, in a sentence; or empty."""
+        if not (short := self.exceeds()):
+            return ""
+        return (
+            f"the engine is estimated to take {', '.join(short)} of {self.part}: no room, so "
+            "figures are of an engine that cannot be built there; `cnnaccel explore` finds "
+            "smaller ones"
+        )
 
     def fits(self, device: Resources | None = None) -> bool:
         """Whether the device, or that of `part`, has enough of everything."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import sys
 from collections.abc import Callable
@@ -97,6 +98,8 @@ def make_job(
         thorough=thorough,
         arguments=_arguments(config, data_dir, build_dir, overrides, checkpoint),
     )
+    if (misfit := hardware.misfit()) and os.environ.get("RANK", "0") == "0":
+        job.warn(misfit)
     if workspace.folder.name != loaded.name:
         job.say(f"{build_dir / loaded.name} is another file's; this one's is {workspace.folder}")
     return job

@@ -6,7 +6,7 @@ import dataclasses
 
 from cnnaccel.backend.asic import AsicSynthesis, synthesize_asic
 from cnnaccel.backend.yosys import synthesizing
-from cnnaccel.pipeline.identity import Inputs, section
+from cnnaccel.pipeline.identity import Inputs, hardware_inputs
 from cnnaccel.pipeline.job import Job, write_results
 from cnnaccel.report.progress import working
 from cnnaccel.report.tables import table
@@ -20,7 +20,7 @@ _COLUMNS = ("module", "instances", "cells", "NAND2", "with those below", "share"
 def asic_inputs(job: Job) -> Inputs:
     hw = resource("hw")
     texts = sorted(path for name in ("rtl", "asic", "tcl/asic") for path in (hw / name).iterdir())
-    return {**section("hardware", job.hardware), "hw": sha256_of(*texts)}
+    return {**hardware_inputs(job), "hw": sha256_of(*texts)}
 
 
 def asic(job: Job) -> None:

@@ -19,7 +19,7 @@ from cnnaccel.pipeline.job import Job
 from cnnaccel.report.progress import counter, working
 from cnnaccel.report.tables import table
 from cnnaccel.runtime.layout import COUNTERS
-from cnnaccel.runtime.network import Network, load_network
+from cnnaccel.runtime.network import Network, contiguous_bytes, load_network
 from cnnaccel.workspace import MANIFEST, sha256_of
 
 FOLDER = "~/.cache/cnnaccel"
@@ -106,14 +106,13 @@ def _wishes(job: Job, place: Place, folder: Path, network: Network, images: int)
     header, at_once = network.header, min(images, _images_at_a_time(network))
     iterations = -(-at_once // network.ports.images)
     packed = iterations * (header["input_stride"] + header["output_stride"])
-    program = sum(header[name] for name in ("once_bytes", "body_bytes", "weights_bytes"))
     manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     names = {**manifest["artifacts"], MANIFEST: ""}
     return {
         "folder": place.folder or f"{FOLDER}/{job.workspace.folder.name}",
         "files": {name: _described(folder / name, digest) for name, digest in names.items()},
         "digest": f"{job.hardware.digest:016x}",
-        "contiguous": program + header["scratch_bytes"] + packed,
+        "contiguous": contiguous_bytes(header, iterations),
         "memory": (_AHEAD + 3) * packed,
         "timeout": _TIMEOUT_SECONDS,
     }

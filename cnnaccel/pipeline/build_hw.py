@@ -100,8 +100,6 @@ def build(job: Job, vivado: Path | None, jobs: int, restart: bool) -> None:
             f"`cnnaccel deploy {job.config.name}`"
         )
     check_clock(job)
-    if short := job.hardware.exceeds():
-        job.say(f"estimated to take {', '.join(short)}: Vivado may find no place for it")
     bitstream.build(job, found, jobs, reason, restart)
 
 

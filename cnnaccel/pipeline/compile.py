@@ -9,8 +9,9 @@ from cnnaccel.compiler.program import PROGRAM_FILE
 from cnnaccel.compiler.verify import verify_program
 from cnnaccel.hardware import load_hardware
 from cnnaccel.ir.graph import macs
-from cnnaccel.pipeline.identity import compile_inputs, graph_inputs, section, stored_graph
+from cnnaccel.pipeline.identity import compile_inputs, graph_inputs, hardware_inputs, stored_graph
 from cnnaccel.pipeline.job import Job, draw, write_results
+from cnnaccel.pipeline.memory import say_memory
 from cnnaccel.report.progress import counter, working
 
 
@@ -42,6 +43,7 @@ def compile_program(job: Job) -> None:
         f"program: {len(program.once) + len(program.body):,} instructions, {size:,} bytes, "
         f"{program.images_per_iteration} images at a time; {stage.folder / PROGRAM_FILE}"
     )
+    say_memory(job, stage.folder)
 
 
 def explore_engines(job: Job) -> None:
@@ -51,7 +53,7 @@ def explore_engines(job: Job) -> None:
     graph, stage = stored_graph(job), job.workspace.stage("explore")
     with counter(job.console, "predicting engines", None) as progress:
         found = explore(graph, job.hardware, progress)
-    inputs = graph_inputs(job) | section("hardware", job.hardware)
+    inputs = graph_inputs(job) | hardware_inputs(job)
     with stage.write(inputs) as folder:
         draw("pareto", graph.name, found, folder / "explore.png")
     job.console.print(report.exploration_table(graph.name, found))

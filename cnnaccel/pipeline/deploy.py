@@ -16,6 +16,7 @@ from cnnaccel.pipeline.board import Place, run_on_board
 from cnnaccel.pipeline.engine import SimulatedEngine, measure
 from cnnaccel.pipeline.identity import deploy_inputs, stored_graph
 from cnnaccel.pipeline.job import Job, draw, write_results
+from cnnaccel.pipeline.memory import say_memory
 from cnnaccel.report.measured import Measured, counters_table, speed_lines
 from cnnaccel.report.progress import counter, working
 
@@ -36,6 +37,7 @@ def deploy(job: Job, place: Place | None = None, images: int | None = None) -> N
     """
     graph, test = stored_graph(job), job.dataset.test
     pixels = test.images[:images]
+    say_memory(job, job.workspace.stage("compile").folder)
     if place is None:
         inputs = deploy_inputs(job)
         ran = _simulated(job, graph, pixels)

@@ -14,8 +14,9 @@ from cnnaccel.backend.render_model import render_model_h
 from cnnaccel.backend.template import render_template
 from cnnaccel.errors import WorkspaceError
 from cnnaccel.pipeline.bitstream import BITSTREAM, HWH, STAGE
-from cnnaccel.pipeline.identity import PROGRAM, Inputs, program_inputs, section
+from cnnaccel.pipeline.identity import PROGRAM, Inputs, hardware_inputs, program_inputs
 from cnnaccel.pipeline.job import RESULTS, Job, write_results
+from cnnaccel.pipeline.memory import say_memory
 from cnnaccel.resources import resource
 from cnnaccel.runtime.network import load_network
 from cnnaccel.workspace import Stage, sha256_of, sha256_of_value
@@ -74,7 +75,7 @@ def export_inputs(job: Job, bitstream: Bitstream) -> Inputs:
     return {
         **program_inputs(job),
         **{f"build-hw/{path.name}": sha256_of(path) for path in bitstream.files},
-        **section("hardware", job.hardware),
+        **hardware_inputs(job),
         "runtime": sha256_of(*_runtime().values()),
         "driver": sha256_of(*_driver().values()),
         "classes": sha256_of_value(class_names(job)),
@@ -112,6 +113,7 @@ def export(job: Job) -> Stage:
     job.say(f"{stage.folder}: {headline}; README.md there says how to run it")
     if bitstream.missing:
         job.say(f"no bitstream: {bitstream.missing}")
+    say_memory(job, stage.folder)
     return stage
 
 

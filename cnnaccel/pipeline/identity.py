@@ -129,7 +129,7 @@ def compile_inputs(job: Job) -> Inputs:
     return {
         **graph_inputs(job),
         **(data_inputs(job, "compile") if settings.verify_images else {}),
-        **section("hardware", job.hardware),
+        **hardware_inputs(job),
         **section("compile", settings),
         **_package("compiler", "ir"),
     }
@@ -140,7 +140,7 @@ def simulate_inputs(job: Job) -> Inputs:
     return {
         **graph_inputs(job),
         **data_inputs(job, "simulate"),
-        **section("hardware", job.hardware),
+        **hardware_inputs(job),
         "compile.images": job.config.compile.images,
         "engine": engine_digest(),
         **_package("compiler", "runtime"),
@@ -157,7 +157,7 @@ def deploy_inputs(job: Job) -> Inputs:
     return {
         **program_inputs(job),
         **data_inputs(job, "deploy"),
-        **section("hardware", job.hardware),
+        **hardware_inputs(job),
         "engine": engine_digest(),
         **_package("runtime"),
     }
@@ -189,6 +189,13 @@ def section(name: str, values: Any) -> Inputs:
         else:
             flat[f"{name}.{key}"] = _plain(value)
     return flat
+
+
+def hardware_inputs(job: Job) -> Inputs:
+    """The engine; what a board's image keeps for it changes no program and no result."""
+    values = section("hardware", job.hardware)
+    del values["hardware.contiguous_mib"]
+    return values
 
 
 def model_inputs(job: Job, stage: str) -> Inputs:

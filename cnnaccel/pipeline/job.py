@@ -80,6 +80,11 @@ class Job:
         return {}
 
     @cached_property
+    def warned(self) -> set[str]:
+        """What `warn` has said."""
+        return set()
+
+    @cached_property
     def model_as_made(self) -> dict[str, Any]:
         """What the model was found to be made from; `identity` keeps it."""
         return {}
@@ -99,6 +104,13 @@ class Job:
     def say(self, text: str) -> None:
         """A line for the user."""
         self.console.print(escape(text))
+
+    def warn(self, text: str) -> None:
+        """A line, however long, on what will go wrong later; said once in a command."""
+        if text in self.warned:
+            return
+        self.warned.add(text)
+        self.console.print(f"[yellow]warning:[/yellow] {escape(text)}", soft_wrap=True)
 
 
 def write_results(folder: Path, headline: str, **values: Any) -> None:

@@ -13,6 +13,7 @@ from cnnaccel.pipeline.compile import compile_program
 from cnnaccel.pipeline.deploy import deploy
 from cnnaccel.pipeline.identity import inputs_of, stage_of
 from cnnaccel.pipeline.job import Job, headline_of
+from cnnaccel.pipeline.memory import say_memory
 from cnnaccel.pipeline.quantize import evaluate, quantize
 from cnnaccel.pipeline.train import train_or_resume
 from cnnaccel.report.tables import table
@@ -56,3 +57,5 @@ def run(job: Job, first: str | None = None, last: str | None = None) -> None:
         rows.append([spec.name, reason or "up to date", seconds, headline_of(stage.folder)])
     title = f"{job.config.name} in {job.workspace.folder}"
     job.console.print(table(title, ["stage", "why it ran", "time", "result"], rows))
+    if STAGE_NAMES.index("compile") < end:
+        say_memory(job, job.workspace.stage("compile").folder)

@@ -19,6 +19,7 @@ from cnnaccel.ir.graph import Graph, macs, up_to
 from cnnaccel.pipeline.engine import SimulatedEngine
 from cnnaccel.pipeline.identity import simulate_inputs, stored_graph
 from cnnaccel.pipeline.job import Job, draw, write_results
+from cnnaccel.pipeline.memory import say_memory
 from cnnaccel.report.activity import Recorded, recorded
 from cnnaccel.report.measured import (
     counters_table,
@@ -89,6 +90,7 @@ def simulate(
     job.say(f"simulated memory: {engine.memory}")
     job.say(speed_lines(measured))
     job.say(error)
+    say_memory(job, stage.folder / "program")
     job.say(f"what the units did: {stage.folder / 'activity.png'}")
     if trace is not None:
         job.say(f"waves of cycles {trace.start}:{trace.stop}: {stage.folder / f'waves.{waves}'}")

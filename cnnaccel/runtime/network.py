@@ -66,6 +66,26 @@ def load_network(folder: str | Path) -> Network:
     return Network(name, header, sections, weights, ports, notes)
 
 
+def read_header(folder: Path) -> dict[str, int]:
+    """The header of the program in a folder, by field.
+
+    Raises:
+        ProgramError: it is missing, damaged, or no program.
+    """
+    path = folder / "program.bin"
+    try:
+        return _header(path, path.read_bytes())
+    except OSError as error:
+        raise ProgramError(f"{path}: {error.strerror}; compile again") from None
+
+
+def contiguous_bytes(header: dict[str, int], iterations: int = 1) -> int:
+    """Bytes of all buffers that a host allocates for a program and so many iterations of it."""
+    once = ("once_bytes", "body_bytes", "weights_bytes", "scratch_bytes")
+    packed = iterations * (header["input_stride"] + header["output_stride"])
+    return sum(header[name] for name in once) + packed
+
+
 def _header(path: Path, program: bytes) -> dict[str, int]:
     at = {name: slice(at, at + size) for name, (at, size) in layout.HEADER.items()}
     header = {name: int.from_bytes(program[part], "little") for name, part in at.items()}

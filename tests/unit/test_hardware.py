@@ -34,7 +34,7 @@ def test_complete_board_has_every_key_and_the_defaults() -> None:
     text = (ROOT / "configs/boards/pynq_z1.yaml").read_text(encoding="utf-8")
     keys = re.findall(r"^(\w+):", text, re.MULTILINE)
     assert keys == [field.name for field in dataclasses.fields(HardwareConfig)][:-1]
-    assert load_hardware("pynq_z1") == HardwareConfig(name="pynq_z1")
+    assert load_hardware("pynq_z1") == HardwareConfig(name="pynq_z1", contiguous_mib=128)
 
 
 # ---- figures ---------------------------------------------------------------------------------
