@@ -166,8 +166,8 @@ def factors(
             break
     # what reads a channel that was always 0 must not outweigh what reads the others
     excess = np.where(a > 0, 1.0, np.maximum(readers.relative(s, a > 0), 1.0))
-    result: FloatArray = np.clip(s * excess, low, high)
-    return result
+    bounded: FloatArray = np.clip(s * excess, low, high)
+    return bounded
 
 
 def _anchor(
