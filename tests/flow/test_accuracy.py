@@ -89,7 +89,7 @@ def test_sensitivity(build: Path, cnnaccel: Cnnaccel) -> None:
     assert "--sensitivity" not in result.out.partition("warning: ")[2]
     assert cnnaccel("report", "tiny", *bad[2:], *OFF).code == 0
     page = next((build / "tiny").rglob("report.html")).read_text()
-    assert "Warning: int8 is" in page and "What each layer costs" in page
+    assert "<li><strong>int8 is" in page and "What each layer costs" in page
 
 
 @pytest.mark.parametrize(

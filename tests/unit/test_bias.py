@@ -76,7 +76,7 @@ def test_only_biases_change(plain: ptq.Quantized, corrected: ptq.Quantized) -> N
 def test_channel_means_come_closer(
     plain: ptq.Quantized, corrected: ptq.Quantized, images: np.ndarray
 ) -> None:
-    floats = ptq._float_tensors(plain.canonical, torch.from_numpy(images))
+    floats = ptq.float_tensors(plain.canonical, torch.from_numpy(images))
 
     def error(quantized: ptq.Quantized) -> float:
         out = quantized.graph.output

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import itertools
+import json
 import os
 import signal
 import subprocess
@@ -170,7 +171,7 @@ def test_yaml_line_makes_the_engine_of_the_board(found: Exploration) -> None:
     for number, (line, point) in enumerate(zip(lines, found.front, strict=True), start=1):
         written, _, copied = line.strip().partition("  ")
         overrides = yaml.safe_load(copied)["overrides"]
-        made = load_hardware("pynq_z1", [f"{key}={value}" for key, value in overrides.items()])
+        made = load_hardware("pynq_z1", [f"{k}={json.dumps(v)}" for k, v in overrides.items()])
         assert int(written) == number
         assert made == dataclasses.replace(point.hardware, name="pynq_z1")
 
