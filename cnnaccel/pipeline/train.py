@@ -58,7 +58,7 @@ def import_weights(job: Job) -> None:
     check_engine(job, model)
     right = accuracy(model, job.dataset.validation)
     named_by = "--checkpoint" if job.by_option or job.weights is None else "weights"
-    headline = f"imported {path}, {right:.2%} on validation images"
+    headline = f"imported {path.name}, {right:.2%} on validation images"
     stage = job.workspace.stage("import")
     with stage.write(import_inputs(job)) as folder:
         content = {"model": job.config.model, "weights": dict(model.state_dict())}

@@ -47,6 +47,8 @@ class Training:
     chosen: int | None
     """None where an older version did not note it."""
     validation_accuracy: float
+    imported: str = ""
+    """Name of the file that the weights were imported from; then there is no history."""
 
 
 @dataclass(frozen=True)
@@ -206,7 +208,11 @@ def _counted(results: Any) -> Measured:
 
 
 def read_training(folder: Path) -> Training:
-    """Of `metrics.jsonl` and `results.json`."""
+    """Of `metrics.jsonl` and `results.json`; of an import the latter alone."""
+    results = _results(folder)
+    if "source" in results:
+        name = Path(str(results["source"])).name
+        return Training((), None, float(results["validation_accuracy"]), name)
     lines = (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
     rows = [json.loads(line) for line in lines]
     history = [
@@ -214,7 +220,6 @@ def read_training(folder: Path) -> Training:
     ]
     if not history:
         raise ValueError("no epochs")
-    results = _results(folder)
     chosen = int(results["epoch"]) if "epoch" in results else None
     return Training(tuple(history), chosen, float(results["validation_accuracy"]))
 

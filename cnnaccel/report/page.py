@@ -196,7 +196,14 @@ def _network(found: Findings) -> Section:
 
 def _training(found: Findings) -> Section:
     blocks: tuple[Block, ...] = ()
-    if found.training is not None:
+    if found.training is not None and found.training.imported:
+        note = (
+            f"Weights were imported from {found.training.imported}, with "
+            f"{found.training.validation_accuracy:.2%} of the validation images right."
+        )
+        source = found.aged("train", "the float network, in PyTorch")
+        blocks = (Block("Weights of your own", source, notes=(note,)),)
+    elif found.training is not None:
         trained: Training = found.training
         which = "The best" if trained.chosen is None else f"Number {trained.chosen}"
         note = (

@@ -280,6 +280,10 @@ def test_imported_weights_stay(project: Path, weights: Path, cnnaccel: Cnnaccel)
     assert digests(project / "build/net/train") == trained, "hours of training are kept"
     assert cnnaccel("evaluate", "net.yaml").code == 0
     assert weights.read_bytes() == before
+    assert cnnaccel("report", "net.yaml").code == 0
+    page = (project / "build/net/report/report.html").read_text()
+    assert "Weights were imported from mine.pth" in page and "another version" not in page
+    assert str(project) not in page
 
     weights.unlink()  # the import is a copy
     assert cnnaccel("run", "net.yaml", "--until", "evaluate").out.count("up to date") == 3
