@@ -12,10 +12,14 @@ import signal
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from torch import nn
 
 # The everyday run draws the same cases each time; the sweeps marked slow draw new ones.
 settings.register_profile("everyday", derandomize=True, deadline=None, max_examples=50)
@@ -62,6 +66,24 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
                 make(folder)
                 done.touch()
         return folder
+
+    return get
+
+
+@pytest.fixture(scope="session")
+def learned(shared: Callable[..., Path]) -> "Callable[[str], nn.Module]":
+    """learned(name): a copy of a network of tests.unit.trained, trained once for all processes."""
+    import torch
+
+    from tests.unit import trained
+
+    def get(name: str) -> "nn.Module":
+        def make(folder: Path) -> None:
+            torch.save(trained.trained(name).state_dict(), folder / "weights.pt")
+
+        model = trained.MAKERS[name][0]()
+        model.load_state_dict(torch.load(shared(f"trained-{name}", make) / "weights.pt"))
+        return model.eval()
 
     return get
 

@@ -32,7 +32,10 @@ Progress = Callable[[int], None]
 _BATCH = 64
 _BIAS_IMAGES = 256
 _LEAST_GAIN_DB = 0.5
-"""Equalization is kept where the logits gain this much: less is noise."""
+"""Equalization is kept where the logits gain at least this much: less is noise."""
+_CLEAR_GAIN_DB = 3.0
+_WELL_DB = 30.0
+"""Logits with more lose no answers but those that hang by a thread, whatever is gained."""
 _MOST_HELD_OUT = 128
 _LEAST_TO_DIVIDE = 16
 _MOST_DB = 200.0
@@ -155,10 +158,44 @@ def _trial(
     if len(images) == 0:
         return None
     exact = float_logits(canonical, images)
-    before = None if plain is None else logits_sqnr(plain.graph, images, exact)
-    after = None if second is None else logits_sqnr(second.graph, images, exact)
-    kept = after is not None and (before is None or after >= before + _LEAST_GAIN_DB)
-    return Trial(len(images), before, after, kept)
+    before = None if plain is None else _judged(plain.graph, images, exact)
+    after = None if second is None else _judged(second.graph, images, exact)
+    return Trial(
+        len(images),
+        None if before is None else before.db,
+        None if after is None else after.db,
+        after is not None and (before is None or _worth_it(before, after)),
+    )
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """An integer graph beside the float one."""
+
+    db: float
+    """SQNR of the logits."""
+    same: int
+    """Images with the same answer."""
+
+
+def _judged(graph: Graph, images: Images, exact: FloatArray) -> _Judged:
+    values = golden.run(graph, images)
+    noise = values.astype(np.float64) * graph.output.scale - exact
+    level = decibels(exact, noise)
+    level = min(level, _MOST_DB) if np.isfinite(level) or level > 0 else -_MOST_DB
+    return _Judged(level, int((golden.predictions(values) == golden.predictions(exact)).sum()))
+
+
+def _worth_it(before: _Judged, after: _Judged) -> bool:
+    """Whether another graph in place of one is sure to be no worse on images not seen yet.
+
+    Of a network that is well no figure on a hundred images tells a better graph from one that is
+    lucky on them. So it stays as it is unless the gain is clear.
+    """
+    gain, well, no_fewer = after.db - before.db, before.db >= _WELL_DB, after.same >= before.same
+    if gain >= _CLEAR_GAIN_DB:
+        return no_fewer or not well
+    return gain >= _LEAST_GAIN_DB and no_fewer and not well
 
 
 def _calibrated(
@@ -210,13 +247,6 @@ def float_logits(canonical: CanonicalModel, images: Images) -> FloatArray:
         ]
     logits: FloatArray = torch.cat(parts).double().numpy()
     return logits
-
-
-def logits_sqnr(graph: Graph, images: Images, exact: FloatArray) -> float:
-    """Signal to quantization noise of the graph's output in dB, at most 200."""
-    found = golden.run(graph, images).astype(np.float64) * graph.output.scale
-    level = decibels(exact, found - exact)
-    return min(level, _MOST_DB) if np.isfinite(level) or level > 0 else -_MOST_DB
 
 
 def decibels(signal: FloatArray, noise: FloatArray) -> float:

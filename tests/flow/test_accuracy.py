@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
-import shutil
 from pathlib import Path
 
 import pytest
@@ -13,19 +14,23 @@ from cnnaccel.config import DataConfig, QuantizeConfig
 from cnnaccel.nn.data import load_dataset
 from cnnaccel.pipeline.accuracy import divide
 from tests.flow.conftest import Cnnaccel
+from tests.unit.trained import Learned
 
 OFF = ("--set", "quantize.equalize=false")
+YAML = """
+model: lenet
+data: {name: digits, validation: 200}
+quantize: {calibration_images: 64}
+hardware: {board: tiny}
+"""
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A build folder with a trained network, and its weights with a channel out of line."""
-    from cnnaccel.cli import main
-
+def bad(tmp_path_factory: pytest.TempPathFactory, learned: Learned) -> Path:
+    """A folder with digits.yaml, and bad.pth, trained weights with a channel out of line."""
     folder = tmp_path_factory.mktemp("accuracy")
-    with pytest.raises(SystemExit):
-        main(["run", "tiny", "--until", "quantize", "--build-dir", str(folder)])
-    weights = torch.load(folder / "tiny/train/model.pt", weights_only=True)["weights"]
+    (folder / "digits.yaml").write_text(YAML)
+    weights = learned("lenet").state_dict()
     weights["conv1.weight"][2] *= 1e5
     weights["conv1.bias"][2] *= 1e5
     weights["conv2.weight"][:, 2] /= 1e5
@@ -33,63 +38,71 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
-def build(made: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(made, tmp_path / "build"))
+@pytest.fixture(scope="module")
+def ruined(bad: Path) -> tuple[Path, str]:
+    """What `quantize --sensitivity` without equalization made of it, and printed."""
+    from cnnaccel.cli import main
+
+    printed = io.StringIO()
+    with pytest.raises(SystemExit) as ended, contextlib.redirect_stdout(printed):
+        main([*map(str, quantize(bad)), *OFF, "--sensitivity"])
+    assert ended.value.code in (0, None)
+    return bad / "build/digits", printed.getvalue()
 
 
-def test_a_warning_names_the_layer(build: Path, cnnaccel: Cnnaccel) -> None:
-    bad = ("--checkpoint", build / "bad.pth", "--build-dir", build)
-    result = cnnaccel("quantize", "tiny", *bad, *OFF)
-    assert result.code == 0
-    warning = " ".join(result.out.partition("warning: ")[2].split())
+def quantize(bad: Path, build: str = "build") -> list[str | Path]:
+    weights = ("--checkpoint", bad / "bad.pth", "--build-dir", bad / build)
+    return ["quantize", bad / "digits.yaml", *weights]
+
+
+def test_a_warning_names_the_layer(ruined: tuple[Path, str]) -> None:
+    folder, out = ruined
+    warning = " ".join(out.partition("warning: ")[2].split())
     assert "points below float" in warning and "dB of signal" in warning
     assert "breaks in at layer 'conv1' (Conv2d)" in warning
     assert "Try, in this order: quantize.equalize: true; more than 64 quantize" in warning
-    assert "--sensitivity" in warning
-    found = json.loads((build / "tiny/quantize/results.json").read_text())
+    assert "--sensitivity" not in warning
+    found = json.loads((folder / "quantize/results.json").read_text())
     assert found["equalization"]["kept"] is False and len(found["warnings"]) == 1
-    assert "**Warning**: int8 is" in (build / "tiny/quantize/report.md").read_text()
+    assert "**Warning**: int8 is" in (folder / "quantize/report.md").read_text()
 
 
-def test_equalized_it_is_well(build: Path, cnnaccel: Cnnaccel) -> None:
-    result = cnnaccel(
-        "quantize", "tiny", "--checkpoint", build / "bad.pth", "--build-dir", build,
-        "--set", "quantize.max_drop=8",
-    )  # fmt: skip
-    assert result.code == 0  # a few of 80 images, on which the network hardly knows, are chance
-    assert "channels equalized, kept: logits had" in result.out
-    found = json.loads((build / "tiny/quantize/results.json").read_text())
-    assert found["equalization"]["kept"] is True
-    assert found["equalization"]["equalized_db"] > found["equalization"]["plain_db"] + 10
-
-
-def test_more_than_max_drop_is_an_error(build: Path, cnnaccel: Cnnaccel) -> None:
-    files = {path: path.read_bytes() for path in (build / "tiny/quantize").iterdir()}
-    result = cnnaccel(
-        "quantize", "tiny", "--checkpoint", build / "bad.pth", "--build-dir", build, *OFF,
-        "--set", "quantize.max_drop=2.5",
-    )  # fmt: skip
-    assert result.code == 1
-    assert "points below float" in result.err and "'conv1'" in result.err
-    assert "quantize.max_drop allows 2.5 points" in result.err
-    assert {path: path.read_bytes() for path in (build / "tiny/quantize").iterdir()} == files
-
-
-def test_sensitivity(build: Path, cnnaccel: Cnnaccel) -> None:
-    bad = ("--checkpoint", build / "bad.pth", "--build-dir", build)
-    result = cnnaccel("quantize", "tiny", *bad, *OFF, "--sensitivity")
-    assert result.code == 0
-    assert "layer 5 of 5, fc3" in result.out and "held out images, " in result.out
-    folder = build / "tiny/quantize"
-    assert (folder / "sensitivity.png").read_bytes().startswith(b"\x89PNG")
-    rows = json.loads((folder / "report.json").read_text())["sensitivity"]["layers"]
+def test_sensitivity(ruined: tuple[Path, str], bad: Path, cnnaccel: Cnnaccel) -> None:
+    folder, out = ruined
+    assert "layer 5 of 5, fc3" in out and "held out images, " in out
+    picture = folder / "quantize/sensitivity.png"
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    report = json.loads((folder / "quantize/report.json").read_text())
+    rows = report["sensitivity"]["layers"]
     assert [row["layer"] for row in rows] == ["conv1", "conv2", "fc1", "fc2", "fc3"]
     assert max(rows, key=lambda row: row["gain_db"])["layer"] == "conv1"
-    assert "--sensitivity" not in result.out.partition("warning: ")[2]
-    assert cnnaccel("report", "tiny", *bad[2:], *OFF).code == 0
-    page = next((build / "tiny").rglob("report.html")).read_text()
-    assert "<li><strong>int8 is" in page and "What each layer costs" in page
+    result = cnnaccel("report", bad / "digits.yaml", "--build-dir", bad / "build", *OFF)
+    assert result.code == 0, result.err
+    page = (folder / "report/report.html").read_text()
+    assert report["warnings"][0].partition(".")[0] in page and "What each layer costs" in page
+
+
+def test_equalized_it_is_as_well_as_in_float(bad: Path, cnnaccel: Cnnaccel) -> None:
+    result = cnnaccel(*quantize(bad, "equalized"), "--set", "quantize.max_drop=0.3")
+    assert result.code == 0, result.err
+    assert "channels equalized, kept: logits had" in result.out and "warning" not in result.out
+    found = json.loads((bad / "equalized/digits/quantize/results.json").read_text())
+    assert found["equalization"]["kept"] is True and found["warnings"] == []
+    assert found["equalization"]["equalized_db"] > found["equalization"]["plain_db"] + 20
+    assert found["int8_accuracy"] > found["float_accuracy"] - 0.003 > 0.95
+
+
+def test_more_than_max_drop_is_an_error(
+    ruined: tuple[Path, str], bad: Path, cnnaccel: Cnnaccel
+) -> None:
+    """The result that was there stays."""
+    files = {path: path.read_bytes() for path in (ruined[0] / "quantize").iterdir()}
+    result = cnnaccel(*quantize(bad), *OFF, "--set", "quantize.max_drop=2.5")
+    assert result.code == 1
+    assert "points below float" in result.err and "'conv1'" in result.err
+    assert "--sensitivity" in result.err
+    assert "quantize.max_drop allows 2.5 points" in result.err
+    assert {path: path.read_bytes() for path in (ruined[0] / "quantize").iterdir()} == files
 
 
 @pytest.mark.parametrize(
@@ -102,14 +115,14 @@ def test_held_out_images(images: int, validation: int, calibration: int) -> None
     data = load_dataset(config, None)
     sets, aside = divide(data, QuantizeConfig(calibration_images=calibration))
     held, tests = ({one.tobytes() for one in some} for some in (sets.held_out, data.test.images))
-    assert held and not held & tests and len(aside) >= len(held)
+    assert held and not held & tests and len(aside) == len(sets.held_out)
     assert not held & {one.tobytes() for one in sets.survey}
     assert {one.tobytes() for one in sets.calibration} <= {one.tobytes() for one in sets.survey}
     assert len(sets.calibration) == min(calibration, images - validation)
-    assert len(held) == min(128, max(images - validation - calibration, 0) + validation)
+    assert len(held) == min(256, max(images - validation - calibration, 0) + validation)
 
 
 def test_fewer_images_where_they_are_large() -> None:
     config = DataConfig(name="synthetic", shape=(3, 224, 224), images=60, validation=30)
     sets, aside = divide(load_dataset(config, None), QuantizeConfig(calibration_images=4))
-    assert (len(sets.held_out), len(aside)) == (16, 20)
+    assert (len(sets.held_out), len(aside)) == (20, 20)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import replace
 from typing import Any
 
@@ -17,13 +16,18 @@ from cnnaccel.ir.graph import Conv2d, Depthwise
 from cnnaccel.quant import noise, ptq
 from tests.unit import trained
 from tests.unit.networks import network, pixels
-from tests.unit.trained import digits
+from tests.unit.trained import Learned, digits
 
 PLAIN = QuantizeConfig(equalize=False)
 
 
 def quantized(model: nn.Module) -> ptq.Quantized:
     return ptq.quantize(model, "net", digits().train.images[:64], PLAIN)
+
+
+@pytest.fixture(scope="module")
+def mbnet(learned: Learned) -> ptq.Quantized:
+    return quantized(learned("mbnet"))
 
 
 def named(made: ptq.Quantized) -> str:
@@ -46,8 +50,10 @@ def test_all_layers_rounded_are_nearly_golden(name: str) -> None:
 
 
 @pytest.mark.parametrize("block", [3, 6])
-def test_channels_decades_apart_name_the_layer_that_makes_them(block: int) -> None:
-    model = trained.trained("mbnet")
+def test_channels_decades_apart_name_the_layer_that_makes_them(
+    block: int, learned: Learned
+) -> None:
+    model = learned("mbnet")
     layers: Any = model.features
     reader = layers[block + 3] if block < 12 else model.fc
     generator = torch.Generator().manual_seed(1)
@@ -58,14 +64,16 @@ def test_channels_decades_apart_name_the_layer_that_makes_them(block: int) -> No
     assert named(quantized(model)) == f"features.{block}"
 
 
-def test_where_all_are_bad_it_is_the_first() -> None:
-    model = trained.rescaled(trained.trained("mbnet"), 4)
+def test_where_all_are_bad_it_is_the_first(learned: Learned) -> None:
+    model = trained.rescaled(learned("mbnet"), 4)
     assert named(quantized(model)) == "features.0"
 
 
 @pytest.mark.parametrize("layer", ["features.3", "fc"])
-def test_damaged_weights_name_their_layer(layer: str, rng: np.random.Generator) -> None:
-    made = quantized(trained.trained("mbnet"))
+def test_damaged_weights_name_their_layer(
+    layer: str, mbnet: ptq.Quantized, rng: np.random.Generator
+) -> None:
+    made = mbnet
     layers = list(made.graph.layers)
     at = next(i for i, one in enumerate(layers) if one.name == layer)
     old = layers[at]
@@ -76,8 +84,8 @@ def test_damaged_weights_name_their_layer(layer: str, rng: np.random.Generator) 
     assert named(replace(made, graph=graph)) == layer
 
 
-def test_sensitivity_finds_the_layer_that_costs() -> None:
-    model = copy.deepcopy(trained.trained("mbnet"))
+def test_sensitivity_finds_the_layer_that_costs(learned: Learned) -> None:
+    model = learned("mbnet")
     layers: Any = model.features
     with torch.no_grad():
         s = torch.logspace(-2, 2, 32)[torch.randperm(32, generator=torch.Generator())]
@@ -95,6 +103,6 @@ def test_sensitivity_finds_the_layer_that_costs() -> None:
     assert found.float_accuracy > 0.9
 
 
-def test_layers_that_pass_numbers_on_cost_nothing() -> None:
-    made = quantized(trained.trained("bnnet"))
+def test_layers_that_pass_numbers_on_cost_nothing(learned: Learned) -> None:
+    made = quantized(learned("bnnet"))
     assert noise.layers_that_round(made) == ["conv1", "conv2", "fc"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from functools import cache
 
 import numpy as np
@@ -11,10 +12,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cnnaccel.config import DataConfig
-from cnnaccel.nn.data import Dataset, load_dataset
+from cnnaccel.nn.data import Dataset, find_data_dir, load_dataset
 from cnnaccel.nn.models import build_model
 
 LEARNING_RATE = 1e-2
+Learned = Callable[[str], nn.Module]
+"""The fixture `learned`: `trained`, but once for all processes of a run."""
 
 
 def _block(
@@ -84,29 +87,39 @@ def dense() -> nn.Module:
     return nn.Sequential(nn.Flatten(), nn.Linear(784, 64), nn.ReLU(), nn.Linear(64, 10))
 
 
-MAKERS = {
-    "mbnet": (MbNet, 14),
-    "mbnet6": (lambda: MbNet(nn.ReLU6), 12),
-    "bnnet": (BnNet, 5),
-    "joined": (Joined, 12),
-    "dense": (dense, 8),
-    "lenet": (lambda: build_model("lenet", {}), 8),
-}
-
-
 @cache
 def digits() -> Dataset:
     return load_dataset(DataConfig(name="digits", validation=200), None)
 
 
 @cache
+def fashion() -> Dataset:
+    config = DataConfig(name="fashionmnist")
+    return load_dataset(config, find_data_dir(config, None))
+
+
+_DSCNN = {"kernel": [3, 3], "padding": [1, 1], "classes": 10}
+MAKERS: dict[str, tuple[Callable[[], nn.Module], int, Callable[[], Dataset]]] = {
+    "mbnet": (MbNet, 14, digits),
+    "bnnet": (BnNet, 5, digits),
+    "joined": (Joined, 8, digits),
+    "dense": (dense, 8, digits),
+    "lenet": (lambda: build_model("lenet", {}), 8, digits),
+    "resnet8": (lambda: build_model("resnet8", {"in_channels": 1}), 6, digits),
+    "dscnn": (lambda: build_model("dscnn", _DSCNN), 8, digits),
+    "lenet_fashion": (lambda: build_model("lenet", {}), 3, fashion),
+}
+"""What makes a network, how many epochs it is trained, and on what."""
+
+
+@cache
 def _trained(name: str) -> nn.Module:
-    make, epochs = MAKERS[name]
+    make, epochs, data = MAKERS[name]
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        model = fit(make(), digits(), epochs)
+        model = fit(make(), data(), epochs)
     torch.set_num_threads(threads)
     return model
 
