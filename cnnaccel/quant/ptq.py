@@ -103,44 +103,57 @@ def quantize(
     config: QuantizeConfig,
     on_batch: Progress = lambda done: None,
 ) -> Quantized:
-    """Quantize a trained model with images uint8[N, C, H, W], divided by `ImageSets.of` if not yet.
+    """Quantize a trained model with images uint8[N, C, H, W].
 
     With `equalize` and images held out, the network is quantized as it is and with its channels
-    equalized, and what has the better logits on those images is kept. `on_batch` is told how many
-    images have been looked at, of `ImageSets.work`.
+    equalized, and what has the better logits on those images is kept. Images that are not divided
+    yet are so for this choice, by `ImageSets.of`; what is kept is calibrated with all of them.
+    `on_batch` is told how many images have been looked at, of `ImageSets.work`.
 
     Raises:
         ModelError: unsupported layers, or values that are not finite.
         DataError: no calibration images.
         GraphError: no integer graph can hold this network.
     """
-    sets = images if isinstance(images, ImageSets) else ImageSets.of(images)
-    if len(sets.calibration) == 0:
+    sets, every = _divided(images, config)
+    if len(every) == 0:
         raise DataError("no calibration images; set quantize.calibration_images to 1 or more")
-    channels, rows, columns = sets.calibration.shape[1:]
+    channels, rows, columns = every.shape[1:]
     canonical = canonicalize(model, (channels, rows, columns))
     per_channel = config.weights == "per_channel"
     dropped = drop_provable(canonical)
     found = survey(canonical, sets.survey, on_batch)
-    dropped += drop_dead(canonical, found, per_channel)
+    again = len(every) > len(sets.calibration)
+    dropped += drop_dead(canonical, survey(canonical, every) if again else found, per_channel)
 
-    def attempt(which: CanonicalModel, number: int) -> Quantized:
+    def attempt(which: CanonicalModel, number: int, calibration: Images) -> Quantized:
         before = len(sets.survey) + number * len(sets.calibration)
-        return _calibrated(which, name, sets.calibration, config, lambda n: on_batch(before + n))
+        return _calibrated(which, name, calibration, config, lambda n: on_batch(before + n))
 
     if not (config.equalize and len(sets.held_out)):
-        kept = attempt(canonical, 0)
+        kept = attempt(canonical, 0, every)
         trial = _trial(kept, None, canonical, sets.held_out)
     else:
-        plain, error = _or_error(lambda: attempt(canonical, 0))
+        plain, error = _or_error(lambda: attempt(canonical, 0, sets.calibration))
         other = equalized(canonical, found, per_channel)
-        second = None if other is None else _or_error(lambda: attempt(other, 1))[0]
+        second = None
+        if other is not None:
+            second, _ = _or_error(lambda: attempt(other, 1, sets.calibration))
         trial = _trial(plain, second, canonical, sets.held_out)
         if (chosen := second if trial and trial.kept else plain) is None:
             assert error is not None
             raise error
-        kept = chosen
+        kept = attempt(chosen.canonical, 2, every) if again else chosen
     return replace(kept, trial=trial, dropped_weights=dropped)
+
+
+def _divided(images: Images | ImageSets, config: QuantizeConfig) -> tuple[ImageSets, Images]:
+    """Images to choose by, and all that what is chosen is calibrated with."""
+    if isinstance(images, ImageSets):
+        return images, images.calibration
+    if not config.equalize:
+        return ImageSets(images, images, images[:0]), images
+    return ImageSets.of(images), images
 
 
 def _or_error(

@@ -178,14 +178,27 @@ def test_the_options_matter_and_reach_the_graph(tmp_path: Path) -> None:
 
 def test_progress_and_batches() -> None:
     seen: list[int] = []
-    config = QuantizeConfig(equalize=False)
-    quantize(small(), "small", pixels(IMAGE, 130), config, seen.append)
-    assert seen == [32, 64, 96, 98, 98 + 64, 98 + 98]
-    seen.clear()
-    images, config = pixels(IMAGE, 130), QuantizeConfig()
+    images, config = pixels(IMAGE, 130), QuantizeConfig(equalize=False)
     quantize(small(), "small", images, config, seen.append)
-    assert seen == [32, 64, 96, 98, 98 + 64, 98 + 98, 98 + 98 + 64, 3 * 98]
-    assert seen[-1] == ImageSets.of(images).work(config)
+    assert seen == [32, 64, 96, 128, 130, 130 + 64, 130 + 128, 130 + 130]
+    seen.clear()
+    sets, config = ImageSets.of(images), QuantizeConfig()
+    quantize(small(), "small", sets, config, seen.append)
+    tries = [32, 64, 96, 98, 98 + 64, 98 + 98, 98 + 98 + 64, 3 * 98]
+    assert seen == tries and seen[-1] == sets.work(config)
+    seen.clear()
+    quantize(small(), "small", images, config, seen.append)
+    assert seen == [*tries, 3 * 98 + 64, 3 * 98 + 128, 3 * 98 + 130]
+
+
+@pytest.mark.parametrize("count", [10, 16, 130])
+def test_what_is_chosen_is_calibrated_with_all_images(count: int, tmp_path: Path) -> None:
+    images = pixels(IMAGE, count)
+    chosen = quantize(small(), "small", images, QuantizeConfig())
+    plain = quantize(small(), "small", images, QuantizeConfig(equalize=False))
+    assert (chosen.trial is not None) == (count >= 16)
+    assert chosen.trial is None or not chosen.trial.kept
+    assert saved(chosen.graph, tmp_path) == saved(plain.graph, tmp_path)
 
 
 def test_no_images() -> None:
