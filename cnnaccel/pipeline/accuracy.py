@@ -63,19 +63,18 @@ def divide(data: Dataset, config: QuantizeConfig) -> tuple[ImageSets, Split]:
     train, validation = data.train, data.validation
     order = np.random.default_rng(config.seed).permutation(len(train))
     chosen, rest = order[: config.calibration_images], order[config.calibration_images :]
-    labelled = images_of_size(256, 1 << 20, data.shape)
-    mine, others = train.take(rest[:labelled]), validation
+    held_out = images_of_size(256, 1 << 20, data.shape)
+    mine, others = train.take(rest[:held_out]), validation
     aside = Split(
-        np.concatenate([mine.images, others.images])[:labelled],
-        np.concatenate([mine.labels, others.labels])[:labelled],
+        np.concatenate([mine.images, others.images])[:held_out],
+        np.concatenate([mine.labels, others.labels])[:held_out],
     )
-    held_out = images_of_size(128, 1 << 19, data.shape)
     further = max(0, images_of_size(1024, 1 << 22, data.shape) - len(chosen))
     surveyed = np.concatenate([chosen, rest[held_out : held_out + further]])
     sets = ImageSets(
         calibration=train.images[np.sort(chosen)],
         survey=train.images[np.sort(surveyed)],
-        held_out=aside.images[:held_out],
+        held_out=aside.images,
     )
     return sets, aside
 

@@ -189,6 +189,8 @@ class _Judged:
     """SQNR of the logits."""
     same: int
     """Images with the same answer."""
+    noise: FloatArray
+    """float64[N]: the sum of squares that each image adds to the noise."""
 
 
 def _judged(graph: Graph, images: Images, exact: FloatArray) -> _Judged:
@@ -196,19 +198,32 @@ def _judged(graph: Graph, images: Images, exact: FloatArray) -> _Judged:
     noise = values.astype(np.float64) * graph.output.scale - exact
     level = decibels(exact, noise)
     level = min(level, _MOST_DB) if np.isfinite(level) or level > 0 else -_MOST_DB
-    return _Judged(level, int((golden.predictions(values) == golden.predictions(exact)).sum()))
+    same = int((golden.predictions(values) == golden.predictions(exact)).sum())
+    return _Judged(level, same, (noise**2).reshape(len(noise), -1).sum(axis=1))
 
 
 def _worth_it(before: _Judged, after: _Judged) -> bool:
     """Whether another graph in place of one is sure to be no worse on images not seen yet.
 
-    Of a network that is well no figure on a hundred images tells a better graph from one that is
-    lucky on them. So it stays as it is unless the gain is clear.
+    A few images may make most of the noise, so counted is the gain less two of its standard errors.
+    Of a network that is well no figure on a few hundred images tells a better graph from one that
+    is lucky on them. So it stays as it is unless the gain is clear.
     """
-    gain, well, no_fewer = after.db - before.db, before.db >= _WELL_DB, after.same >= before.same
+    gain = after.db - before.db - 2 * _standard_error(before.noise, after.noise)
+    well, no_fewer = before.db >= _WELL_DB, after.same >= before.same
     if gain >= _CLEAR_GAIN_DB:
         return no_fewer or not well
     return gain >= _LEAST_GAIN_DB and no_fewer and not well
+
+
+def _standard_error(one: FloatArray, other: FloatArray) -> float:
+    """Of 10 log10(sum(one) / sum(other)), in dB, over the images that happened to be drawn.
+
+    To first order the logarithm moves with an image by what that image has more of the mean of one
+    than of the other.
+    """
+    apart = one / (one.mean() or 1.0) - other / (other.mean() or 1.0)
+    return 10 / float(np.log(10)) * float(apart.std()) / float(np.sqrt(len(apart)))
 
 
 def _calibrated(

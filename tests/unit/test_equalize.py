@@ -245,7 +245,28 @@ def test_a_network_that_is_well_stays_as_it_is(learned: Learned, tmp_path: Path)
     ],
 )  # fmt: skip
 def test_what_is_worth_it(before: tuple[float, int], after: tuple[float, int], kept: bool) -> None:
-    assert ptq._worth_it(ptq._Judged(*before), ptq._Judged(*after)) == kept
+    assert ptq._worth_it(*(ptq._Judged(*one, np.ones(128)) for one in (before, after))) == kept
+
+
+@pytest.mark.parametrize(("images", "kept"), [(8, False), (800, True)])
+def test_a_gain_must_not_hang_on_few_images(
+    images: int, kept: bool, rng: np.random.Generator
+) -> None:
+    """The same gain of 3 dB on the sum, of noise that differs much from image to image."""
+    one, other = rng.exponential(1.0, images), rng.exponential(1.0, images)
+    other *= one.sum() / other.sum() / 2
+    before, after = ptq._Judged(20.0, images, one), ptq._Judged(23.0, images, other)
+    assert ptq._worth_it(before, after) == kept
+
+
+def test_standard_error_is_that_of_many_draws(rng: np.random.Generator) -> None:
+    def draw() -> tuple[np.ndarray, np.ndarray]:
+        common = rng.exponential(1.0, 200)
+        return common * rng.uniform(0, 2, 200), common * rng.uniform(0, 1, 200)
+
+    gains = [10 * np.log10(one.sum() / other.sum()) for one, other in (draw() for _ in range(400))]
+    errors = [ptq._standard_error(*draw()) for _ in range(40)]
+    assert np.isclose(np.mean(errors), np.std(gains), rtol=0.15)
 
 
 def test_biases_are_corrected_on_the_module_that_was_kept(mbnet: Callable[..., Both]) -> None:
