@@ -61,7 +61,7 @@ class Equalization:
         where = f"on {self.images} images that calibration has not seen"
         if self.equalized_db is None:
             return f"channels not equalized: logits have {plain} {where}"
-        verdict = "kept" if self.kept else "not kept"
+        verdict = "kept" if self.kept else "not kept, no clear gain"
         return f"channels equalized, {verdict}: logits had {plain} without, {other} with, {where}"
 
 
