@@ -92,10 +92,10 @@ COMMANDS = (
 def test_every_command_says_where_the_device_is_too_small(
     command: str, tmp_path: Path, cnnaccel: Cnnaccel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever comes of the command: here the first has no data, the others nothing to read."""
+    """Whatever comes of the command: here the first has no model, the others nothing to read."""
     monkeypatch.setenv("PATH", "")
-    board = ("--set", "hardware.board=pynq_z2", "--set", "data.dir=nowhere")
-    arguments = (command, "lenet_fashionmnist", "--build-dir", tmp_path, *board)
+    options = ("--set", "hardware.board=pynq_z2", "--set", "model=nowhere:Net")
+    arguments = (command, "tiny", "--build-dir", tmp_path, *options)
     result = cnnaccel(*arguments, *SMALL_PART)
     (line,) = [line for line in result.out.splitlines() if "warning" in line]
     assert line.startswith("warning: the engine is estimated to take 144 of 80 DSP, 99.5 of 60 BR")
