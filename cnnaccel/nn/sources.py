@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-_SYSTEM = ("/proc", "/sys", "/dev", "/etc")
+_SYSTEM = ("/proc", "/sys", "/dev", "/etc", "/run", "/usr/lib", "/usr/share")
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
 
@@ -119,6 +119,8 @@ def is_own(path: Path) -> bool:
     if {"site-packages", "dist-packages"} & set(path.parts):
         return False
     if ".cache" in path.parts and "torch" not in path.parts:  # torch keeps weights there
+        return False
+    if any(part.startswith("torchinductor_") for part in path.parts):  # what torch compiled
         return False
     return not any(path.is_relative_to(folder) for folder in _foreign_folders())
 

@@ -128,6 +128,7 @@ def test_lines_that_python_reads_again_are_not_noted(here: Path) -> None:
 @pytest.mark.parametrize(
     "path",
     [os.__file__, np.__file__, torch.__file__, "/proc/cpuinfo", "/etc/hosts",
+     "/usr/lib/os-release", "/tmp/torchinductor_me/fxgraph/x.py",
      "/home/me/.cache/matplotlib/fonts.json", "/home/me/env/lib/site-packages/x/__init__.py"],
 )  # fmt: skip
 def test_what_belongs_to_nobody(path: str) -> None:
