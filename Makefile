@@ -38,20 +38,23 @@ test test-slow: export OMP_NUM_THREADS = 1
 
 venv: .venv/installed-check
 
-.venv/installed: setup.cfg pyproject.toml
+.venv/pyvenv.cfg:
 	$(PYTHON) -m venv .venv
+
+.venv/installed: .venv/pyvenv.cfg setup.cfg pyproject.toml
 	$(INSTALL) .
 	touch $@
 
-.venv/installed-check: .venv/installed
+.venv/installed-check: .venv/pyvenv.cfg setup.cfg pyproject.toml
 	$(INSTALL) '.[check]'
 	$(FIRST_START)
-	touch $@
+	touch .venv/installed $@
 
-.venv/installed-test: .venv/installed
+.venv/installed-test: .venv/pyvenv.cfg setup.cfg pyproject.toml
 	$(INSTALL) '.[test]'
-	$(FIRST_START) & tests/install-tools && wait
-	touch $@
+	$(FIRST_START)
+	tests/install-tools
+	touch .venv/installed .venv/installed-check $@
 
 clean:
 	rm -rf .venv build dist *.egg-info

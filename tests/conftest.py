@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 # The everyday run draws the same cases each time; the sweeps marked slow draw new ones.
-settings.register_profile("everyday", derandomize=True, deadline=None, max_examples=50)
+settings.register_profile("everyday", derandomize=True, deadline=None, max_examples=35)
 settings.register_profile("sweep", deadline=None, max_examples=1000, print_blob=True)
 settings.load_profile("everyday")
 

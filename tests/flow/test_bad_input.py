@@ -393,7 +393,7 @@ def test_interrupted_training_resumes(tmp_path: Path, cnnaccel: Cnnaccel) -> Non
 
 
 def test_killed_run_is_repaired(tmp_path: Path, cnnaccel: Cnnaccel) -> None:
-    where = ("tiny", "--build-dir", tmp_path, "--set", "train.epochs=40")
+    where = ("tiny", "--build-dir", tmp_path, "--set", "train.epochs=20")
     process = start("run", *where)
     wait_for(tmp_path / "tiny/train.partial/metrics.jsonl", process, lines=2)
     process.kill()

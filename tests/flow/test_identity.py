@@ -300,7 +300,7 @@ def test_run_takes_weights_too(project: Path, weights: Path, cnnaccel: Cnnaccel)
     assert used(project) == Path("import")
 
 
-@pytest.mark.parametrize("command", ["train", "run", "quantize"])
+@pytest.mark.parametrize("command", ["run", "quantize"])
 def test_weights_in_the_configuration(
     command: str, project: Path, weights: Path, cnnaccel: Cnnaccel
 ) -> None:

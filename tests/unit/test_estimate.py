@@ -101,8 +101,8 @@ def compile_large(name: str) -> tuple[Estimate, float, float]:
 @pytest.mark.parametrize(
     ("name", "convolutions", "everything", "mbytes"),
     [
-        ("vgg16", 0.98, 0.98, 72),
-        ("alexnet", 0.85, 0.84, 4),
+        pytest.param("vgg16", 0.98, 0.98, 72, marks=pytest.mark.slow),
+        pytest.param("alexnet", 0.85, 0.84, 4, marks=pytest.mark.slow),
         ("resnet50", 0.945, 0.905, 55),
     ],
 )

@@ -48,7 +48,7 @@ def compare(
     return compiled
 
 
-@pytest.mark.parametrize("at_a_time", [1, None])
+@pytest.mark.parametrize("at_a_time", [pytest.param(1, marks=pytest.mark.slow), None])
 def test_lenet_on_a_thousand_real_images(data_dir: Path, at_a_time: int | None) -> None:
     images = load_dataset(DataConfig(), data_dir).test.images[:1000]
     assert images.shape == (1000, 1, 28, 28)
@@ -63,12 +63,12 @@ SMALL = [("lenet", 7), ("lenet_caffe", 6), ("resnet8", 14), ("dscnn", 11)]
 def test_every_layer(name: str, layers: int, hw: HardwareConfig) -> None:
     graph = quantized(name)
     assert len(graph.layers) == layers
-    images = pixels(graph.input.shape, 3, seed=7)
+    images = pixels(graph.input.shape, 1 if hw == SMALLEST else 3, seed=7)
     for layer in range(layers):
         compare(hw, up_to(graph, graph.layers[layer]), images)
 
 
-@pytest.mark.parametrize("name", ["mobilenet_v2", "resnet18"])
+@pytest.mark.parametrize("name", [pytest.param("mobilenet_v2", marks=pytest.mark.slow), "resnet18"])
 def test_larger_than_the_chip(name: str) -> None:
     """Weights of megabytes through 128 KiB; every fifth layer, and the logits."""
     graph = quantized(name)

@@ -255,7 +255,14 @@ def test_ctrl_c_leaves_a_checkpoint(tmp_path: Path) -> None:
     assert not (tmp_path / "model.pt").exists()
 
 
-@pytest.mark.parametrize("name", ["lenet", "resnet8", "tests.unit.train_driver:TwoHeads"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("lenet", marks=pytest.mark.slow),
+        "resnet8",
+        "tests.unit.train_driver:TwoHeads",
+    ],
+)
 def test_two_processes_train_as_one(tmp_path: Path, name: str) -> None:
     launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     done = subprocess.run(

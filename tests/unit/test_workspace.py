@@ -30,6 +30,12 @@ A, B = "a" * 64, "b" * 64
 """Digests."""
 
 
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes are killed here, machines are not: what is written need not reach the disk."""
+    monkeypatch.setattr(os, "fsync", lambda _: None)
+
+
 @pytest.fixture
 def stage(tmp_path: Path) -> Stage:
     """A stage that was finished with the inputs OLD."""
