@@ -33,7 +33,7 @@ _BATCH = 64
 _BIAS_IMAGES = 256
 _LEAST_GAIN_DB = 0.5
 """Equalization is kept where the logits gain at least this much: less is noise."""
-_CLEAR_GAIN_DB = 3.0
+_CLEAR_GAIN_DB = 2.0
 _WELL_DB = 30.0
 """Logits with more lose no answers but those that hang by a thread, whatever is gained."""
 _MOST_HELD_OUT = 128
