@@ -158,7 +158,7 @@ def hardware(request: pytest.FixtureRequest) -> HardwareConfig:
 @pytest.mark.parametrize("stall", STALLS)
 def test_random_programs(hardware: HardwareConfig, stall: float, rng: np.random.Generator) -> None:
     beats = 0
-    for _ in range(10):
+    for _ in range(15):
         case = random_case(hardware, rng, stall)
         assert case.run() == case.expected()
         found = case.found
