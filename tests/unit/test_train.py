@@ -259,7 +259,7 @@ def test_ctrl_c_leaves_a_checkpoint(tmp_path: Path) -> None:
     "name",
     [
         pytest.param("lenet", marks=pytest.mark.slow),
-        pytest.param("resnet8", marks=pytest.mark.slow),
+        "resnet8",
         "tests.unit.train_driver:TwoHeads",
     ],
 )
