@@ -115,7 +115,7 @@ def examine(tool: Tool) -> Finding:
 
 
 def _examine_package(tool: Tool) -> Finding:
-    """By metadata; its version must be one that this package asks for."""
+    """A Python package as its metadata tells it; its version must be one that cnnaccel asks for."""
     wanted = _wanted(tool.package)
     advice = f"pip install '{tool.package}{wanted}'"
     try:

@@ -30,7 +30,7 @@ class Block:
     columns: range
 
     def of(self, tensor: Tensor) -> str:
-        """In words for people."""
+        """The block in words, as an instruction's note has it."""
         text = f"{tensor.name} words {span(self.words)} rows {span(self.rows)}"
         if len(self.columns) < tensor.columns:
             text += f" columns {span(self.columns)}"
@@ -47,7 +47,7 @@ class Piece:
     part: Part
     first: bool
     last: bool
-    """Of the parts of the reduction."""
+    """Whether this is the first, the last part of the reduction."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Reading:
 
     task: Task
     number: int
-    """Of the source in `task.reads`."""
+    """Index of the source in `task.reads`."""
     tensor: Tensor
     cut: Cut
 

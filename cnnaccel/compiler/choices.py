@@ -78,7 +78,7 @@ class _Amount:
     compute: float
     """Cycles of all instructions of compute."""
     sources: tuple[Flow, ...]
-    """Of those in DRAM."""
+    """Flows of the sources that are in DRAM."""
     weights: Flow | None
     """None where they are resident."""
     results: Flow | None

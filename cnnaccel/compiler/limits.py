@@ -62,7 +62,7 @@ FIELDS = {
     "out_w": _Words("columns of results", _SMALLER),
     "dram_stride": _Words("bytes of DRAM between rows or channels", _SMALLER),
 }
-"""Of instructions: those that sizes of a network can leave."""
+"""Fields of instructions whose bounds sizes of a network can pass."""
 
 
 def check(graph: Graph, hardware: HardwareConfig, program: Program) -> None:
