@@ -25,16 +25,17 @@ module accumulator
   // lowest 9 are its sign, that of both terms: they do not wait for the comparison.
   localparam int unsigned HighBits = SumBits - ResultBits;
 
-  sum_t sum_q, sum_mask, value_mask;
+  sum_t sum_q, value, sum_mask, value_mask;
   wire  greater   = result_t'(value_i) > result_t'(sum_q);
   wire  keep_low  = !load_i && !(max_i && greater);
   wire  keep_high = !load_i && !(max_i && !value_i[ResultBits-1]);
 
+  assign value      = value_i;
   assign sum_mask   = {{HighBits{keep_high}}, {ResultBits{keep_low}}};
   assign value_mask = {{HighBits{load_i || !max_i}}, {ResultBits{load_i || !max_i || greater}}};
 
   always_ff @(posedge clk_i) begin
-    if (valid_i) sum_q <= (sum_q & sum_mask) + (sum_t'(value_i) & value_mask);
+    if (valid_i) sum_q <= (sum_q & sum_mask) + (value & value_mask);
   end
 
   assign sum_o = sum_q;

@@ -21,15 +21,15 @@ module adder_tree
     localparam int unsigned Width = $bits(product_t) + s + 1;
     logic signed [Width-1:0] sum_q [Count];
     for (genvar i = 0; i < Count; i++) begin : gen_adder
+      logic signed [Width-1:0] a, b;
       if (s == 0) begin : gen_first
-        always_ff @(posedge clk_i) begin
-          sum_q[i] <= Width'(term_i[2*i]) + Width'(term_i[2*i+1]);
-        end
+        assign a = term_i[2*i];
+        assign b = term_i[2*i+1];
       end else begin : gen_next
-        always_ff @(posedge clk_i) begin
-          sum_q[i] <= Width'(gen_stage[s-1].sum_q[2*i]) + Width'(gen_stage[s-1].sum_q[2*i+1]);
-        end
+        assign a = gen_stage[s-1].sum_q[2*i];
+        assign b = gen_stage[s-1].sum_q[2*i+1];
       end
+      always_ff @(posedge clk_i) sum_q[i] <= a + b;
     end
   end
 

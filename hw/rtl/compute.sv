@@ -45,13 +45,14 @@ module compute
   output word_t                           drain_data_o
 );
 
-  if (!(PixelLanes inside {1, 2, 4, 8})) begin : gen_check_pixel
+  if (PixelLanes != 1 << LaneLog2 || PixelLanes > 8) begin : gen_check_pixel
     $error("compute: PixelLanes must be 1, 2, 4 or 8, got %0d", PixelLanes);
   end
-  if (!(InputLanes inside {4, 8, 16})) begin : gen_check_input
+  if (InputLanes != 4 && InputLanes != 8 && InputLanes != 16) begin : gen_check_input
     $error("compute: InputLanes must be 4, 8 or 16, got %0d", InputLanes);
   end
-  if (!(GroupWords inside {1, 2, 4}) || OutputLanes != GroupWords * InputLanes) begin : gen_check_k
+  if ((GroupWords != 1 && GroupWords != 2 && GroupWords != 4)
+      || OutputLanes != GroupWords * InputLanes) begin : gen_check_k
     $error("compute: OutputLanes must be 1, 2 or 4 times %0d, got %0d", InputLanes, OutputLanes);
   end
 

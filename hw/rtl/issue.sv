@@ -127,13 +127,16 @@ module issue
     if (step_o.valid && step_o.first) late_instr_q <= instr_q;
   end
 
+  logic signed [17:0] column;
+  assign column = column_i;
+
   assign tile_valid_o = tile_ends_q;
   assign tile_o = '{
     drain:               late_instr_q.drain,
     done:                place_q.done,
     window_first:        place_q.window_first,
     window_last:         place_q.window_last,
-    column:              18'(column_i),
+    column:              column,
     address:             address_i,
     par:                 par_i,
     words:               place_q.group_last ? late_instr_q.words_last : late_instr_q.words,

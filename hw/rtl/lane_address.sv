@@ -76,14 +76,17 @@ module lane_address
   act_address_t            a3_q [PixelLanes];
   column_t                 x3_q [PixelLanes];
   s12_t                    y3_q;
+  logic signed [ColumnBits-1:0] x;
   row_t                    row4_q [PixelLanes];
   bank_t                   bank4_q;  // of lane 0
   logic [PixelLanes-1:0]   inside4_q;
 
+  assign x = x_i;
+
   always_ff @(posedge clk_i) begin
     for (int unsigned p = 0; p < PixelLanes; p++) begin
       a3_q[p] <= a_i + act_address_t'(offset_q[p]);
-      x3_q[p] <= column_t'(x_i) + offset_q[p];
+      x3_q[p] <= column_t'(x) + offset_q[p];
       row4_q[p] <= row_of(a3_q[p], limits3_q.log2_l);
       // Unsigned: what is below 0 is beyond every limit.
       inside4_q[p] <= x3_q[p] < column_t'(limits3_q.in_w) && u12_t'(y3_q) < limits3_q.in_h;

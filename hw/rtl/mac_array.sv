@@ -62,9 +62,10 @@ module mac_array
 
     for (genvar c = 0; c < InputLanes; c++) begin : gen_channel
       if (Packed) begin : gen_packed
-        always_ff @(posedge clk_i) begin
-          operand_q[c] <= (operand_t'(operand_i[2*g+1][c]) <<< 16) + operand_t'(operand_i[2*g][c]);
-        end
+        operand_t first, second;
+        assign first  = operand_i[2*g][c];
+        assign second = operand_i[2*g+1][c];
+        always_ff @(posedge clk_i) operand_q[c] <= (second <<< 16) + first;
       end else begin : gen_plain
         always_ff @(posedge clk_i) operand_q[c] <= operand_i[g][c];
       end

@@ -5,6 +5,8 @@
 //   not Packed   product[0] = operand * weight, operand 9 bits; made anywhere
 //   Packed       product[i] = a[i] * weight, operand = (a[1] << 16) + a[0], 25 bits: one DSP48E1
 //
+// It is written as UG901 has it, with operands of their own widths, so that synthesis sees a DSP.
+//
 // a[0] * weight is in -32640 .. 32640, so with 1 << 15 added, which the DSP does for free, it is
 // the low 16 bits and borrows nothing from the upper 16, which are a[1] * weight.
 //
@@ -31,7 +33,7 @@ module product
     logic signed [Bits-1:0] biased_q;
 
     always_ff @(posedge clk_i) begin
-      multiplied_q <= Bits'(operand_i) * Bits'(weight_i);
+      multiplied_q <= operand_i * weight_i;
       biased_q     <= multiplied_q + Bias;
     end
 

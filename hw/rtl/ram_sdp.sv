@@ -3,7 +3,7 @@
 // A memory with a write and a read port, and an output register: block RAM.
 //
 // Latency: data of the address of cycle t in cycle t + 2. A read of the word that is written in the
-// same cycle gives the word before.
+// same cycle gives nothing of use, and nobody uses it: any mode of a memory will do.
 
 module ram_sdp #(
   parameter int unsigned Width = 8,

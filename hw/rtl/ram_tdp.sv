@@ -4,7 +4,8 @@
 // block RAM.
 //
 // Latency: data of the address of cycle t in cycle t + 2. A read of the word that is written in the
-// same cycle gives the word before on port A, nothing of use on port B.
+// same cycle gives nothing of use on either port, and nobody uses it: any mode of a memory will
+// do.
 
 module ram_tdp #(
   parameter int unsigned Width = 8,

@@ -40,7 +40,7 @@ module requantize
   typedef logic signed [By1Bits-1:0]     by1_t;
 
   // Stages 1 to 5: (sum + bias) * multiplier, the biased sum in a low and a high half.
-  biased_t            biased_q;
+  biased_t            sum, bias, biased_q;
   logic [15:0]        low_half_q;
   logic signed [16:0] high_half_q, high_half3_q;
   u16_t               multiplier_q, multiplier3_q;
@@ -48,15 +48,18 @@ module requantize
   logic signed [32:0] high_product_q, high_sum_q;
   logic [15:0]        low_sum_q;
 
+  assign sum  = sum_i;
+  assign bias = bias_i;
+
   always_ff @(posedge clk_i) begin
-    biased_q       <= biased_t'(sum_i) + biased_t'(bias_i);
+    biased_q       <= sum + bias;
     low_half_q     <= biased_q[15:0];
     high_half_q    <= biased_q[32:16];
     multiplier_q   <= multiplier_i;
-    low_product_q  <= 32'(low_half_q) * 32'(multiplier_q);
+    low_product_q  <= low_half_q * multiplier_q;
     high_half3_q   <= high_half_q;
     multiplier3_q  <= multiplier_q;
-    high_product_q <= 33'(high_half3_q) * $signed({17'd0, multiplier3_q});
+    high_product_q <= high_half3_q * $signed({1'b0, multiplier3_q});
     low_product4_q <= low_product_q;
     // No overflow: the halves together are 33 times 16 bits.
     high_sum_q     <= high_product_q + $signed({17'd0, low_product4_q[31:16]});
@@ -99,12 +102,15 @@ module requantize
   end
 
   // Stages 9 and 10.
-  by1_t rounded_q;
+  by1_t low, high, rounded_q;
+
+  assign low  = low_i;
+  assign high = high_i;
 
   always_ff @(posedge clk_i) begin
     rounded_q <= (by1_q >>> 1) + $signed({{By1Bits-1{1'b0}}, by1_q[0]});
-    if (rounded_q < by1_t'(low_i)) result_o <= low_i;
-    else if (rounded_q > by1_t'(high_i)) result_o <= high_i;
+    if (rounded_q < low) result_o <= low_i;
+    else if (rounded_q > high) result_o <= high_i;
     else result_o <= result_t'(rounded_q);
   end
 

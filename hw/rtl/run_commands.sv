@@ -47,8 +47,7 @@ module run_commands #(
   // -- a run --------------------------------------------------------------------------------------
 
   logic                   run_q, last_q, whole_words_q;
-  offset_t                offset_q;
-  logic signed [31:0]     stride_q;
+  offset_t                offset_q, stride_q;
   logic [15:0]            left_q;  // runs after this one
   logic [31:0]            bytes_q, size_q, index_q;
   logic [AddressBits-1:0] base_q;
@@ -73,7 +72,7 @@ module run_commands #(
       base_q        <= base_i;
       whole_words_q <= whole_words_i;
     end else if (next_ready) begin
-      offset_q <= offset_q + offset_t'(stride_q);
+      offset_q <= offset_q + stride_q;
       left_q   <= left_q - 16'd1;
       last_q   <= left_q == 16'd1;
     end

@@ -36,21 +36,25 @@ module write_back
 
   localparam int unsigned Last = 13;  // rank of pooled words
 
-  // word_q[r] is at rank r.
-  drained_t word_q [1:Last];
-  assign word_q[1] = word_i;
+  // word[r] is at rank r.
+  drained_t word [1:Last];
+  assign word[1] = word_i;
 
-  always_ff @(posedge clk_i) begin
-    for (int unsigned r = 2; r <= Last; r++) begin
-      word_q[r] <= word_q[r-1];
-      if (!rst_ni) word_q[r].valid <= 1'b0;
+  for (genvar r = 2; r <= Last; r++) begin : gen_rank
+    drained_t word_q;
+
+    always_ff @(posedge clk_i) begin
+      word_q <= word[r-1];
+      if (!rst_ni) word_q.valid <= 1'b0;
     end
+
+    assign word[r] = word_q;
   end
 
   // They come ReadLatency after their addresses: bias at rank 2, multiplier at 3, shift at 7.
   assign bias_address_o       = par_i;
-  assign multiplier_address_o = word_q[3-ReadLatency].par;
-  assign shift_address_o      = word_q[7-ReadLatency].par;
+  assign multiplier_address_o = word[3-ReadLatency].par;
+  assign shift_address_o      = word[7-ReadLatency].par;
 
   sum_t    sum_q [InputLanes];
   result_t result [InputLanes];
@@ -70,11 +74,11 @@ module write_back
     requantize u_requantize (
       .clk_i,
       .sum_i       (sum_q[c]),
-      .bias_i      (bias[word_q[2].group]),
-      .multiplier_i(multiplier[word_q[3].group]),
-      .shift_i     (shift[word_q[7].group][5:0]),
-      .low_i       (word_q[11].low),
-      .high_i      (word_q[11].high),
+      .bias_i      (bias[word[2].group]),
+      .multiplier_i(multiplier[word[3].group]),
+      .shift_i     (shift[word[7].group][5:0]),
+      .low_i       (word[11].low),
+      .high_i      (word[11].high),
       .result_o    (result[c])
     );
   end
@@ -83,10 +87,10 @@ module write_back
 
   pooling u_pooling (
     .clk_i,
-    .valid_i (word_q[12].valid),
-    .first_i (word_q[12].pool_first),
-    .slot_i  (word_q[12].slot),
-    .group_i (word_q[12].group),
+    .valid_i (word[12].valid),
+    .first_i (word[12].pool_first),
+    .slot_i  (word[12].slot),
+    .group_i (word[12].group),
     .result_i(result),
     .word_o  (pooled)
   );
@@ -94,8 +98,8 @@ module write_back
   logic done_q;
 
   always_ff @(posedge clk_i) begin
-    act_valid_o <= word_q[Last].valid && word_q[Last].write;
-    done_q      <= word_q[Last].valid && word_q[Last].done;
+    act_valid_o <= word[Last].valid && word[Last].write;
+    done_q      <= word[Last].valid && word[Last].done;
     done_o      <= done_q;
     if (!rst_ni) begin
       act_valid_o <= 1'b0;
@@ -105,13 +109,13 @@ module write_back
   end
 
   always_ff @(posedge clk_i) begin
-    act_bank_o <= bank_of(word_q[Last].address, word_q[Last].log2_l);
-    act_row_o  <= row_of(word_q[Last].address, word_q[Last].log2_l);
+    act_bank_o <= bank_of(word[Last].address, word[Last].log2_l);
+    act_row_o  <= row_of(word[Last].address, word[Last].log2_l);
     act_data_o <= pooled;
   end
 
   // This word is written in 7 cycles. An instruction that is taken in the next cycle is at rank 0
   // two cycles later, and after five more its rows are: it reads in 8 cycles.
-  assign retiring_o = word_q[7].valid && word_q[7].done;
+  assign retiring_o = word[7].valid && word[7].done;
 
 endmodule

@@ -5,17 +5,23 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
 import pytest
 
 from cnnaccel.backend import engine as backend
 from cnnaccel.backend.asic import asic_sources
 from cnnaccel.backend.lint import TOP, lint_texts, top_parameters
 from cnnaccel.backend.verilate import lint
+from cnnaccel.compiler.compile import compile_graph
+from cnnaccel.compiler.isa import Base
+from cnnaccel.ir import golden
 from cnnaccel.resources import resource
 from cnnaccel.runtime.simulator import Timing
 from tests.rtl.engine import Engine
 from tests.rtl.programs import draw
 from tests.rtl.test_random_programs import STALLS, TINY, check
+from tests.unit.networks import pixels
+from tests.unit.test_networks_as_programs import quantized
 
 ASIC, RTL = resource("hw") / "asic", resource("hw") / "rtl"
 
@@ -46,11 +52,33 @@ def test_nothing_to_complain_of() -> None:
     lint_texts(sorted(ASIC.glob("*.sv")))
 
 
-def test_the_same_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So nothing that is computed depends on a word that is read while it is written."""
+@pytest.fixture
+def inverting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Engines have memories where a word that is read while it is written comes out inverted."""
     sources = tuple(path for path in asic_sources() if path.suffix == ".sv")
     monkeypatch.setattr(backend, "engine_sources", lambda: sources)
-    for stall in STALLS:
-        engine = Engine(TINY, timing=Timing(stall_permille=stall))
-        for seed in range(stall, stall + 8):
-            check(engine, draw(TINY, seed, 100), seed)
+
+
+@pytest.mark.usefixtures("inverting")
+@pytest.mark.parametrize("stall", STALLS)
+def test_the_same_bytes(stall: int) -> None:
+    """So nothing that is computed depends on a word that is read while it is written."""
+    engine = Engine(TINY, timing=Timing(stall_permille=stall))
+    for seed in range(stall, stall + 8):
+        check(engine, draw(TINY, seed, 100), seed)
+
+
+@pytest.mark.usefixtures("inverting")
+@pytest.mark.parametrize("name", ["lenet", "resnet8", "dscnn"])
+def test_networks_are_the_same(name: str) -> None:
+    """Layers follow one another in act without a pause, loads run beside them."""
+    graph = quantized(name)
+    images = pixels(graph.input.shape, 2, seed=3)
+    compiled = compile_graph(graph, TINY)
+    engine = Engine(TINY)
+    iterations = -(-len(images) // compiled.ports.images)
+    places = engine.put(compiled.program, compiled.ports.pack(images), iterations)
+    engine.start(1 << 40)
+    assert engine.done
+    output = engine.memory[places[Base.OUTPUT].start : places[Base.OUTPUT].stop]
+    assert np.array_equal(compiled.ports.unpack(output, 2), golden.run(graph, images))
