@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import sysconfig
 import venv
 from pathlib import Path
 
@@ -12,9 +13,12 @@ import pytest
 from tests.flow.conftest import ROOT
 
 
-@pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the programs of an environment that has the wheel and what it asks for."""
+@pytest.fixture(scope="module", params=["alone", pytest.param("asks", marks=pytest.mark.slow)])
+def installed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the programs of an environment that has the wheel.
+
+    alone: packages are those of this environment; asks: what the wheel asks for is installed too.
+    """
     folder = tmp_path_factory.mktemp("wheel")
     source = folder / "source"
     tracked = subprocess.run(
@@ -32,6 +36,11 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     venv.create(folder / "venv", with_pip=True)
     programs = folder / "venv" / "bin"
     install = [programs / "python", "-m", "pip", "install", "--quiet", "--no-compile"]
+    if request.param == "alone":
+        install.append("--no-deps")
+        (packages,) = folder.glob("venv/lib/*/site-packages")
+        here = sysconfig.get_path("purelib")  # its .pth files, ours among them, are not followed
+        (packages / "packages.pth").write_text(f"{here}\n", encoding="utf-8")
     subprocess.run([*install, wheel], check=True)
     return programs
 

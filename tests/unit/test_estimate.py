@@ -103,7 +103,7 @@ def compile_large(name: str) -> tuple[Estimate, float, float]:
     [
         pytest.param("vgg16", 0.98, 0.98, 72, marks=pytest.mark.slow),
         pytest.param("alexnet", 0.85, 0.84, 4, marks=pytest.mark.slow),
-        ("resnet50", 0.945, 0.905, 55),
+        pytest.param("resnet50", 0.945, 0.905, 55, marks=pytest.mark.slow),
     ],
 )
 def test_imagenet_networks(
