@@ -348,6 +348,19 @@ def test_it_can_be_interrupted(run: Callable[[str], Run]) -> None:
     built.steps("design")
 
 
+# ---- names ---------------------------------------------------------------------------------------
+
+
+def test_no_procedure_takes_the_name_of_a_command() -> None:
+    """The mock refuses one; here all of them, and that the list knows what Vivado has."""
+    text = (ROOT / "hw/tcl/mock/commands.tcl").read_text()
+    listed = set(re.sub(r"^#.*", "", text, flags=re.MULTILINE).split())
+    assert {"step", "run", "help", "add_files", "write_hw_platform"} <= listed
+    written = "".join(path.read_text() for path in SCRIPTS.rglob("*.tcl"))
+    own = re.findall(r"^proc (\S+)", written, re.MULTILINE)
+    assert len(own) > 20 and not listed & set(own)
+
+
 # ---- the command line of the mock ----------------------------------------------------------------
 
 
@@ -545,6 +558,37 @@ MUTATIONS = [
     ("package", "irq s_axi_ctl m_axi_mem", "irq s_axi_ctl m_axi", "package",
      "interface m_axi: found 0"),
 ]  # fmt: skip
+
+# The same, before a step begins, or with what a test wants of the mock; one that is killed is run
+# once more.
+MUTATIONS_OF_SOME_RUNS = [
+    ("common", "proc say {", "proc step {", "package", "proc step: Tcl or Vivado has a command",
+     {}),
+    ("design", "proc pin {", "proc place_ports {", "design", "proc place_ports: Tcl or Vivado", {}),
+    ("report", "proc cell_of {", "proc ::source {", "report", "proc ::source: Tcl or Vivado", {}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "mutant", "step", "message", "settings"), MUTATIONS_OF_SOME_RUNS,
+    ids=[f"{row[3]} {row[0]} {row[2]}".strip() for row in MUTATIONS_OF_SOME_RUNS],
+)  # fmt: skip
+def test_a_fault_of_some_runs_is_caught(
+    file: str, text: str, mutant: str, step: str, message: str, settings: dict[str, str],
+    run: Callable[[str], Run], tmp_path: Path,
+) -> None:  # fmt: skip
+    shutil.copytree(SCRIPTS, tmp_path / "scripts")
+    path = tmp_path / "scripts" / f"{file}.tcl"
+    assert text in path.read_text()
+    path.write_text(path.read_text().replace(text, mutant, 1))
+    broken = dataclasses.replace(run("pynq_z1"), scripts=tmp_path / "scripts")
+    broken.steps(*STEPS[1 : STEPS.index(step)], **settings)
+    if "CRASH" in settings:  # `again` is the name of no step: it ends well
+        broken.step(step, **settings)
+        settings = {}
+    done = broken.step(step, **settings)
+    assert done.returncode == 1, done.stdout
+    assert re.search(message, done.stdout), done.stdout
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,8 @@ namespace eval mock {
         bitstream wait_on_run
         report report_timing_summary
     }
+    # What a script may not define a procedure as.
+    variable taken {}
     variable newer_than_8.5 {lmap try throw tailcall coroutine yield yieldto zlib}
 }
 
@@ -153,10 +155,25 @@ proc mock::interpreter {} {
         }
         interp alias $child $name {} mock::call $name
     }
+    variable taken
+    variable vivado_commands
+    set taken [concat [$child eval {info commands}] [array names commands] $vivado_commands]
+    $child eval {rename proc tcl_proc}
+    interp alias $child proc {} mock::child_proc $child
     $child eval {rename puts tcl_puts}
     interp alias $child puts {} mock::child_puts $child
     interp alias $child exit {} mock::leave
     return $child
+}
+
+# The child's `proc`: a name of Tcl's or Vivado's would take the place of the command.
+proc mock::child_proc {child name arguments body} {
+    variable taken
+    if {[string trimleft $name :] in $taken} {
+        print "ERROR: \[Common 17-1\] proc $name: Tcl or Vivado has a command of this name."
+        error "proc $name: Tcl or Vivado has a command of this name"
+    }
+    $child eval [list tcl_proc $name $arguments $body]
 }
 
 # The child's `puts`: what goes to the screen goes to the log too.

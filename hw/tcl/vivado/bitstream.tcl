@@ -14,7 +14,7 @@ proc collect {target args} {
     say "$target from [lindex $found 0]"
 }
 
-step bitstream {
+perform bitstream {
     open_project ./project/cnnaccel.xpr
     if {[string match "write_bitstream*" [get_property STATUS [get_runs impl_1]]]} {
         renew impl_1 -from_step write_bitstream

@@ -18,7 +18,7 @@ proc say {what} {
 }
 
 # Run the body of a step, and end with one line if it fails.
-proc step {name body} {
+proc perform {name body} {
     global step
     set step $name
     if {[catch {run_body $body} message]} {

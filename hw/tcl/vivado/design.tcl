@@ -59,7 +59,7 @@ proc place {space segment offset bytes} {
         -target_address_space $space $segment
 }
 
-step design {
+perform design {
     source [file join $scripts ps_$config(family).tcl]
     source [file join $scripts boards $config(preset).tcl]
     set engine $config(engine)

@@ -4,7 +4,7 @@
 
 source [file join [file dirname [file normalize [info script]]] common.tcl]
 
-step implement {
+perform implement {
     open_project ./project/cnnaccel.xpr
     renew impl_1
     say "opt_design to route_design"

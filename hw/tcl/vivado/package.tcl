@@ -48,7 +48,7 @@ proc describe_bursts {core} {
     }
 }
 
-step package {
+perform package {
     if {[llength [get_parts -quiet $config(part)]] == 0} {
         error "this Vivado has no device $config(part); its installer adds devices"
     }

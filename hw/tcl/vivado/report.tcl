@@ -68,7 +68,7 @@ proc write_lines {path lines} {
     close $file
 }
 
-step report {
+perform report {
     open_project ./project/cnnaccel.xpr
     say "opening the routed design"
     open_run impl_1

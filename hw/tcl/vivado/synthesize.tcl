@@ -4,7 +4,7 @@
 
 source [file join [file dirname [file normalize [info script]]] common.tcl]
 
-step synthesize {
+perform synthesize {
     open_project ./project/cnnaccel.xpr
     renew synth_1
     say "synth_design with $jobs jobs"
