@@ -348,7 +348,55 @@ def test_it_can_be_interrupted(run: Callable[[str], Run]) -> None:
     built.steps("design")
 
 
-# ---- names ---------------------------------------------------------------------------------------
+# ---- what Vivado drops or leaves out -------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("board", "dropped"),
+    [
+        ("pynq_z1", "PCW_S_AXI_HP0_DATA_WIDTH=32"),
+        ("pynq_z1", "PCW_FPGA0_PERIPHERAL_FREQMHZ=50"),
+        ("pynq_z1", "PCW_USE_FABRIC_INTERRUPT=0"),
+        ("pynq_z1", "PCW_IRQ_F2P_INTR=0"),
+        ("pynq_z1", "PCW_EN_RST0_PORT=0"),
+        ("pynq_z1", "PCW_FCLK0_PERIPHERAL_CLKSRC=ARM"),
+        ("zcu104", "PSU__SAXIGP2__DATA_WIDTH=64"),
+        ("zcu104", "PSU__CRL_APB__PL0_REF_CTRL__FREQMHZ=100"),
+        ("zcu104", "PSU__USE__IRQ0=0"),
+        ("zcu104", "PSU__USE__M_AXI_GP1=1"),
+        ("pynq_z1", "AddressBits=40"),
+        ("pynq_z1", "WordBytes=4"),
+        ("pynq_z1", "NUM_MI=1"),
+        ("pynq_z1", "C_IRQ_CONNECTION=0"),
+        ("pynq_z1", "C_IRQ_IS_LEVEL=0"),
+        ("pynq_z1", "C_IRQ_ACTIVE=0x0"),
+    ],
+)
+@pytest.mark.parametrize("when", ["DROPPED", "CHANGED"])
+def test_what_was_set_is_read_back(
+    board: str, dropped: str, when: str, run: Callable[[str], Run]
+) -> None:
+    """[IP_Flow 19-3374] is a warning; validation changes parameters without one."""
+    done = run(board).step("design", **{when: dropped})
+    name, _, kept = dropped.partition("=")
+    assert done.returncode == 1, done.stdout
+    assert re.search(
+        rf"does not keep what .*CONFIG\.{name} is '{kept}', wanted ", ends(done.stdout)
+    )
+    assert ("[IP_Flow 19-3374]" in done.stdout) is (when == "DROPPED")
+
+
+@pytest.mark.parametrize("when", ["DROPPED", "CHANGED"])
+@pytest.mark.parametrize("kind", ["0xFFFFFFFF", "0" * 31 + "1"])
+def test_an_interrupt_for_edges(when: str, kind: str, run: Callable[[str], Run]) -> None:
+    done = run("pynq_z1").step("design", **{when: f"C_KIND_OF_INTR={kind}"})
+    expected = f"takes its interrupt for edges: CONFIG.C_KIND_OF_INTR is {kind}"
+    assert done.returncode == 1 and ends(done.stdout).endswith(expected)
+
+
+def test_what_comes_back_in_another_form_is_the_same(run: Callable[[str], Run]) -> None:
+    forms = "PCW_FPGA0_PERIPHERAL_FREQMHZ=100.000000 PCW_USE_S_AXI_HP0=true C_IRQ_ACTIVE=1"
+    run("pynq_z1").steps("design", CHANGED=f"{forms} C_KIND_OF_INTR=0xFFFFFFFE")
 
 
 def test_no_procedure_takes_the_name_of_a_command() -> None:
@@ -358,7 +406,7 @@ def test_no_procedure_takes_the_name_of_a_command() -> None:
     assert {"step", "run", "help", "add_files", "write_hw_platform"} <= listed
     written = "".join(path.read_text() for path in SCRIPTS.rglob("*.tcl"))
     own = re.findall(r"^proc (\S+)", written, re.MULTILINE)
-    assert len(own) > 20 and not listed & set(own)
+    assert len(own) > 30 and not listed & set(own)
 
 
 # ---- the command line of the mock ----------------------------------------------------------------
@@ -557,6 +605,11 @@ MUTATIONS = [
     ("package", "$config(burst_beats)", "4096", "package", "'4096' is no value for"),
     ("package", "irq s_axi_ctl m_axi_mem", "irq s_axi_ctl m_axi", "package",
      "interface m_axi: found 0"),
+    # read-backs
+    ("design", "apply_preset $controller {C_KIND_OF_INTR 0x00000000}", "", "design",
+     "takes its interrupt for edges: CONFIG.C_KIND_OF_INTR is "),
+    ("design", "$made $config(made_clock_mhz)", "$made 150.0", "design",
+     "the clock that Vivado makes is 100.000000 MHz, 150.0 were computed"),
 ]  # fmt: skip
 
 # The same, before a step begins, or with what a test wants of the mock; one that is killed is run

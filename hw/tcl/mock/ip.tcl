@@ -25,7 +25,8 @@ namespace eval mock {
         }
         axi_intc {
             C_IRQ_CONNECTION {{one 0 1} 0} C_IRQ_IS_LEVEL {{one 0 1} 1}
-            C_NUM_INTR_INPUTS {{int 1 32} 1}
+            C_NUM_INTR_INPUTS {{int 1 32} 1} C_IRQ_ACTIVE {{one 0x0 0x1} 0x1} C_HAS_FAST {bool 0}
+            C_KIND_OF_INTR {{int 0 4294967295} 0xFFFFFFFF}
         }
     }
 }
@@ -119,8 +120,24 @@ proc mock::set_config {name value cell} {
         refuse "IP_Flow 19-3461" "Value '$value' is out of range for parameter '$key' of cell\
             '$cell': $kind."
     }
+    set kept [overruled DROPPED $key]
+    if {$kept ne ""} {
+        print "WARNING: \[IP_Flow 19-3374\] An attempt to modify the value of disabled parameter\
+            '$key' from '$kept' to '$value' has been ignored for IP '[string range $cell 1 end]'"
+        set value $kept
+    }
     dict set s(config,$cell) $key $value
     set s(validated) 0
+}
+
+# What a test wants a parameter to be instead of what the script sets, or nothing.
+proc mock::overruled {setting key} {
+    foreach item [setting $setting ""] {
+        lassign [split $item =] name value
+        if {$name eq $key} {
+            return $value
+        }
+    }
 }
 
 proc mock::get_config {name cell} {

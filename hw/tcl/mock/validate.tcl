@@ -11,6 +11,13 @@ mock::define validate_bd_design {} {} {
     if {[llength $faults] > 0} {
         refuse "BD 41-1" "validation of '$s(design)' failed: [llength $faults] errors."
     }
+    foreach cell [objects cell] {
+        foreach key [dict keys $s(config,$cell)] {
+            if {[overruled CHANGED $key] ne ""} {
+                dict set s(config,$cell) $key [overruled CHANGED $key]
+            }
+        }
+    }
     set s(validated) 1
     return
 }

@@ -88,3 +88,31 @@ proc renew {name args} {
         reset_run {*}$args $run
     }
 }
+
+# ---- what was set must be there ----------------------------------------------------------------
+
+# Vivado drops the value of a parameter that others disable, with no more than the warning
+# [IP_Flow 19-3374].
+proc confirm {object settings} {
+    set wrong {}
+    foreach {name wanted} $settings {
+        set found [get_property $name $object]
+        if {![is_same $found $wanted]} {
+            lappend wrong "$name is '$found', wanted '$wanted'"
+        }
+    }
+    if {[llength $wrong] > 0} {
+        error "$object does not keep what it was set to: [join $wrong {; }]"
+    }
+}
+
+# As numbers where both are, for 100 comes back as 100.000000; as yes or no; as text in any case.
+proc is_same {found wanted} {
+    if {[string is double -strict $found] && [string is double -strict $wanted]} {
+        return [expr {abs($found - $wanted) <= 1e-6 * abs($wanted)}]
+    }
+    if {[string is boolean -strict $found] && [string is boolean -strict $wanted]} {
+        return [expr {!!$found == !!$wanted}]
+    }
+    return [string equal -nocase $found $wanted]
+}

@@ -30,7 +30,7 @@ proc join_buses {master slave} {
     connect_bd_intf_net [bus $master] [bus $slave]
 }
 
-# A cell of the newest version of an IP that this Vivado has, with parameters.
+# A cell of the newest version of an IP that this Vivado has, with parameters, which are read back.
 proc add_cell {name vlnv {parameters {}}} {
     set known [lsort -dictionary [get_ipdefs -all $vlnv:*]]
     if {[llength $known] == 0} {
@@ -42,12 +42,58 @@ proc add_cell {name vlnv {parameters {}}} {
 }
 
 proc configure {cell parameters} {
+    apply_preset $cell $parameters
+    confirm_cell $cell $parameters
+}
+
+# Parameters that are not read back: a board's file sets some that others disable, and what of it
+# is DRAM and pins concerns no design of ours.
+proc apply_preset {cell parameters} {
+    set settings [settings_of $parameters]
+    if {[llength $settings] > 0} {
+        set_property -dict $settings $cell
+    }
+}
+
+proc settings_of {parameters} {
     set settings {}
     foreach {key value} $parameters {
         lappend settings CONFIG.$key $value
     }
-    if {[llength $settings] > 0} {
-        set_property -dict $settings $cell
+    return $settings
+}
+
+# Now, and again by `confirm_cells`.
+proc confirm_cell {cell parameters} {
+    global wanted
+    confirm $cell [settings_of $parameters]
+    lappend wanted $cell $parameters
+}
+
+# After validation, in which cells take over parameters from what they are connected to.
+proc confirm_cells {} {
+    global wanted
+    foreach {cell parameters} $wanted {
+        confirm $cell [settings_of $parameters]
+    }
+}
+
+# The clock may be off a little, for the processing system has divisors, but no other one.
+proc confirm_clock {made wanted} {
+    if {![string is double -strict $made] || abs($made / $wanted - 1) > 0.1} {
+        error "the clock that Vivado makes is $made MHz, $wanted were computed"
+    }
+}
+
+# The engine holds its interrupt until the host clears it; a controller that looks for edges alone
+# loses one that comes while it is masked. One bit for each input, 1 for edges.
+proc confirm_level {cell} {
+    set kind [get_property CONFIG.C_KIND_OF_INTR $cell]
+    set first [expr {
+        [regexp {^[01]{32}$} $kind] ? [string index $kind end] : ($kind & 1)
+    }]
+    if {$first != 0} {
+        error "$cell takes its interrupt for edges: CONFIG.C_KIND_OF_INTR is $kind"
     }
 }
 
@@ -60,6 +106,7 @@ proc place {space segment offset bytes} {
 }
 
 perform design {
+    set wanted {}
     source [file join $scripts ps_$config(family).tcl]
     source [file join $scripts boards $config(preset).tcl]
     set engine $config(engine)
@@ -74,7 +121,8 @@ perform design {
     create_bd_design cnnaccel
 
     say "cells, with preset $config(preset)"
-    set system [add_cell $cell xilinx.com:ip:$config(ps_ip) $preset(config)]
+    set system [add_cell $cell xilinx.com:ip:$config(ps_ip)]
+    apply_preset $system $preset(config)
     configure $system $ps(config)
     connect_ps_pins $cell
     add_cell $engine cnnaccel:user:$config(top) \
@@ -82,9 +130,13 @@ perform design {
     add_cell proc_sys_reset_0 xilinx.com:ip:proc_sys_reset
     add_cell smartconnect_control xilinx.com:ip:smartconnect {NUM_SI 1 NUM_MI 2}
     add_cell smartconnect_memory xilinx.com:ip:smartconnect {NUM_SI 1 NUM_MI 1}
-    add_cell $intc xilinx.com:ip:axi_intc {C_IRQ_CONNECTION 1}
+    set controller [add_cell $intc xilinx.com:ip:axi_intc {
+        C_IRQ_CONNECTION 1 C_IRQ_IS_LEVEL 1 C_IRQ_ACTIVE 0x1 C_HAS_FAST 0
+    }]
+    apply_preset $controller {C_KIND_OF_INTR 0x00000000}
     set made [get_property CONFIG.$ps(made_clock) $system]
     say "clock: $config(clock_mhz) MHz wanted, $made MHz made"
+    confirm_clock $made $config(made_clock_mhz)
 
     say "connections"
     wire $cell/$ps(clock) $cell/$ps(control_clock) $cell/$ps(memory_clock) \
@@ -115,6 +167,8 @@ perform design {
 
     say "validating"
     validate_bd_design
+    confirm_cells
+    confirm_level $controller
     save_bd_design
     set design [one "file cnnaccel.bd" [get_files -quiet cnnaccel.bd]]
     add_files -norecurse [make_wrapper -files $design -top]
