@@ -399,6 +399,30 @@ def test_what_comes_back_in_another_form_is_the_same(run: Callable[[str], Run]) 
     run("pynq_z1").steps("design", CHANGED=f"{forms} C_KIND_OF_INTR=0xFFFFFFFE")
 
 
+@pytest.mark.parametrize(
+    ("left_out", "message"),
+    [
+        ("params.svh", "params.svh is not in the package, whose files are accumulator.sv"),
+        ("engine.sv", "engine.sv is not in the package"),
+        ("include:params.svh", "src/params.svh does not keep .*IS_INCLUDE is '0', wanted '1'"),
+        ("AddressBits", "parameter AddressBits: found 0 of it"),
+        ("WordBytes", "parameter WordBytes: found 0 of it"),
+        ("space:m_axi_mem", "address space '' of m_axi_mem: found 0 of it"),
+        ("irq:SENSITIVITY", "parameter SENSITIVITY of interface irq: found 0 of it"),
+        ("resetn:POLARITY", "parameter POLARITY of interface resetn: found 0 of it"),
+        ("clk:ASSOCIATED_BUSIF", "parameter ASSOCIATED_BUSIF of interface clk: found 0"),
+    ],
+)
+def test_the_package_is_whole(
+    left_out: str, message: str, packaged: Callable[[str], Path], tmp_path: Path
+) -> None:
+    source = packaged("pynq_z1")
+    shutil.copy(source / "config.tcl", tmp_path)
+    (tmp_path / "src").symlink_to(source / "src")
+    done = Run(tmp_path).step("package", LEFT_OUT=left_out)
+    assert done.returncode == 1 and re.search(message, ends(done.stdout)), done.stdout
+
+
 def test_no_procedure_takes_the_name_of_a_command() -> None:
     """The mock refuses one; here all of them, and that the list knows what Vivado has."""
     text = (ROOT / "hw/tcl/mock/commands.tcl").read_text()
@@ -605,6 +629,11 @@ MUTATIONS = [
     ("package", "$config(burst_beats)", "4096", "package", "'4096' is no value for"),
     ("package", "irq s_axi_ctl m_axi_mem", "irq s_axi_ctl m_axi", "package",
      "interface m_axi: found 0"),
+    ("package", "*synthesis", "*synth", "package", "group of files for synthesis: found 0 of it"),
+    ("package", "[get_property NAME $group]", "[get_property LABEL $group]", "package",
+     "has no property 'LABEL'"),
+    ("package", "resetn POLARITY ACTIVE_LOW", "resetn POLARITY ACTIVE_HIGH", "package",
+     "interface resetn: POLARITY is 'ACTIVE_LOW', wanted 'ACTIVE_HIGH'"),
     # read-backs
     ("design", "apply_preset $controller {C_KIND_OF_INTR 0x00000000}", "", "design",
      "takes its interrupt for edges: CONFIG.C_KIND_OF_INTR is "),

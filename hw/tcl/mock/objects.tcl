@@ -19,7 +19,11 @@ namespace eval mock {
         file {set {FILE_TYPE} get {NAME}}
         run {set {} get {NAME STATUS PROGRESS DIRECTORY}}
         core {set {NAME VERSION DISPLAY_NAME DESCRIPTION SUPPORTED_FAMILIES} get {VENDOR LIBRARY}}
-        core_bus {set {SLAVE_MEMORY_MAP_REF} get {NAME}}
+        core_bus {set {SLAVE_MEMORY_MAP_REF} get {NAME MASTER_ADDRESS_SPACE_REF}}
+        file_group {set {} get {NAME}}
+        group_file {set {} get {NAME IS_INCLUDE}}
+        user_parameter {set {} get {NAME VALUE}}
+        address_space {set {} get {NAME}}
         bus_parameter {set {VALUE} get {NAME}}
         block {set {RANGE WIDTH USAGE ACCESS} get {NAME}}
         register {set {ADDRESS_OFFSET SIZE ACCESS DESCRIPTION} get {NAME}}

@@ -23,12 +23,83 @@ mock::define ipx::package_project {
     set s(core) [read_top [read_text $file]]
     set s(core_folder) $opt(-root_dir)
     create core core [list NAME $top VENDOR $opt(-vendor) LIBRARY $opt(-library) VERSION 1.0]
-    foreach bus [dict keys [dict get $s(core) interfaces]] {
-        create core_bus core_bus:$bus [list NAME $bus]
+    create_interfaces
+    create_file_groups
+    foreach {name entry} [dict get $s(core) parameters] {
+        if {![left_out $name]} {
+            create user_parameter parameter:$name [list NAME $name VALUE [lindex $entry 1]]
+        }
     }
     create map map:s_axi_ctl {NAME s_axi_ctl}
     create block block:s_axi_ctl/reg0 {NAME reg0 RANGE 256}
     return core
+}
+
+# Whether a test wants the packager to leave something out.
+proc mock::left_out {name} {
+    expr {$name in [setting LEFT_OUT ""]}
+}
+
+# Interfaces with the parameters that the attributes give them; masters with an address space.
+proc mock::create_interfaces {} {
+    variable s
+    dict for {bus entry} [dict get $s(core) interfaces] {
+        set space ""
+        if {[string match m_axi* $bus] && ![left_out space:$bus]} {
+            set space [string range [create address_space space:$bus [list NAME $bus]] 6 end]
+        }
+        create core_bus core_bus:$bus [list NAME $bus MASTER_ADDRESS_SPACE_REF $space]
+        if {![dict exists $entry parameters]} {
+            continue
+        }
+        dict for {name value} [dict get $entry parameters] {
+            if {![left_out $bus:$name]} {
+                create bus_parameter bus_parameter:core_bus:$bus:$name \
+                    [list NAME $name VALUE $value]
+            }
+        }
+    }
+}
+
+# Files for synthesis and for simulation, as -import_files copies them.
+proc mock::create_file_groups {} {
+    foreach use {synthesis behavioralsimulation} {
+        set group [create file_group group:xilinx_anylanguage$use \
+            [list NAME xilinx_anylanguage$use]]
+        foreach file [objects file] {
+            set name [file tail $file]
+            set header [expr {[file extension $name] eq ".svh" && ![left_out include:$name]}]
+            if {![left_out $name]} {
+                create group_file $group/src/$name [list NAME src/$name IS_INCLUDE $header]
+            }
+        }
+    }
+}
+
+mock::define ipx::get_file_groups {-of_objects value} {pattern} {
+    need "ipx::get_file_groups -of_objects" $opt(-of_objects) core
+    return [objects file_group [list group:$pattern]]
+}
+
+mock::define ipx::get_files {-of_objects value} {} {
+    need "ipx::get_files -of_objects" $opt(-of_objects) file_group
+    return [objects group_file [list $opt(-of_objects)/*]]
+}
+
+mock::define ipx::get_user_parameters {-quiet flag -of_objects value} {name} {
+    need "ipx::get_user_parameters -of_objects" $opt(-of_objects) core
+    return [answer $opt(-quiet) "parameter" $name [objects user_parameter [list parameter:$name]]]
+}
+
+mock::define ipx::get_address_spaces {-quiet flag -of_objects value} {name} {
+    need "ipx::get_address_spaces -of_objects" $opt(-of_objects) core
+    return [answer $opt(-quiet) "address space" $name [objects address_space [list space:$name]]]
+}
+
+mock::define ipx::get_bus_parameters {-quiet flag -of_objects value} {name} {
+    need "ipx::get_bus_parameters -of_objects" $opt(-of_objects) core_bus
+    set found [objects bus_parameter [list bus_parameter:$opt(-of_objects):$name]]
+    return [answer $opt(-quiet) "bus parameter" $name $found]
 }
 
 # Every file that is included, and the module of every file, has to be among the sources.
@@ -176,8 +247,10 @@ mock::define ipx::save_core {} {core} {
     write_text [file join $s(core_folder) mock.ip] $package
     write_text [file join $s(core_folder) component.xml] [component $parts]
     foreach file [objects file] {
-        file mkdir [file join $s(core_folder) src]
-        file copy -force $file [file join $s(core_folder) src]
+        if {![left_out [file tail $file]]} {
+            file mkdir [file join $s(core_folder) src]
+            file copy -force $file [file join $s(core_folder) src]
+        }
     }
     return
 }

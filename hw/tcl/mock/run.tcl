@@ -9,6 +9,8 @@
 #   CNNACCEL_MOCK_WNS, _WHS, _WPWS, _LUT, _FF, _BRAM36, _DSP, _POWER   numbers of the reports
 #   CNNACCEL_MOCK_DROPPED  `NAME=VALUE ...`: parameters of cells that keep VALUE, whatever is set
 #   CNNACCEL_MOCK_CHANGED  the same, from validation on
+#   CNNACCEL_MOCK_LEFT_OUT what the packager leaves out: names of sources, parameters,
+#                          INTERFACE:PARAMETER, space:NAME, include:SOURCE
 
 namespace eval mock {
     variable log ""

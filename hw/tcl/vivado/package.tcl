@@ -44,7 +44,58 @@ proc describe_bursts {core} {
         NUM_READ_OUTSTANDING $config(bursts) \
         NUM_WRITE_OUTSTANDING $config(bursts) \
         SUPPORTS_NARROW_BURST 0] {
-        set_property value $value [ipx::add_bus_parameter -quiet $name $memory]
+        set parameter [ipx::add_bus_parameter -quiet $name $memory]
+        set_property value $value $parameter
+        confirm $parameter [list VALUE $value]
+    }
+}
+
+# That the package has what the engine needs: Vivado leaves out in silence what it does not
+# recognize, and a design would fail only in synthesis, or on the board.
+proc check_package {core} {
+    check_files $core
+    foreach {bus name wanted} {
+        clk ASSOCIATED_BUSIF {m_axi_mem s_axi_ctl} resetn POLARITY ACTIVE_LOW
+        irq SENSITIVITY LEVEL_HIGH
+    } {
+        set object [one "interface $bus" [ipx::get_bus_interfaces -quiet $bus -of_objects $core]]
+        set parameter [one "parameter $name of interface $bus" \
+            [ipx::get_bus_parameters -quiet $name -of_objects $object]]
+        set found [lsort [split [get_property VALUE $parameter] :]]
+        if {$found ne $wanted} {
+            error "interface $bus: $name is '[join $found :]', wanted '[join $wanted :]'"
+        }
+    }
+    set memory [one "interface m_axi_mem" [ipx::get_bus_interfaces m_axi_mem -of_objects $core]]
+    set space [get_property MASTER_ADDRESS_SPACE_REF $memory]
+    one "address space '$space' of m_axi_mem" \
+        [expr {$space eq "" ? "" : [ipx::get_address_spaces -quiet $space -of_objects $core]}]
+    foreach name {AddressBits WordBytes} {
+        one "parameter $name" [ipx::get_user_parameters -quiet $name -of_objects $core]
+    }
+}
+
+# Every source is in the files for synthesis, and those that are included say so.
+proc check_files {core} {
+    global config
+    set groups {}
+    foreach group [ipx::get_file_groups * -of_objects $core] {
+        if {[string match *synthesis [get_property NAME $group]]} {
+            lappend groups $group
+        }
+    }
+    set group [one "group of files for synthesis" $groups]
+    array set found {}
+    foreach file [ipx::get_files -of_objects $group] {
+        set found([file tail [get_property NAME $file]]) $file
+    }
+    foreach name $config(sources) {
+        if {![info exists found($name)]} {
+            error "$name is not in the package, whose files are [lsort [array names found]]"
+        }
+        if {[file extension $name] eq ".svh"} {
+            confirm $found($name) {IS_INCLUDE 1}
+        }
     }
 }
 
@@ -74,6 +125,7 @@ perform package {
     foreach name {clk resetn irq s_axi_ctl m_axi_mem} {
         one "interface $name" [ipx::get_bus_interfaces -quiet $name -of_objects $core]
     }
+    check_package $core
     describe_bursts $core
     add_registers $core
     ipx::create_xgui_files $core
