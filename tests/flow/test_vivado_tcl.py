@@ -311,6 +311,53 @@ def test_negative_slack(run: Callable[[str], Run]) -> None:
     assert "route_design Complete, Failed Timing!" in (built.folder / "implement.log").read_text()
 
 
+@pytest.mark.parametrize(
+    ("version", "status"),
+    [
+        ("2022.2", "phys_opt_design (Post-Route) Complete!"),
+        ("2024.2", "post_route_phys_opt_design Complete!"),
+    ],
+)
+def test_a_second_way_where_the_first_is_too_slow(
+    version: str, status: str, run: Callable[[str], Run]
+) -> None:
+    built = run("pynq_z1")
+    built.steps(*STEPS[1:], VERSION=version, WNS="-0.315", WNS_2="0.021", WHS_2="0.003")
+    log = (built.folder / "implement.log").read_text()
+    assert "setup slack -0.315 ns, hold slack 0.05 ns by Vivado Implementation Defaults" in log
+    assert f"cnnaccel: implement: {status}" in log
+    found = summary(built.folder)
+    assert found == found | {
+        "run": "impl_2", "strategy": "Performance_ExplorePostRoutePhysOpt",
+        "strategy_1": "Vivado Implementation Defaults", "wns_1": "-0.315", "whs_1": "0.05",
+        "strategy_2": "Performance_ExplorePostRoutePhysOpt", "wns_2": "0.021", "whs_2": "0.003",
+        "wns": "0.021", "whs": "0.003", "failing_endpoints": "0",
+    }  # fmt: skip
+    assert "impl_2/cnnaccel_wrapper.bit" in (built.folder / "bitstream.log").read_text()
+    built.steps("bitstream", "implement", "bitstream", VERSION=version)
+    assert "run impl_1\n" in (built.folder / "implemented.txt").read_text()
+
+
+@pytest.mark.parametrize(("second", "taken"), [("-0.4", "impl_1"), ("-0.1", "impl_2")])
+def test_the_better_of_two_that_are_too_slow_is_reported(
+    second: str, taken: str, run: Callable[[str], Run]
+) -> None:
+    built = run("pynq_z1")
+    built.steps(*STEPS[1:], WNS="-0.315", WNS_2=second)
+    found = summary(built.folder)
+    assert found["run"] == taken and found["wns_1"] == "-0.315" and found["wns_2"] == second
+    assert float(found["wns"]) == max(-0.315, float(second))
+
+
+def test_a_run_without_a_slack(run: Callable[[str], Run]) -> None:
+    """Where nothing is clocked there is none, which no comparison with 0 sees."""
+    built = run("tiny")
+    built.steps("design", "synthesize")
+    done = built.step("implement", WNS="inf")
+    expected = "run impl_1 has no slack (STATS.WNS is 'Inf'): is the clock constrained?"
+    assert done.returncode == 1 and ends(done.stdout).endswith(expected)
+
+
 def test_a_report_without_its_table(run: Callable[[str], Run]) -> None:
     built = run("tiny")
     built.steps(*STEPS[1:5])
@@ -470,7 +517,7 @@ def test_the_mock_knows_what_the_scripts_use_and_no_more(
     for path in (ROOT / "hw/tcl/mock").glob("*.tcl"):
         defined |= set(re.findall(r"^mock::define (\S+)", path.read_text(), re.MULTILINE))
     built, used = run("zcu104"), tmp_path / "used"
-    built.steps(*STEPS, *STEPS[2:], USED=str(used))
+    built.steps(*STEPS, *STEPS[2:], USED=str(used), WNS="-0.1")
     shutil.rmtree(built.folder)
     prepare_vivado(load_hardware("pynq_z1"), built.folder)
     built.steps(*STEPS, USED=str(used))
@@ -609,7 +656,7 @@ MUTATIONS = [
     ("synthesize", "complete synth_1 synth_design", "", "implement", "synth_1 is 'Not started'"),
     ("implement", "renew impl_1", "open_run impl_1", "implement", "impl_1: it is 'Not started'"),
     ("common", "catch {wait_on_run $run}", "", "synthesize", "run synth_1 ended with 'Running"),
-    ("report", "    open_run impl_1\n", "", "report", "no run is open"),
+    ("report", "    open_run [one", "    list [one", "report", "no run is open"),
     ("report", '"clk_fpga_0"', '"clk_fpga_1"', "report", "clock clk_fpga_1: found 0"),
     # the package
     ("package", "set_property top $config(top) [current_fileset]", "", "package",
@@ -639,6 +686,8 @@ MUTATIONS = [
      "takes its interrupt for edges: CONFIG.C_KIND_OF_INTR is "),
     ("design", "$made $config(made_clock_mhz)", "$made 150.0", "design",
      "the clock that Vivado makes is 100.000000 MHz, 150.0 were computed"),
+    # the bitstream
+    ("bitstream", "[dict get [implemented] run]", "impl_3", "bitstream", "run to take: found 0"),
 ]  # fmt: skip
 
 # The same, before a step begins, or with what a test wants of the mock; one that is killed is run
@@ -648,6 +697,26 @@ MUTATIONS_OF_SOME_RUNS = [
      {}),
     ("design", "proc pin {", "proc place_ports {", "design", "proc place_ports: Tcl or Vivado", {}),
     ("report", "proc cell_of {", "proc ::source {", "report", "proc ::source: Tcl or Vivado", {}),
+    ("implement", "create_run impl_2", "create_run impl_1", "implement",
+     "there is a run 'impl_1' already", {"WNS": "-0.1"}),
+    ("implement", "-flow [get_property FLOW", "-flow [get_property STRATEGY", "implement",
+     "this Vivado has no flow 'Vivado Implementation Defaults'", {"WNS": "-0.1"}),
+    ("common", "second_strategy Performance_Explore", "second_strategy Performance_Xplore",
+     "implement", "'Performance_XplorePostRoutePhysOpt' is no value of '-strategy'",
+     {"WNS": "-0.1"}),
+    ("common", "{phys_opt_design (Post-Route)}", "phys_opt_design", "implement",
+     r"run impl_2 ended with 'phys_opt_design \(Post-Route\) Complete!'",
+     {"WNS": "-0.1", "WNS_2": "0.1", "VERSION": "2022.2"}),
+    ("common", " post_route_phys_opt_design", "", "implement",
+     "run impl_2 ended with 'post_route_phys_opt_design Complete!'",
+     {"WNS": "-0.1", "WNS_2": "0.1", "VERSION": "2024.2"}),
+    ("bitstream", "if {![has_ended", "if {[has_ended", "bitstream",
+     "needs to be reset before launching. The run is 'impl_1', its status 'Running write_bits",
+     {"CRASH": "bitstream"}),
+    ("synthesize", "renew *synth_1", "renew synth_1", "synthesize",
+     "The run is 'cnnaccel_cnnaccel_0_0_synth_1', its status 'Running", {"CRASH": "synthesize"}),
+    ("implement", "    renew impl_1\n", "", "implement",
+     "The run is 'impl_1', its status 'Running route_design", {"CRASH": "implement"}),
 ]  # fmt: skip
 
 

@@ -17,7 +17,7 @@ namespace eval mock {
         project {set {IP_REPO_PATHS} get {NAME PART DIRECTORY}}
         fileset {set {TOP} get {NAME}}
         file {set {FILE_TYPE} get {NAME}}
-        run {set {} get {NAME STATUS PROGRESS DIRECTORY}}
+        run {set {} get {NAME STATUS PROGRESS DIRECTORY STRATEGY FLOW STATS.WNS STATS.WHS}}
         core {set {NAME VERSION DISPLAY_NAME DESCRIPTION SUPPORTED_FAMILIES} get {VENDOR LIBRARY}}
         core_bus {set {SLAVE_MEMORY_MAP_REF} get {NAME MASTER_ADDRESS_SPACE_REF}}
         file_group {set {} get {NAME}}

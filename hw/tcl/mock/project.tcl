@@ -29,10 +29,8 @@ mock::define create_project {-part value -force flag} {name directory} {
     file mkdir $directory
     create project $name [list NAME $name PART $opt(-part) DIRECTORY $s(directory)]
     create fileset sources_1 {NAME sources_1 TOP ""}
-    foreach run {synth_1 impl_1} {
-        create run $run [list NAME $run STATUS "Not started" PROGRESS 0% \
-            DIRECTORY [file join $s(directory) $name.runs $run]]
-    }
+    create_run synth_1 "Vivado Synthesis Defaults"
+    create_run impl_1 "Vivado Implementation Defaults"
     save_project
     return $name
 }
@@ -54,6 +52,7 @@ mock::define open_project {} {path} {
 
 mock::define close_project {} {} {
     need_project
+    unset -nocomplain s(open)
     save_project
     array unset s
     set s(project) ""
@@ -102,6 +101,31 @@ proc mock::read_text {path} {
 
 # ---- runs ----------------------------------------------------------------------------------------
 
+proc mock::create_run {name strategy} {
+    variable s
+    set kind [expr {[string match impl* $name] ? "Implementation" : "Synthesis"}]
+    return [create run $name [list NAME $name STATUS "Not started" PROGRESS 0% STRATEGY $strategy \
+        FLOW "Vivado $kind [lindex [split [release] .] 0]" STATS.WNS "" STATS.WHS "" \
+        DIRECTORY [file join $s(directory) $s(project).runs $name]]]
+}
+
+mock::define create_run {
+    -parent_run value -flow value -strategy {
+        Performance_Explore Performance_ExplorePostRoutePhysOpt Performance_Retiming
+        "Vivado Implementation Defaults"
+    }
+} {name} {
+    need_project
+    need "create_run -parent_run" $opt(-parent_run) run
+    if {[info exists s(kind,$name)]} {
+        refuse "Vivado 12-1" "create_run: there is a run '$name' already."
+    }
+    if {$opt(-flow) ne $s(value,impl_1,FLOW)} {
+        refuse "Vivado 12-1" "create_run $name: this Vivado has no flow '$opt(-flow)'."
+    }
+    return [create_run $name $opt(-strategy)]
+}
+
 mock::define get_runs {-quiet flag} {name} {
     need_project
     return [answer $opt(-quiet) run $name [objects run [list $name]]]
@@ -112,27 +136,80 @@ mock::define reset_run {-from_step {write_bitstream}} {run} {
     if {$opt(-from_step) eq ""} {
         set_run $run "Not started" 0%
     } else {
-        set_run $run "route_design Complete!" 80%
+        set_run $run [routed_status $run] 80%
     }
     return
+}
+
+# As a run says that it is routed; one that optimizes after routing, by version.
+proc mock::routed_status {run} {
+    variable s
+    set end route_design
+    if {[string match *PostRoutePhysOpt $s(value,$run,STRATEGY)]} {
+        set end [expr {
+            [since 2023.1] ? "post_route_phys_opt_design" : "phys_opt_design (Post-Route)"
+        }]
+    }
+    return "$end Complete[expr {[slack $run WNS] < 0 ? ", Failed Timing" : ""}]!"
+}
+
+# A slack of a run, in ns: what a test wants, with _2 for a second run.
+proc mock::slack {run name} {
+    set default [setting $name [dict get {WNS 0.5 WHS 0.05} $name]]
+    return [format %.3f [expr {$run eq "impl_2" ? [setting ${name}_2 $default] : $default}]]
+}
+
+# The engine is synthesized by a run of its own, which synth_1 waits for.
+proc mock::engine_run {} {
+    variable s
+    foreach cell [objects cell] {
+        if {[dict exists $s(ip,$cell) package]} {
+            return $s(design)_[string range $cell 1 end]_0_synth_1
+        }
+    }
 }
 
 mock::define launch_runs {-jobs positive -to_step {route_design write_bitstream}} {runs...} {
     foreach run $runs {
         need launch_runs $run run
-        if {$opt(-to_step) ne "" && $run ne "impl_1"} {
+        if {$opt(-to_step) ne "" && ![string match impl_* $run]} {
             refuse "Vivado 12-1" "launch_runs $run: it has no step '$opt(-to_step)'."
         }
-        if {$s(value,$run,PROGRESS) eq "100%"} {
-            refuse "Vivado 12-1088" "Run needs to be reset before launching. The run is '$run'."
+        need_fresh $run
+        if {[string match impl_* $run]} {
+            if {$s(value,synth_1,STATUS) ne "synth_design Complete!"} {
+                refuse "Vivado 12-1" "launch_runs $run: synth_1 is '$s(value,synth_1,STATUS)'."
+            }
+            set s(target,$run) [expr {$opt(-to_step) eq "" ? "route_design" : $opt(-to_step)}]
+        } else {
+            set s(target,$run) synth_design
+            set engine [engine_run]
+            if {$engine ne ""} {
+                if {![info exists s(kind,$engine)]} {
+                    create_run $engine "Vivado Synthesis Defaults"
+                }
+                need_fresh $engine
+                set_run $engine "Running synth_design..." 10%
+            }
         }
-        if {$run eq "impl_1" && $s(value,synth_1,STATUS) ne "synth_design Complete!"} {
-            refuse "Vivado 12-1" "launch_runs impl_1: synth_1 is '$s(value,synth_1,STATUS)'."
-        }
-        set s(target,$run) [expr {$run eq "synth_1" ? "synth_design" : $opt(-to_step)}]
         set_run $run "Running $s(target,$run)..." 10%
     }
+    # A kill leaves the runs as they are now.
+    save_project
     return
+}
+
+# A run that is under way, or has ended, badly or at the bitstream, has to be reset.
+proc mock::need_fresh {run} {
+    variable s
+    set status $s(value,$run,STATUS)
+    if {
+        $s(value,$run,PROGRESS) eq "100%" || [string match Running* $status]
+        || [string match *ERROR $status]
+    } {
+        refuse "Vivado 12-1088" "Run needs to be reset before launching. The run is '$run', its\
+            status '$status'."
+    }
 }
 
 mock::define wait_on_run {} {run} {
@@ -142,17 +219,25 @@ mock::define wait_on_run {} {run} {
     }
     set target $s(target,$run)
     set trouble [expr {$run eq "synth_1" ? [synthesis_trouble] : ""}]
-    set log [file join $s(value,$run,DIRECTORY) runme.log]
-    write_text $log "mock of Vivado: $target\n$trouble\n"
+    set folder $s(value,$run,DIRECTORY)
+    write_text [file join $folder runme.log] "mock of Vivado: $target\n$trouble\n"
+    if {$run eq "synth_1" && [engine_run] ne ""} {
+        set_run [engine_run] "synth_design Complete!" 100%
+    }
     if {$trouble ne ""} {
         print "ERROR: \[Synth 8-1\] $trouble"
         set_run $run "$target ERROR" 0%
     } elseif {$target eq "write_bitstream"} {
-        write_bitstream [file join $s(value,$run,DIRECTORY) cnnaccel_wrapper.bit]
+        write_bitstream [file join $folder cnnaccel_wrapper.bit]
         set_run $run "write_bitstream Complete!" 100%
     } elseif {$target eq "route_design"} {
-        set failed [expr {[setting WNS 0.5] < 0 ? ", Failed Timing" : ""}]
-        set_run $run "route_design Complete$failed!" 80%
+        set_run $run [routed_status $run] 80%
+        foreach name {WNS WHS} {
+            set s(value,$run,STATS.$name) [slack $run $name]
+        }
+        set late [string match -nocase *post* [routed_status $run]]
+        set stem cnnaccel_wrapper_[expr {$late ? "postroute_physopt" : "routed"}]
+        write_text [file join $folder $stem.dcp] "mock of Vivado: $run\n"
     } else {
         set_run $run "$target Complete!" 100%
     }

@@ -11,7 +11,10 @@ namespace eval mock {
 
 mock::define open_run {} {run} {
     need open_run $run run
-    if {![regexp {^(route_design|write_bitstream) Complete} $s(value,$run,STATUS)]} {
+    if {
+        ![regexp {^(route_design|write_bitstream|.*[Pp]ost.[Rr]oute.*) Complete} \
+            $s(value,$run,STATUS)]
+    } {
         refuse "Vivado 12-1" "open_run $run: it is '$s(value,$run,STATUS)'."
     }
     set s(open) $run
@@ -49,7 +52,7 @@ mock::define get_timing_paths {
     -delay_type {max min min_max} -max_paths positive -slack_lesser_than number
 } {} {
     need_open
-    set slack [setting [expr {$opt(-delay_type) eq "min" ? "WHS" : "WNS"}] 0.05]
+    set slack [slack $s(open) [expr {$opt(-delay_type) eq "min" ? "WHS" : "WNS"}]]
     set paths {}
     set most [expr {$opt(-max_paths) eq "" ? 1 : $opt(-max_paths)}]
     for {set i 0} {$i < $most} {incr i} {
@@ -158,8 +161,9 @@ proc mock::utilization {available} {
 mock::define report_timing_summary {
     -delay_type {min_max max min} -max_paths positive -file value
 } {} {
-    set wns [setting WNS 0.5]
-    set whs [setting WHS 0.05]
+    need_open
+    set wns [slack $s(open) WNS]
+    set whs [slack $s(open) WHS]
     set wpws [setting WPWS 3.75]
     set names {WNS(ns) TNS(ns) "TNS Failing Endpoints" "TNS Total Endpoints" WHS(ns) THS(ns)
         "THS Failing Endpoints" "THS Total Endpoints" WPWS(ns) TPWS(ns) "TPWS Failing Endpoints"

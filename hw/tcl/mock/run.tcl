@@ -7,6 +7,7 @@
 #   CNNACCEL_MOCK_SECONDS  that each step takes     CNNACCEL_MOCK_NO_TABLE 1: no utilization table
 #   CNNACCEL_MOCK_USED     a file that takes the names of the commands that were called
 #   CNNACCEL_MOCK_WNS, _WHS, _WPWS, _LUT, _FF, _BRAM36, _DSP, _POWER   numbers of the reports
+#   CNNACCEL_MOCK_WNS_2, _WHS_2  slacks of the second run, else those of the first
 #   CNNACCEL_MOCK_DROPPED  `NAME=VALUE ...`: parameters of cells that keep VALUE, whatever is set
 #   CNNACCEL_MOCK_CHANGED  the same, from validation on
 #   CNNACCEL_MOCK_LEFT_OUT what the packager leaves out: names of sources, parameters,

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# Step bitstream: ./cnnaccel.bit, and the .hwh beside it that pynq reads.
+# Step bitstream: ./cnnaccel.bit, and the .hwh beside it that pynq reads, of the run that step
+# implement chose.
 
 source [file join [file dirname [file normalize [info script]]] common.tcl]
 
@@ -16,12 +17,14 @@ proc collect {target args} {
 
 perform bitstream {
     open_project ./project/cnnaccel.xpr
-    if {[string match "write_bitstream*" [get_property STATUS [get_runs impl_1]]]} {
-        renew impl_1 -from_step write_bitstream
+    set run [one "run to take" [get_runs -quiet [dict get [implemented] run]]]
+    # Also what a kill left half way, which may call itself running, failed, or nothing known.
+    if {![has_ended $run $routed_steps]} {
+        renew $run -from_step write_bitstream
     }
-    say "write_bitstream"
-    complete impl_1 write_bitstream -to_step write_bitstream
-    collect cnnaccel.bit project/cnnaccel.runs/impl_1/cnnaccel_wrapper.bit
+    say "write_bitstream of $run"
+    complete $run write_bitstream -to_step write_bitstream
+    collect cnnaccel.bit project/cnnaccel.runs/$run/cnnaccel_wrapper.bit
     # The first since 2020.2.
     collect cnnaccel.hwh \
         project/cnnaccel.gen/sources_1/bd/cnnaccel/hw_handoff/cnnaccel.hwh \

@@ -10,6 +10,12 @@
 set first_version {2020 1}
 set scripts [file dirname [file normalize [info script]]]
 set step start
+# Taken once where the first way of placing and routing leaves a slack negative.
+set second_strategy Performance_ExplorePostRoutePhysOpt
+# Last steps of a run that is routed. That after routing has two names, by version.
+set routed_steps {
+    route_design {phys_opt_design (Post-Route)} post_route_phys_opt_design
+}
 
 # A line of progress.
 proc say {what} {
@@ -61,14 +67,14 @@ proc one {what objects} {
 }
 
 # Take a run to the end of a step of it, or fail with what it says and where its log is.
-proc complete {name target args} {
+proc complete {name ends args} {
     global jobs
     set run [one "run $name" [get_runs -quiet $name]]
     launch_runs $run {*}$args -jobs $jobs
     # Since 2021.2 this is an error if a run failed, before it is the status alone.
     catch {wait_on_run $run}
     set status [get_property STATUS $run]
-    if {![string match "$target Complete*" $status]} {
+    if {![has_ended $run $ends]} {
         set culprit $run
         foreach other [get_runs *] {
             if {[string match "*ERROR*" [get_property STATUS $other]]} {
@@ -81,11 +87,23 @@ proc complete {name target args} {
     say $status
 }
 
-# Forget what a run did before, if it did anything.
-proc renew {name args} {
-    set run [one "run $name" [get_runs -quiet $name]]
-    if {[get_property STATUS $run] ne "Not started"} {
-        reset_run {*}$args $run
+# Whether the last that a run did is one of some steps, to its end; `Complete, Failed Timing!` is.
+proc has_ended {run ends} {
+    set status [get_property STATUS $run]
+    foreach end $ends {
+        if {[string match "$end Complete*" $status]} {
+            return 1
+        }
+    }
+    return 0
+}
+
+# Forget what runs did before, if they did anything: also those that a kill left under way.
+proc renew {pattern args} {
+    foreach run [get_runs -quiet $pattern] {
+        if {[get_property STATUS $run] ne "Not started"} {
+            reset_run {*}$args $run
+        }
     }
 }
 
@@ -115,4 +133,31 @@ proc is_same {found wanted} {
         return [expr {!!$found == !!$wanted}]
     }
     return [string equal -nocase $found $wanted]
+}
+
+# ---- files of `key value` lines ----------------------------------------------------------------
+
+proc read_text {path} {
+    set file [open $path]
+    set text [read $file]
+    close $file
+    return $text
+}
+
+proc write_lines {path lines} {
+    set file [open $path w]
+    foreach line $lines {
+        puts $file $line
+    }
+    close $file
+}
+
+# What step implement left in implemented.txt, as a dictionary.
+proc implemented {} {
+    set found {}
+    foreach line [split [string trim [read_text implemented.txt]] \n] {
+        lassign [split $line] key
+        dict set found $key [string range $line [string length $key]+1 end]
+    }
+    return $found
 }

@@ -6,9 +6,11 @@
 
 source [file join [file dirname [file normalize [info script]]] common.tcl]
 
-# The first number in the row of a table of `report_utilization` or `report_power`.
+# The first number in the row of a table of `report_utilization` or `report_power`, which may have
+# a note in parentheses, as `(Junction temp exceeded!)`.
 proc cell_of {text row file} {
-    if {![regexp -line "^\\|\\s*$row\\s*\\|\\s*(\[\\d.\]+)\\s*\\|" $text all number]} {
+    set note {(?:\([^|]*\)\s*)?}
+    if {![regexp -line "^\\|\\s*$row\\s*\\|\\s*(\[\\d.\]+)\\s*$note\\|" $text all number]} {
         error "reports/$file has no row '$row'"
     }
     return $number
@@ -34,8 +36,10 @@ proc timing_of {text} {
         error "reports/timing.rpt has no design timing summary"
     }
     lassign $row wns tns failing endpoints whs ths failing_hold - wpws - failing_pulse
-    if {![string is double -strict $wns] || ![string is double -strict $whs]} {
-        error "reports/timing.rpt knows no slack (WNS $wns, WHS $whs): is the clock constrained?"
+    foreach slack [list $wns $whs] {
+        if {![regexp {^-?\d+(\.\d+)?$} $slack]} {
+            error "reports/timing.rpt knows no slack (WNS $wns, WHS $whs): is there a clock?"
+        }
     }
     return [list wns $wns tns $tns failing_endpoints $failing endpoints $endpoints \
         whs $whs ths $ths failing_hold_endpoints $failing_hold \
@@ -53,25 +57,11 @@ proc failing_paths {kind delay_type} {
     return $lines
 }
 
-proc read_text {path} {
-    set file [open $path]
-    set text [read $file]
-    close $file
-    return $text
-}
-
-proc write_lines {path lines} {
-    set file [open $path w]
-    foreach line $lines {
-        puts $file $line
-    }
-    close $file
-}
-
 perform report {
     open_project ./project/cnnaccel.xpr
     say "opening the routed design"
-    open_run impl_1
+    set chosen [implemented]
+    open_run [one "run to take" [get_runs -quiet [dict get $chosen run]]]
     file mkdir reports
     say "utilization, timing, power, clocks"
     report_utilization -file reports/utilization.rpt
@@ -86,6 +76,7 @@ perform report {
     set name [expr {$config(family) eq "zynq" ? "clk_fpga_0" : "clk_pl_0"}]
     set period [get_property PERIOD [one "clock $name" [get_clocks -quiet $name]]]
     lappend summary period_ns $period clock_mhz [format %.3f [expr {1000.0 / $period}]]
+    lappend summary {*}$chosen
     lappend summary vivado [version -short] part $config(part) digest $config(digest)
     set lines {}
     foreach {key value} $summary {

@@ -6,7 +6,7 @@ source [file join [file dirname [file normalize [info script]]] common.tcl]
 
 perform synthesize {
     open_project ./project/cnnaccel.xpr
-    renew synth_1
+    renew *synth_1
     say "synth_design with $jobs jobs"
     complete synth_1 synth_design
     close_project
