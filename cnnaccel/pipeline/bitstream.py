@@ -29,6 +29,7 @@ from cnnaccel.workspace import Stage, sha256_of, sha256_of_value, write_atomic
 STAGE = "build-hw"
 BITSTREAM = "cnnaccel.bit"
 HWH = "cnnaccel.hwh"
+PLATFORM = "cnnaccel.xsa"
 _ROUTED = "routed.dcp"
 _PACKAGED, _SCRIPTS = "ip", "tcl"
 _STEPS = "steps.json"
@@ -110,7 +111,7 @@ def _make(
     for name, text in render_hw_files(job.hardware).items():
         write_atomic(folder / name, text.encode())
     _run_steps(job, vivado, folder, jobs, inputs, finished)
-    _require_both(folder)
+    _require_files(folder)
     reports = read_reports(folder / "reports")
     write_json(reports, vivado.name, folder / "reports")
     if not reports.timing.met:
@@ -148,13 +149,13 @@ def _run_steps(
         job.say(f"{title}: {duration(finished[name])}, {log}")
 
 
-def _require_both(folder: Path) -> None:
-    """A bitstream, and what pynq reads beside it, that the steps made.
+def _require_files(folder: Path) -> None:
+    """A bitstream, what pynq reads beside it, and both for boot images, that the steps made.
 
     Raises:
         ToolError: one is not there, or empty.
     """
-    for name in (BITSTREAM, HWH):
+    for name in (BITSTREAM, HWH, PLATFORM):
         path = folder / name
         if not (path.is_file() and path.stat().st_size):
             raise ToolError(
@@ -207,8 +208,8 @@ def _tidy(folder: Path) -> None:
     logs = folder / "logs"
     logs.mkdir(exist_ok=True)
     shutil.copytree(resource("hw") / "tcl" / "vivado", folder / _SCRIPTS, dirs_exist_ok=True)
-    kept = {BITSTREAM, HWH, _ROUTED, _STEPS, RESULTS, "reports", "logs", _PACKAGED, _SCRIPTS}
-    kept |= {"params.svh", "params.h", "config.tcl", "hw.json"}
+    kept = {BITSTREAM, HWH, PLATFORM, _ROUTED, _STEPS, RESULTS, "reports", "logs", _PACKAGED}
+    kept |= {_SCRIPTS, "params.svh", "params.h", "config.tcl", "hw.json"}
     for path in folder.iterdir():
         if path.suffix == ".log":
             path.replace(logs / path.name)

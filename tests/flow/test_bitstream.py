@@ -97,8 +97,8 @@ def test_a_whole_build(bench: Bench) -> None:
     assert "-tclargs config.tcl 3\n" in (bench.folder / "calls").read_text(encoding="utf-8")
     assert not bench.partial.exists()
     left = {path.name for path in bench.stage.iterdir()}
-    wanted = {"cnnaccel.bit", "cnnaccel.hwh", "reports", "logs", "steps.json", *RENDERED}
-    wanted |= {"ip", "tcl"}
+    wanted = {"cnnaccel.bit", "cnnaccel.hwh", "cnnaccel.xsa", "reports", "logs", "steps.json"}
+    wanted |= {"ip", "tcl", *RENDERED}
     assert left - {"routed.dcp"} == wanted | {"manifest.json", "results.json"}
     page = (ROOT / "docs/bitstream.md").read_text(encoding="utf-8")
     assert all(f"`{name}" in page for name in wanted), "what is left is documented"
@@ -295,7 +295,7 @@ def test_a_report_without_its_table(bench: Bench, monkeypatch: pytest.MonkeyPatc
     assert bench.results()["vivado"] == "2023.2 (mock)"
 
 
-@pytest.mark.parametrize("name", ["cnnaccel.bit", "cnnaccel.hwh"])
+@pytest.mark.parametrize("name", ["cnnaccel.bit", "cnnaccel.hwh", "cnnaccel.xsa"])
 def test_a_file_that_is_not_made(bench: Bench, name: str) -> None:
     bench.after(f"test -f {name} && : > {name}; exit 0")
     result = bench.run()

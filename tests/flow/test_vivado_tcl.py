@@ -111,7 +111,7 @@ def ends(text: str) -> str:
 def test_every_board(board: str, run: Callable[[str], Run]) -> None:
     built = run(board)
     built.steps(*STEPS[1:])
-    for name in ("cnnaccel.bit", "cnnaccel.hwh", "reports/summary.txt"):
+    for name in ("cnnaccel.bit", "cnnaccel.hwh", "cnnaccel.xsa", "reports/summary.txt"):
         assert "mock" in (built.folder / name).read_bytes().decode("latin1"), name
     for log in built.folder.glob("*.log"):
         assert "mock" in log.read_text() and "done" in log.read_text()
@@ -687,6 +687,11 @@ MUTATIONS = [
     ("design", "$made $config(made_clock_mhz)", "$made 150.0", "design",
      "the clock that Vivado makes is 100.000000 MHz, 150.0 were computed"),
     # the bitstream
+    ("bitstream", "-fixed -include_bit", "-fixed", "bitstream", "without -include_bit there is no"),
+    ("bitstream", "-fixed -include_bit", "-include_bit", "bitstream", "without -fixed the design"),
+    ("bitstream", "cnnaccel.xsa\n", "cnnaccel.hdf\n", "bitstream", "'./cnnaccel.hdf' is no .xsa"),
+    ("bitstream", "current_run -implementation $run", "current_run $run", "bitstream",
+     "impl_1 is no run of -implementation"),
     ("bitstream", "[dict get [implemented] run]", "impl_3", "bitstream", "run to take: found 0"),
 ]  # fmt: skip
 
@@ -710,9 +715,13 @@ MUTATIONS_OF_SOME_RUNS = [
     ("common", " post_route_phys_opt_design", "", "implement",
      "run impl_2 ended with 'post_route_phys_opt_design Complete!'",
      {"WNS": "-0.1", "WNS_2": "0.1", "VERSION": "2024.2"}),
+    ("bitstream", "    current_run -implementation $run\n", "", "bitstream",
+     "the current run impl_1 has no bitstream", {"WNS": "-0.1", "WNS_2": "0.1"}),
     ("bitstream", "if {![has_ended", "if {[has_ended", "bitstream",
      "needs to be reset before launching. The run is 'impl_1', its status 'Running write_bits",
      {"CRASH": "bitstream"}),
+    ("bitstream", " -force -file", " -file", "bitstream", "cnnaccel.xsa exists; -force replaces it",
+     {"CRASH": "again"}),
     ("synthesize", "renew *synth_1", "renew synth_1", "synthesize",
      "The run is 'cnnaccel_cnnaccel_0_0_synth_1', its status 'Running", {"CRASH": "synthesize"}),
     ("implement", "    renew impl_1\n", "", "implement",

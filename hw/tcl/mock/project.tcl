@@ -25,7 +25,7 @@ mock::define create_project {-part value -force flag} {name directory} {
     }
     array unset s
     array set s [list project $name part $opt(-part) directory [file normalize $directory] \
-        design "" validated 0 generated 0 assigned {} excluded {} catalog {}]
+        design "" current impl_1 validated 0 generated 0 assigned {} excluded {} catalog {}]
     file mkdir $directory
     create project $name [list NAME $name PART $opt(-part) DIRECTORY $s(directory)]
     create fileset sources_1 {NAME sources_1 TOP ""}
@@ -129,6 +129,15 @@ mock::define create_run {
 mock::define get_runs {-quiet flag} {name} {
     need_project
     return [answer $opt(-quiet) run $name [objects run [list $name]]]
+}
+
+mock::define current_run {-implementation flag} {run} {
+    need current_run $run run
+    if {!$opt(-implementation) || ![string match impl* $run]} {
+        refuse "Vivado 12-1" "current_run: $run is no run of -implementation."
+    }
+    set s(current) $run
+    return $run
 }
 
 mock::define reset_run {-from_step {write_bitstream}} {run} {
@@ -253,6 +262,26 @@ proc mock::set_run {run status progress} {
     variable s
     set s(value,$run,STATUS) $status
     set s(value,$run,PROGRESS) $progress
+}
+
+mock::define write_hw_platform {-fixed flag -include_bit flag -force flag -file value} {} {
+    need_project
+    if {!$opt(-fixed) || !$opt(-include_bit)} {
+        refuse "Common 17-69" "write_hw_platform: without -fixed the design wants the properties of\
+            a platform; without -include_bit there is no bitstream in it."
+    }
+    if {[file extension $opt(-file)] ne ".xsa"} {
+        refuse "Common 17-69" "write_hw_platform: '$opt(-file)' is no .xsa."
+    }
+    if {[file exists $opt(-file)] && !$opt(-force)} {
+        refuse "Common 17-176" "write_hw_platform: $opt(-file) exists; -force replaces it."
+    }
+    if {$s(value,$s(current),STATUS) ne "write_bitstream Complete!"} {
+        refuse "Vivado 12-1" "write_hw_platform: the current run $s(current) has no bitstream, it\
+            is '$s(value,$s(current),STATUS)'."
+    }
+    write_text $opt(-file) "Made by cnnaccel's mock of Vivado: no hardware platform.\n[hwh]"
+    return
 }
 
 # Why synthesis cannot succeed, or nothing.

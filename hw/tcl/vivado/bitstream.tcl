@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# Step bitstream: ./cnnaccel.bit, and the .hwh beside it that pynq reads, of the run that step
-# implement chose.
+# Step bitstream: ./cnnaccel.bit, the .hwh beside it that pynq reads, and ./cnnaccel.xsa with both,
+# for boot images and PetaLinux. Of the run that step implement chose.
 
 source [file join [file dirname [file normalize [info script]]] common.tcl]
 
@@ -29,5 +29,8 @@ perform bitstream {
     collect cnnaccel.hwh \
         project/cnnaccel.gen/sources_1/bd/cnnaccel/hw_handoff/cnnaccel.hwh \
         project/cnnaccel.srcs/sources_1/bd/cnnaccel/hw_handoff/cnnaccel.hwh
+    say "cnnaccel.xsa"
+    current_run -implementation $run
+    write_hw_platform -fixed -include_bit -force -file ./cnnaccel.xsa
     close_project
 }
