@@ -197,8 +197,12 @@ def timing(text: str) -> Timing:
     """Of report_timing_summary, the table Design Timing Summary."""
     if unclocked := re.search(r"There are ([1-9]\d*) register/latch pins with no clock", text):
         raise _MissingError(f"a clock for every register, {unclocked[1]} have none")
-    names, cells = _columns(text, "WNS(ns)")
-    row = dict(zip(names, cells[0] if cells else (), strict=False))
+    names, rows = _columns(text, "WNS(ns)")
+    # numbers wider than their column are one space apart; an empty cell must not be its neighbour's
+    cells = " ".join(rows[0] if rows else ()).split()
+    if len(cells) != len(names):
+        raise _MissingError(f"a timing summary of {len(names)} cells, found {len(cells)}")
+    row = dict(zip(names, cells, strict=True))
     try:
         return Timing(
             wns_ns=_number(row["WNS(ns)"]),
@@ -291,11 +295,14 @@ def _columns(text: str, first: str) -> tuple[list[str], list[list[str]]]:
 
 
 def _number(text: str) -> float:
-    """A number as Vivado prints it, an int where it is one."""
-    try:
-        return int(text) if text.strip().isdigit() else float(text)
-    except ValueError:
-        raise _MissingError(f"a number where '{text.strip()}' stands") from None
+    """A number as Vivado prints it, an int where it is one; a note in parentheses may follow.
+
+    NA and inf, which stand where a design has no clock or no path, are none.
+    """
+    value = re.fullmatch(r"([-+]?\d+(?:\.\d+)?)(?:\s*\([^)]*\))?", text.strip())
+    if value is None:
+        raise _MissingError(f"a number where '{text.strip()}' stands")
+    return int(value[1]) if value[1].isdigit() else float(value[1])
 
 
 def _compare(reports: Reports, said: Mapping[str, str], folder: Path) -> None:

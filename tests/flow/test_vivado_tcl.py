@@ -298,6 +298,27 @@ def test_numbers_of_the_reports(version: str, run: Callable[[str], Run]) -> None
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("version", ["2022.2", "2023.2", "2024.2"])
+def test_the_scripts_read_reports_of_each_release(version: str, tmp_path: Path) -> None:
+    """The procedures of report.tcl, by tclsh, on what test_reports.py reads by Python."""
+    shutil.copytree(SCRIPTS, tmp_path / "scripts")
+    procedures = (SCRIPTS / "report.tcl").read_text().split("perform report")[0]
+    script = tmp_path / "scripts/read.tcl"
+    script.write_text(
+        procedures + "puts [utilization_of [read_text utilization.rpt] zynq]\n"
+        "puts [timing_of [read_text timing.rpt]]\n"
+        "puts [cell_of [read_text power.rpt] {Total On-Chip Power \\(W\\)} power.rpt]\n"
+    )
+    folder = ROOT / "tests/unit/vivado_reports" / version
+    done = subprocess.run(
+        ["tclsh", script], cwd=folder, capture_output=True, text=True, check=False
+    )
+    utilization, timing, power = done.stdout.splitlines()
+    assert utilization == "lut 14210 lutram 1499 ff 20345 bram36 99.5 dsp 144"
+    assert timing.startswith("wns 0.123 tns 0.000 failing_endpoints 0 endpoints 61234 whs 0.021")
+    assert timing.endswith("wpws 3.750 failing_pulse_endpoints 0") and power == "1.871"
+
+
 def test_negative_slack(run: Callable[[str], Run]) -> None:
     built = run("pynq_z1")
     built.steps(*STEPS[1:], WNS="-0.315", WHS="-0.015", WPWS="-0.1")

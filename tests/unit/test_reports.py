@@ -197,6 +197,9 @@ vivado 2023.2
 """
 
 
+VERSIONS = sorted(path.name for path in (Path(__file__).parent / "vivado_reports").glob("20*"))
+
+
 @dataclass
 class Build:
     """A folder of reports that a test may spoil."""
@@ -223,6 +226,23 @@ def build(tmp_path: Path) -> Build:
     return Build(tmp_path)
 
 
+@pytest.mark.parametrize("version", VERSIONS)
+def test_layouts_of_releases(version: str, tmp_path: Path) -> None:
+    """One design by three releases: the same figures."""
+    for path in (Path(__file__).parent / "vivado_reports" / version).iterdir():
+        (tmp_path / path.name).write_text(path.read_text(encoding="utf-8"), encoding="utf-8")
+    (tmp_path / "summary.txt").write_text(SUMMARY, encoding="utf-8")
+    found = reports.read_reports(tmp_path)
+    assert found.utilization == reports.utilization(ZYNQ_2020)
+    assert found.timing == Timing(0.123, 0.0, 0, 61234, 0.021, 0.0, 0, 3.75, 0)
+    assert found.power == Power(1.871, 1.729, 0.142, "Low")
+    assert found.clocks == (Clock("clk_fpga_0", 10.0),)
+
+
+def test_there_are_three_releases() -> None:
+    assert VERSIONS == ["2022.2", "2023.2", "2024.2"]
+
+
 def test_utilization_of_both_families() -> None:
     assert reports.utilization(ZYNQ_2020) == (
         Usage("DSP", 144, 220),
@@ -243,6 +263,30 @@ def test_timing(check: str, wns: str, met: bool) -> None:
     found = reports.timing(check + TIMING.format(wns=wns))
     assert found == Timing(float(wns), 0.0, 0, 61234, 0.021, 0.0, 0, 3.75, 0)
     assert found.met is met
+
+
+@pytest.mark.parametrize(
+    ("cells", "message"),
+    [
+        ("NA NA NA NA NA NA NA NA NA NA NA NA", "a number where 'NA' stands"),
+        ("inf 0.000 0 61234 inf 0.000 0 61234 3.750 0.000 0 22790", "a number where 'inf' stands"),
+        ("0.000 0 61234 0.021 0.000 0 61234 3.750 0.000 0 22790", "12 cells, found 11"),
+        ("0.123 0.000 NA 61234 0.021 0.000 0 61234 3.750 0.000 0 22790", "in every column"),
+    ],
+)
+def test_a_row_of_slacks_that_says_nothing(cells: str, message: str) -> None:
+    """Without a clock, without a path, with an empty cell: no slack, and no cell of another."""
+    text = TIMING.format(wns="0.123")
+    row = next(line for line in text.splitlines() if " 0.123 " in line)
+    with pytest.raises(reports._MissingError, match=message):
+        reports.timing(text.replace(row, "  " + "  ".join(cells.split())))
+
+
+def test_wide_negative_slacks() -> None:
+    """Numbers wider than their column leave one space."""
+    text = TIMING.format(wns="-45.561").replace("        0.000      ", " -15428123.046      ", 1)
+    found = reports.timing(text)
+    assert (found.wns_ns, found.tns_ns, found.met) == (-45.561, -15428123.046, False)
 
 
 def test_power_and_clocks() -> None:
