@@ -1,4 +1,4 @@
-"""The files that say which engine a bitstream is: for SystemVerilog, C, Vivado, and who reads JSON.
+"""The files that say which engine a bitstream is: for SystemVerilog, C, Vivado, Linux, JSON.
 
 The same hardware gives the same bytes; what built it stands in the manifest beside.
 """
@@ -10,6 +10,7 @@ import json
 
 from cnnaccel import __version__
 from cnnaccel.backend.render import render_params_h, render_params_svh
+from cnnaccel.backend.render_device_tree import BOOT_TREE, OVERLAY, render_device_trees
 from cnnaccel.backend.render_tcl import render_config_tcl
 from cnnaccel.backend.template import render_template
 from cnnaccel.backend.vivado import OLDEST
@@ -17,6 +18,7 @@ from cnnaccel.backend.zynq import ENGINE_CELL, REGION_BYTES, processing_system
 from cnnaccel.hardware import FORMAT_VERSION, HardwareConfig
 
 HW_JSON = "hw.json"
+HW_FILES = ("params.svh", "params.h", "config.tcl", HW_JSON, BOOT_TREE, OVERLAY)
 _NOT_OF_THE_ENGINE = ("clock_mhz", "part", "ps_preset", "name")
 
 
@@ -27,6 +29,7 @@ def render_hw_files(hardware: HardwareConfig) -> dict[str, str]:
         "params.h": render_params_h(hardware),
         "config.tcl": render_config_tcl(hardware),
         HW_JSON: render_hw_json(hardware),
+        **render_device_trees(hardware),
     }
 
 

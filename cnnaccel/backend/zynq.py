@@ -36,6 +36,19 @@ class ProcessingSystem:
     """Parameters of clock {0} in the `.hwh`; of its divisor {1}."""
     base: int
     """Address of the engine's registers."""
+    address_cells: int
+    """Of 32 bits, of an address in Linux's device tree, and of a size."""
+    linux_interrupts: str
+    """Label of the interrupt controller of its processors in that tree."""
+    shared_interrupt: int
+    """Number there, among the shared ones, of the first interrupt from the logic: 32 less than in
+    UG585, table 7-4 (61), and UG1085, table 13-1 (121)."""
+    linux_clock: str
+    """Clock 0 of the logic there: the label of its provider, its number."""
+    linux_region: tuple[str, ...] = ()
+    """Properties of the region that a bitstream is loaded into: resets of the logic, after it."""
+    linux_switches: tuple[str, ...] = ()
+    """Nodes for what is set before: widths of the ports, where an earlier design had others."""
 
     @property
     def cell(self) -> str:
@@ -72,6 +85,10 @@ _ZYNQ = ProcessingSystem(
     clock_enable="PCW_FPGA_FCLK{}_ENABLE",
     clock_divisor="PCW_FCLK{}_PERIPHERAL_DIVISOR{}",
     base=0x43C0_0000,
+    address_cells=1,
+    linux_interrupts="intc",
+    shared_interrupt=29,
+    linux_clock="clkc 15",
 )
 _ULTRASCALE = ProcessingSystem(
     family="zynquplus",
@@ -83,7 +100,21 @@ _ULTRASCALE = ProcessingSystem(
     clock_enable="PSU__FPGA_PL{}_ENABLE",
     clock_divisor="PSU__CRL_APB__PL{}_REF_CTRL__DIVISOR{}",
     base=0xA000_0000,
+    address_cells=2,
+    linux_interrupts="gic",
+    shared_interrupt=89,
+    linux_clock="zynqmp_clk 71",
+    linux_region=("resets = <&zynqmp_reset 116>",),
+    linux_switches=(
+        # 128 bits of S_AXI_HP0_FPD, read and write, and of M_AXI_HPM0_FPD and HPM1_FPD
+        "cnnaccel-widths {\n"
+        '\tcompatible = "xlnx,afi-fpga";\n'
+        "\tconfig-afi = <4 0>, <5 0>, <14 0xa00>;\n"
+        "};\n",
+    ),
 )
+DRAM_BYTES = {"pynq_z1": 512 << 20, "pynq_z2": 512 << 20, "zcu104": 2 << 30}
+"""That the engine reaches, from address 0: `preset(dram_bytes)` of the board's Tcl."""
 
 
 def processing_system(hardware: HardwareConfig) -> ProcessingSystem:

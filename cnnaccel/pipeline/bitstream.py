@@ -12,7 +12,7 @@ from typing import Any
 
 from cnnaccel.backend.lint import top_sources
 from cnnaccel.backend.render import render_params_svh
-from cnnaccel.backend.render_hw import render_hw_files
+from cnnaccel.backend.render_hw import HW_FILES, render_hw_files
 from cnnaccel.backend.render_tcl import render_config_tcl
 from cnnaccel.backend.reports import Clock, Reports, read_paths, read_reports, write_json
 from cnnaccel.backend.vivado import Vivado, run_step
@@ -209,7 +209,7 @@ def _tidy(folder: Path) -> None:
     logs.mkdir(exist_ok=True)
     shutil.copytree(resource("hw") / "tcl" / "vivado", folder / _SCRIPTS, dirs_exist_ok=True)
     kept = {BITSTREAM, HWH, PLATFORM, _ROUTED, _STEPS, RESULTS, "reports", "logs", _PACKAGED}
-    kept |= {_SCRIPTS, "params.svh", "params.h", "config.tcl", "hw.json"}
+    kept |= {_SCRIPTS, *HW_FILES}
     for path in folder.iterdir():
         if path.suffix == ".log":
             path.replace(logs / path.name)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import cnnaccel
 from cnnaccel.backend.render import render_params_h
+from cnnaccel.backend.render_device_tree import render_device_trees
 from cnnaccel.backend.render_hw import HW_JSON
 from cnnaccel.backend.render_model import render_model_h
 from cnnaccel.backend.template import render_template
@@ -79,6 +80,7 @@ def export_inputs(job: Job, bitstream: Bitstream) -> Inputs:
         "runtime": sha256_of(*_runtime().values()),
         "driver": sha256_of(*_driver().values()),
         "classes": sha256_of_value(class_names(job)),
+        "device trees": sha256_of_value(render_device_trees(job.hardware)),
         "texts": sha256_of(template, Path(__file__)),
     }
 
@@ -99,6 +101,7 @@ def export(job: Job) -> Stage:
         texts = {
             "params.h": render_params_h(job.hardware),
             "model.h": render_model_h(program, classes),
+            **render_device_trees(job.hardware),
             "README.md": _readme(job, bitstream),
         }
         for name, text in texts.items():

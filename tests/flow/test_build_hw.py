@@ -67,6 +67,7 @@ def test_it_fits(cnnaccel: Cnnaccel, tmp_path: Path, cells: dict[str, int]) -> N
     assert row(result.out, "flip-flop") == ["20,016", "106,400", "18.8%", source]
     folder = tmp_path / "lenet_fashionmnist" / "check"
     rendered = {"params.svh", "params.h", "config.tcl", "hw.json"}
+    rendered |= {"cnnaccel.dtsi", "cnnaccel-overlay.dts"}
     results = {"resources.json", "results.json", "manifest.json"}
     assert {path.name for path in folder.iterdir()} == rendered | results
     found = json.loads((folder / "results.json").read_text(encoding="utf-8"))

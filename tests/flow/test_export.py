@@ -172,7 +172,7 @@ def test_run_one_image_of_several_arrays(target: Target, tiny: Path) -> None:
 
 def test_lines_of_the_readme(target: Target, tiny: Path) -> None:
     """They are what they say: Python's run here, and C's are compiled."""
-    python, c = blocks((target.folder / "README.md").read_text())
+    python, c, linux = blocks((target.folder / "README.md").read_text())
     done = target.python("-c", python + "\nnp.save('logits.npy', logits)")
     assert done.returncode == 0, done.stderr
     assert np.array_equal(np.load(target.folder / "logits.npy"), wanted(target, tiny))
@@ -192,10 +192,14 @@ def test_lines_of_the_readme(target: Target, tiny: Path) -> None:
     subprocess.run([compiler, *flags, "-I.", "-Idriver", "main.c"], cwd=target.folder, check=True)
     subprocess.run(["make", "-C", "driver"], cwd=target.folder, check=True)
     assert (target.folder / "driver/build/cnnaccel-run").is_file()
+    to_bin, compile_tree, *_ = filter(None, linux.splitlines())
+    assert "cnnaccel.runtime.bitfile" in to_bin and "cnnaccel-overlay.dts" in compile_tree
+    if shutil.which("dtc"):
+        subprocess.run(compile_tree, shell=True, cwd=target.folder, check=True)
 
 
 def blocks(readme: str) -> list[str]:
-    """What stands indented behind the headings Python and C."""
+    """What stands indented behind the headings Python, C, Linux."""
     parts = re.split(r"^## .*$", readme, flags=re.MULTILINE)[1:]
     return [
         "\n".join(line[4:] for line in part.splitlines() if line.startswith("    ") or not line)
