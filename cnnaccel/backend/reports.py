@@ -71,6 +71,22 @@ class Timing:
 
 
 @dataclass(frozen=True)
+class Attempt:
+    """One way of placing and routing, by the name that Vivado has for it, and its worst slacks."""
+
+    strategy: str
+    wns_ns: float
+    whs_ns: float
+    taken: bool
+    """The bitstream is of this one."""
+
+    @property
+    def slacks(self) -> str:
+        """In words."""
+        return f"setup slack {self.wns_ns:+.3f} ns, hold slack {self.whs_ns:+.3f} ns"
+
+
+@dataclass(frozen=True)
 class Power:
     """Estimated by Vivado, in W; `confidence` is its own word for how well it knows."""
 
@@ -136,6 +152,27 @@ def read_reports(folder: Path) -> Reports:
 def read_paths(path: Path) -> tuple[SlowPath, ...]:
     """The paths that fail, worst first: `<kind> <slack> <delay> <levels> <start> <end>` a line."""
     return _read(path, slow_paths)
+
+
+def read_attempts(folder: Path) -> tuple[Attempt, ...]:
+    """How the design was placed and routed, of the summary in `folder`: once, or by two ways."""
+    return _read(folder / "summary.txt", attempts)
+
+
+def attempts(text: str) -> tuple[Attempt, ...]:
+    """Of summary.txt, `strategy_N`, `wns_N`, `whs_N` for N from 1; `run` says which was taken."""
+    said = summary(text)
+    found: list[Attempt] = []
+    while (key := f"strategy_{len(found) + 1}") in said:
+        number = len(found) + 1
+        try:
+            slacks = _number(said[f"wns_{number}"]), _number(said[f"whs_{number}"])
+        except KeyError as error:
+            raise _MissingError(f"'{error.args[0]}' beside '{key}'") from None
+        found.append(Attempt(said[key], *slacks, said.get("run") == f"impl_{number}"))
+    if sum(attempt.taken for attempt in found) != 1:
+        raise _MissingError("'strategy_1', and 'run' that names the one taken")
+    return tuple(found)
 
 
 def slow_paths(text: str) -> tuple[SlowPath, ...]:

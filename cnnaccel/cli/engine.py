@@ -28,6 +28,11 @@ from cnnaccel.cli.options import configured, make_job, reads_stages
     help="The program, or the folder it is installed in; else that of PATH, else the newest.",
 )
 @click.option("--restart", is_flag=True, help="Build anew what is finished or half finished.")
+@click.option(
+    "--until",
+    type=click.Choice(["package", "design", "synthesize", "implement", "bitstream"]),
+    help="End after this step of Vivado; the next build goes on from there.",
+)
 @click.option("--asic", is_flag=True, help="Instead: cells and area of every module, by Yosys.")
 def build_hw(
     check: bool,
@@ -35,27 +40,33 @@ def build_hw(
     jobs: int | None,
     vivado: Path | None,
     restart: bool,
+    until: str | None,
     asic: bool,
     overrides: tuple[str, ...],
     **where: Any,
 ) -> None:
     """Build the bitstream of CONFIG's engine with Vivado.
 
-    An interrupted build goes on with the step that was under way. Without Vivado, or with --check,
-    what can be said without: lint, a dry run of the Tcl, what the engine takes of its device.
+    Steps are package, design, synthesize, implement, bitstream, report. An interrupted build goes
+    on with the one that was under way. Without Vivado, or with --check, what can be said without:
+    lint, a dry run of the Tcl, what the engine takes of its device.
 
     \b
     Example:
       cnnaccel build-hw configs/lenet_fashionmnist.yaml --clock 125
+      cnnaccel build-hw configs/lenet_fashionmnist.yaml --until package
     """
     from cnnaccel.pipeline import asic as cells
     from cnnaccel.pipeline import build_hw as stage
+    from cnnaccel.pipeline.bitstream import Request
 
     if check and asic:
         raise click.UsageError("--check or --asic, one at a time")
-    if (check or asic) and (vivado or jobs or restart):
+    if (check or asic) and (vivado or jobs or restart or until):
         without = "--check" if check else "--asic"
-        raise click.UsageError(f"{without} needs no Vivado: leave --vivado, --jobs, --restart out")
+        raise click.UsageError(
+            f"{without} needs no Vivado: leave --vivado, --jobs, --restart, --until out"
+        )
     if clock is not None:
         overrides += (f"hardware.overrides.clock_mhz={clock}",)
     job = make_job(overrides=overrides, **where)
@@ -65,7 +76,8 @@ def build_hw(
         elif asic:
             cells.asic(job)
         else:
-            stage.build(job, vivado, jobs or os.cpu_count() or 1, restart)
+            request = Request(jobs or os.cpu_count() or 1, restart, until)
+            stage.build(job, vivado, request)
 
 
 class _Cycles(click.ParamType):  # type: ignore[type-arg]

@@ -6,7 +6,7 @@ import dataclasses
 import json
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,15 @@ from cnnaccel.backend.lint import top_sources
 from cnnaccel.backend.render import render_params_svh
 from cnnaccel.backend.render_hw import HW_FILES, render_hw_files
 from cnnaccel.backend.render_tcl import render_config_tcl
-from cnnaccel.backend.reports import Clock, Reports, read_paths, read_reports, write_json
+from cnnaccel.backend.reports import (
+    Attempt,
+    Clock,
+    Reports,
+    read_attempts,
+    read_paths,
+    read_reports,
+    write_json,
+)
 from cnnaccel.backend.vivado import Vivado, run_step
 from cnnaccel.backend.vivado_check import STEPS, prepare_vivado
 from cnnaccel.backend.zynq import processing_system
@@ -32,8 +40,33 @@ HWH = "cnnaccel.hwh"
 PLATFORM = "cnnaccel.xsa"
 _ROUTED = "routed.dcp"
 _PACKAGED, _SCRIPTS = "ip", "tcl"
+_ROUTED_STEMS = ("_routed", "_postroute_physopt")
+"""How the names of Vivado's own end; where a run has both, the latter is the later."""
 _STEPS = "steps.json"
 """The inputs of a build under way, and the steps that it has finished, with their seconds."""
+_LEFT_BY = {
+    "package": "ip/ there has the engine as an IP, docs/build-hw.md says how to use it",
+    "design": "`vivado project/cnnaccel.xpr` there opens the block design",
+    "synthesize": "reports/synthesized.rpt there says what the design takes",
+    "implement": "implemented.txt there has the slacks of the routed design",
+    "bitstream": f"{BITSTREAM}, {HWH} and {PLATFORM} are there; whether every path is fast enough, "
+    "the last step says",
+}
+"""By a step, in words, for who ends there; for the others `--until` is no choice."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """How a build is to go."""
+
+    jobs: int
+    restart: bool = False
+    until: str | None = None
+    """The step to end after; None: the last."""
+
+
+class _StoppedError(Exception):
+    """The build has come as far as it should; what is there stays for the next one."""
 
 
 def build_inputs(job: Job, vivado: str) -> dict[str, str]:
@@ -49,7 +82,7 @@ def build_inputs(job: Job, vivado: str) -> dict[str, str]:
     }
 
 
-def build(job: Job, vivado: Vivado, jobs: int, reason: str, restart: bool) -> None:
+def build(job: Job, vivado: Vivado, request: Request, reason: str) -> None:
     """Every step that is not finished yet; the last good bitstream stays until the new is whole.
 
     reason: why it is built, in a few words.
@@ -61,15 +94,29 @@ def build(job: Job, vivado: Vivado, jobs: int, reason: str, restart: bool) -> No
     """
     stage = job.workspace.stage(STAGE)
     inputs = build_inputs(job, vivado.version)
-    finished, why = ({}, "asked for") if restart else _finished(stage, inputs)
+    finished, why = ({}, "asked for") if request.restart else _finished(stage, inputs)
     if why and stage.partial.exists():
         job.say(f"starting over: {why}")
-    job.say(f"{vivado.name} at {vivado.command}, {jobs} jobs, in {stage.partial} ({reason})")
-    with stage.write(inputs, resume=bool(finished), resumable=True) as folder:
-        if not (folder / RESULTS).is_file():  # else it was stopped while it tidied up
-            _make(job, vivado, folder, jobs, inputs, finished)
-        _tidy(folder)
+    job.say(
+        f"{vivado.name} at {vivado.command}, {request.jobs} jobs, in {stage.partial} ({reason})"
+    )
+    try:
+        with stage.write(inputs, resume=bool(finished), resumable=True) as folder:
+            if not (folder / RESULTS).is_file():  # else it was stopped while it tidied up
+                _make(job, vivado, folder, request, inputs, finished)
+            _tidy(folder)
+    except _StoppedError:
+        say_stopped(job, request.until or "", stage.partial)
+        return
     show(job)
+
+
+def say_stopped(job: Job, step_: str, folder: Path) -> None:
+    """What a build that ends early has left, and how to go on."""
+    job.say(
+        f"ended after {step_}, as asked for: {folder}; {_LEFT_BY[step_]}. The same command without "
+        f"--until goes on from here"
+    )
 
 
 def show(job: Job) -> None:
@@ -101,7 +148,7 @@ def _make(
     job: Job,
     vivado: Vivado,
     folder: Path,
-    jobs: int,
+    request: Request,
     inputs: Mapping[str, str],
     finished: dict[str, float],
 ) -> None:
@@ -110,43 +157,56 @@ def _make(
         prepare_vivado(job.hardware, folder)
     for name, text in render_hw_files(job.hardware).items():
         write_atomic(folder / name, text.encode())
-    _run_steps(job, vivado, folder, jobs, inputs, finished)
+    _run_steps(job, vivado, folder, request, inputs, finished)
     _require_files(folder)
-    reports = read_reports(folder / "reports")
+    reports, attempts = read_reports(folder / "reports"), read_attempts(folder / "reports")
     write_json(reports, vivado.name, folder / "reports")
     if not reports.timing.met:
-        _refuse_slow(job, reports, folder)
+        _refuse_slow(job, reports, attempts, folder)
+    if len(attempts) > 1:
+        job.say(f"timing is met by the second way: {_tried(attempts)}")
     compare_clock(job, _clock(reports).mhz)
-    _write_results(job, vivado, reports, finished, folder)
+    _write_results(job, vivado, reports, attempts, finished, folder)
 
 
 def _run_steps(
     job: Job,
     vivado: Vivado,
     folder: Path,
-    jobs: int,
+    request: Request,
     inputs: Mapping[str, str],
     finished: dict[str, float],
 ) -> None:
-    """What is left; each adds to `finished`, here and on disk, when it has ended well."""
+    """What is left; each adds to `finished`, here and on disk, when it has ended well.
+
+    Raises:
+        _StoppedError: as far as `request` wants it.
+    """
     for number, name in enumerate(STEPS, 1):
         title, log = f"{number}/{len(STEPS)} {name}", folder / f"{name}.log"
         if name in finished:
             job.say(f"{title}: finished before, in {duration(finished[name])}")
-            continue
-        started = time.perf_counter()
-        try:
-            with step(job.console, title, str(log)) as tell:
-                run_step(vivado, name, folder, jobs, tell)
-        except KeyboardInterrupt:
-            raise Interrupted(
-                f"interrupted in step {name}; Vivado has ended, and an earlier bitstream is as it "
-                f"was. The same command goes on with {name}"
-            ) from None
-        finished[name] = round(time.perf_counter() - started, 1)
-        text = json.dumps({"inputs": inputs, "seconds": finished}, indent=1)
-        write_atomic(folder / _STEPS, text.encode())
-        job.say(f"{title}: {duration(finished[name])}, {log}")
+        else:
+            finished[name] = _run_step(job, vivado, name, title, folder, request.jobs)
+            text = json.dumps({"inputs": inputs, "seconds": finished}, indent=1)
+            write_atomic(folder / _STEPS, text.encode())
+            job.say(f"{title}: {duration(finished[name])}, {log}")
+        if name == request.until:
+            raise _StoppedError
+
+
+def _run_step(job: Job, vivado: Vivado, name: str, title: str, folder: Path, jobs: int) -> float:
+    """Seconds that a step took."""
+    started = time.perf_counter()
+    try:
+        with step(job.console, title, str(folder / f"{name}.log")) as tell:
+            run_step(vivado, name, folder, jobs, tell)
+    except KeyboardInterrupt:
+        raise Interrupted(
+            f"interrupted in step {name}; Vivado has ended, and an earlier bitstream is as it "
+            f"was. The same command goes on with {name}"
+        ) from None
+    return round(time.perf_counter() - started, 1)
 
 
 def _require_files(folder: Path) -> None:
@@ -164,7 +224,11 @@ def _require_files(folder: Path) -> None:
             )
 
 
-def _refuse_slow(job: Job, reports: Reports, folder: Path) -> None:
+def _tried(attempts: Sequence[Attempt]) -> str:
+    return ", ".join(f"{attempt.slacks} by {attempt.strategy}" for attempt in attempts)
+
+
+def _refuse_slow(job: Job, reports: Reports, attempts: Sequence[Attempt], folder: Path) -> None:
     """Say which paths, and what to do.
 
     Raises:
@@ -188,6 +252,8 @@ def _refuse_slow(job: Job, reports: Reports, folder: Path) -> None:
     if timing.wpws_ns < 0:
         said.append(f"pulse width slack {timing.wpws_ns:+.3f} ns")
         advice.append("the device cannot be clocked so fast, lower --clock")
+    if len(attempts) > 1:
+        said.append(f"two ways were tried: {_tried(attempts)}")
     raise ConfigError(
         f"{job.hardware.name} misses {clock.mhz:.6g} MHz: {'; '.join(said)}. An earlier bitstream "
         f"is as it was; this one stays in {folder}, reports/timing.rpt there says more. What "
@@ -202,9 +268,11 @@ def _clock(reports: Reports) -> Clock:
 
 def _tidy(folder: Path) -> None:
     """Leave what is of use later; of Vivado's own files, hundreds of MB, the routed design and the
-    packaged IP, with the scripts that make the project anew."""
-    for routed in folder.glob("project/*.runs/impl_1/*_routed.dcp"):
-        routed.replace(folder / _ROUTED)
+    packaged IP, with the scripts that make the project anew and open it."""
+    for stem in _ROUTED_STEMS:
+        for routed in folder.glob(f"project/*.runs/impl_*/*{stem}.dcp"):
+            if routed.parent.name == _taken_run(folder):
+                routed.replace(folder / _ROUTED)
     logs = folder / "logs"
     logs.mkdir(exist_ok=True)
     shutil.copytree(resource("hw") / "tcl" / "vivado", folder / _SCRIPTS, dirs_exist_ok=True)
@@ -219,8 +287,19 @@ def _tidy(folder: Path) -> None:
             path.unlink()
 
 
+def _taken_run(folder: Path) -> str:
+    """The run that the bitstream is of."""
+    attempts = read_attempts(folder / "reports")
+    return next(f"impl_{number}" for number, one in enumerate(attempts, 1) if one.taken)
+
+
 def _write_results(
-    job: Job, vivado: Vivado, reports: Reports, seconds: Mapping[str, float], folder: Path
+    job: Job,
+    vivado: Vivado,
+    reports: Reports,
+    attempts: Sequence[Attempt],
+    seconds: Mapping[str, float],
+    folder: Path,
 ) -> None:
     source = vivado.name
     clock = _clock(reports)
@@ -241,6 +320,7 @@ def _write_results(
         resources=resources,
         timing={**dataclasses.asdict(reports.timing), "source": source},
         power={**dataclasses.asdict(reports.power), "source": f"{source}, estimated"},
+        attempts=[dataclasses.asdict(attempt) for attempt in attempts],
         clock={"name": clock.name, "mhz": round(clock.mhz, 3), "source": source},
         seconds=dict(seconds),
     )

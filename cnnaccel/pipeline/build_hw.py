@@ -71,7 +71,7 @@ def check(job: Job) -> None:
     job.say(f"it fits; {stage.folder} has what was rendered and counted")
 
 
-def build(job: Job, vivado: Path | None, jobs: int, restart: bool) -> None:
+def build(job: Job, vivado: Path | None, request: bitstream.Request) -> None:
     """The bitstream, unless it is there already; without Vivado, all that can be had without.
 
     vivado: where to look, None for the usual places.
@@ -84,7 +84,7 @@ def build(job: Job, vivado: Path | None, jobs: int, restart: bool) -> None:
     stage.finish_swap()
     recorded = (stage.manifest() or {"inputs": {}})["inputs"].get("Vivado", "")
     inputs = bitstream.build_inputs(job, found.version if found else str(recorded))
-    reason = "asked for" if restart else stage.why_stale(inputs)
+    reason = "asked for" if request.restart else stage.why_stale(inputs)
     if reason is None:
         bitstream.show(job)
         job.say("up to date; --restart builds it anew")
@@ -100,7 +100,7 @@ def build(job: Job, vivado: Path | None, jobs: int, restart: bool) -> None:
             f"`cnnaccel deploy {job.config.name}`"
         )
     check_clock(job)
-    bitstream.build(job, found, jobs, reason, restart)
+    bitstream.build(job, found, request, reason)
 
 
 def usage(made: Synthesis, hardware: HardwareConfig) -> list[dict[str, Any]]:

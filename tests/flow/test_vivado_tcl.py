@@ -501,6 +501,15 @@ def test_no_procedure_takes_the_name_of_a_command() -> None:
     assert len(own) > 30 and not listed & set(own)
 
 
+def test_the_project_is_opened_and_made_anew(run: Callable[[str], Run]) -> None:
+    built = run("pynq_z1")
+    for _ in range(2):
+        done = built.step("open_project")
+        assert done.returncode == 0, done.stdout
+        assert ends(done.stdout).startswith("cnnaccel: project/cnnaccel.xpr is open")
+    assert "design: validating" not in done.stdout
+
+
 # ---- the command line of the mock ----------------------------------------------------------------
 
 
@@ -538,7 +547,7 @@ def test_the_mock_knows_what_the_scripts_use_and_no_more(
     for path in (ROOT / "hw/tcl/mock").glob("*.tcl"):
         defined |= set(re.findall(r"^mock::define (\S+)", path.read_text(), re.MULTILINE))
     built, used = run("zcu104"), tmp_path / "used"
-    built.steps(*STEPS, *STEPS[2:], USED=str(used), WNS="-0.1")
+    built.steps(*STEPS, *STEPS[2:], "open_project", USED=str(used), WNS="-0.1")
     shutil.rmtree(built.folder)
     prepare_vivado(load_hardware("pynq_z1"), built.folder)
     built.steps(*STEPS, USED=str(used))

@@ -289,6 +289,17 @@ def test_wide_negative_slacks() -> None:
     assert (found.wns_ns, found.tns_ns, found.met) == (-45.561, -15428123.046, False)
 
 
+def test_ways_of_placing_and_routing() -> None:
+    text = SUMMARY + "run impl_2\nstrategy B c\nstrategy_1 A a\nwns_1 -0.3\nwhs_1 0.01\n"
+    second = "strategy_2 B c\nwns_2 0.123\nwhs_2 0.021\n"
+    first, other = reports.attempts(text + second)
+    assert first == reports.Attempt("A a", -0.3, 0.01, taken=False) and other.taken
+    assert other.slacks == "setup slack +0.123 ns, hold slack +0.021 ns"
+    for broken in (SUMMARY, text, text + second.replace("whs_2 0.021\n", "")):
+        with pytest.raises(reports._MissingError):
+            reports.attempts(broken)
+
+
 def test_power_and_clocks() -> None:
     assert reports.power(POWER) == Power(1.871, 1.729, 0.142, "Low")
     assert reports.clocks(CLOCKS) == (Clock("clk_fpga_0", 10.0),)

@@ -15,6 +15,14 @@ mock::define create_bd_design {} {name} {
     return $name
 }
 
+mock::define open_bd_design {} {file} {
+    need open_bd_design $file file
+    if {[file extension $file] ne ".bd"} {
+        refuse "BD 41-1" "open_bd_design: $file is no block design."
+    }
+    return $s(design)
+}
+
 proc mock::need_design {} {
     variable s
     need_project
