@@ -154,6 +154,11 @@ def read_paths(path: Path) -> tuple[SlowPath, ...]:
     return _read(path, slow_paths)
 
 
+def read_utilization(path: Path) -> tuple[Usage, ...]:
+    """One report of report_utilization."""
+    return _read(path, utilization)
+
+
 def read_attempts(folder: Path) -> tuple[Attempt, ...]:
     """How the design was placed and routed, of the summary in `folder`: once, or by two ways."""
     return _read(folder / "summary.txt", attempts)

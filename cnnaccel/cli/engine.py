@@ -33,6 +33,11 @@ from cnnaccel.cli.options import configured, make_job, reads_stages
     type=click.Choice(["package", "design", "synthesize", "implement", "bitstream"]),
     help="End after this step of Vivado; the next build goes on from there.",
 )
+@click.option(
+    "--accept-resources",
+    is_flag=True,
+    help="Go on where synthesis takes other DSP, BRAM or LUT than predicted.",
+)
 @click.option("--asic", is_flag=True, help="Instead: cells and area of every module, by Yosys.")
 def build_hw(
     check: bool,
@@ -41,6 +46,7 @@ def build_hw(
     vivado: Path | None,
     restart: bool,
     until: str | None,
+    accept_resources: bool,
     asic: bool,
     overrides: tuple[str, ...],
     **where: Any,
@@ -48,8 +54,9 @@ def build_hw(
     """Build the bitstream of CONFIG's engine with Vivado.
 
     Steps are package, design, synthesize, implement, bitstream, report. An interrupted build goes
-    on with the one that was under way. Without Vivado, or with --check, what can be said without:
-    lint, a dry run of the Tcl, what the engine takes of its device.
+    on with the one that was under way. After synthesize the engine must take what was predicted,
+    or the build ends before hours of placing it. Without Vivado, or with --check, what can be said
+    without: lint, a dry run of the Tcl, what the engine takes of its device.
 
     \b
     Example:
@@ -62,10 +69,11 @@ def build_hw(
 
     if check and asic:
         raise click.UsageError("--check or --asic, one at a time")
-    if (check or asic) and (vivado or jobs or restart or until):
+    if (check or asic) and (vivado or jobs or restart or until or accept_resources):
         without = "--check" if check else "--asic"
         raise click.UsageError(
-            f"{without} needs no Vivado: leave --vivado, --jobs, --restart, --until out"
+            f"{without} needs no Vivado: leave --vivado, --jobs, --restart, --until and "
+            "--accept-resources out"
         )
     if clock is not None:
         overrides += (f"hardware.overrides.clock_mhz={clock}",)
@@ -76,7 +84,7 @@ def build_hw(
         elif asic:
             cells.asic(job)
         else:
-            request = Request(jobs or os.cpu_count() or 1, restart, until)
+            request = Request(jobs or os.cpu_count() or 1, restart, until, accept_resources)
             stage.build(job, vivado, request)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnaccel.backend.lint import top_sources
+from cnnaccel.backend.prediction import Prediction, differences
 from cnnaccel.backend.render import render_params_svh
 from cnnaccel.backend.render_hw import HW_FILES, render_hw_files
 from cnnaccel.backend.render_tcl import render_config_tcl
@@ -21,12 +22,13 @@ from cnnaccel.backend.reports import (
     read_attempts,
     read_paths,
     read_reports,
+    read_utilization,
     write_json,
 )
 from cnnaccel.backend.vivado import Vivado, run_step
 from cnnaccel.backend.vivado_check import STEPS, prepare_vivado
 from cnnaccel.backend.zynq import processing_system
-from cnnaccel.errors import ConfigError, Interrupted, ToolError
+from cnnaccel.errors import ConfigError, Interrupted, MismatchError, ToolError
 from cnnaccel.pipeline.clock import compare_clock
 from cnnaccel.pipeline.job import RESULTS, Job, write_results
 from cnnaccel.report.hardware import build_table, paths_table
@@ -40,6 +42,8 @@ HWH = "cnnaccel.hwh"
 PLATFORM = "cnnaccel.xsa"
 _ROUTED = "routed.dcp"
 _PACKAGED, _SCRIPTS = "ip", "tcl"
+_PREDICTED = "predicted.txt"
+"""For who looks into a build that ended early, and for the mock, whose numbers are these."""
 _ROUTED_STEMS = ("_routed", "_postroute_physopt")
 """How the names of Vivado's own end; where a run has both, the latter is the later."""
 _STEPS = "steps.json"
@@ -63,6 +67,8 @@ class Request:
     restart: bool = False
     until: str | None = None
     """The step to end after; None: the last."""
+    accept_resources: bool = False
+    """Go on with an engine that takes other than was predicted."""
 
 
 class _StoppedError(Exception):
@@ -82,13 +88,14 @@ def build_inputs(job: Job, vivado: str) -> dict[str, str]:
     }
 
 
-def build(job: Job, vivado: Vivado, request: Request, reason: str) -> None:
+def build(job: Job, vivado: Vivado, request: Request, reason: str, prediction: Prediction) -> None:
     """Every step that is not finished yet; the last good bitstream stays until the new is whole.
 
     reason: why it is built, in a few words.
 
     Raises:
         ToolError: Vivado failed, or its reports are not what they should be.
+        MismatchError: the engine takes other than `prediction`.
         ConfigError: a path is too slow for the clock.
         Interrupted: by Ctrl-C; the next build goes on with the step that was under way.
     """
@@ -103,7 +110,7 @@ def build(job: Job, vivado: Vivado, request: Request, reason: str) -> None:
     try:
         with stage.write(inputs, resume=bool(finished), resumable=True) as folder:
             if not (folder / RESULTS).is_file():  # else it was stopped while it tidied up
-                _make(job, vivado, folder, request, inputs, finished)
+                _make(job, vivado, folder, request, inputs, finished, prediction)
             _tidy(folder)
     except _StoppedError:
         say_stopped(job, request.until or "", stage.partial)
@@ -151,13 +158,15 @@ def _make(
     request: Request,
     inputs: Mapping[str, str],
     finished: dict[str, float],
+    prediction: Prediction,
 ) -> None:
     """All that is to be kept of a build, in `folder`; as `build`."""
     if not finished:
         prepare_vivado(job.hardware, folder)
     for name, text in render_hw_files(job.hardware).items():
         write_atomic(folder / name, text.encode())
-    _run_steps(job, vivado, folder, request, inputs, finished)
+    write_atomic(folder / _PREDICTED, prediction.text.encode())
+    _run_steps(job, vivado, folder, request, inputs, finished, prediction)
     _require_files(folder)
     reports, attempts = read_reports(folder / "reports"), read_attempts(folder / "reports")
     write_json(reports, vivado.name, folder / "reports")
@@ -176,6 +185,7 @@ def _run_steps(
     request: Request,
     inputs: Mapping[str, str],
     finished: dict[str, float],
+    prediction: Prediction,
 ) -> None:
     """What is left; each adds to `finished`, here and on disk, when it has ended well.
 
@@ -191,6 +201,8 @@ def _run_steps(
             text = json.dumps({"inputs": inputs, "seconds": finished}, indent=1)
             write_atomic(folder / _STEPS, text.encode())
             job.say(f"{title}: {duration(finished[name])}, {log}")
+        if name == "synthesize":
+            _compare_resources(job, folder, prediction, request.accept_resources)
         if name == request.until:
             raise _StoppedError
 
@@ -207,6 +219,30 @@ def _run_step(job: Job, vivado: Vivado, name: str, title: str, folder: Path, job
             f"was. The same command goes on with {name}"
         ) from None
     return round(time.perf_counter() - started, 1)
+
+
+def _compare_resources(job: Job, folder: Path, prediction: Prediction, accept: bool) -> None:
+    """Hold the synthesized engine against what it should take, before hours of placing it.
+
+    Here and not in the Tcl: the report is read by the same code as at the end, a prediction is no
+    input of a bitstream, and who accepts a difference goes on without synthesizing again.
+
+    Raises:
+        MismatchError: they differ, and this is not accepted.
+    """
+    path = folder / "reports" / "synthesized_engine.rpt"
+    found = differences(read_utilization(path), prediction)
+    if not found:
+        return
+    said = f"synthesis made another engine than {prediction.source} predicts: {'; '.join(found)}"
+    if accept:
+        job.warn(f"{said}; accepted by --accept-resources")
+        return
+    raise MismatchError(
+        f"{said}. {path} and synthesize.log have more: multipliers or memories made of LUTs, or "
+        "logic that went away. If it is as it should be, the same command with --accept-resources "
+        "goes on with step implement"
+    )
 
 
 def _require_files(folder: Path) -> None:

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from cnnaccel.backend.lint import TOP, lint_engine, top_parameters, top_sources
+from cnnaccel.backend.prediction import Prediction
 from cnnaccel.backend.render_hw import render_hw_files
 from cnnaccel.backend.vivado import HOW_TO_GET, find_vivado
 from cnnaccel.backend.vivado_check import check_tcl
 from cnnaccel.backend.yosys import Synthesis, synthesize, synthesizing
 from cnnaccel.errors import ConfigError, ToolError
-from cnnaccel.hardware import HardwareConfig
+from cnnaccel.hardware import HardwareConfig, Resources
 from cnnaccel.pipeline import bitstream
 from cnnaccel.pipeline.clock import check_clock
 from cnnaccel.pipeline.job import Job, write_results
@@ -100,7 +101,22 @@ def build(job: Job, vivado: Path | None, request: bitstream.Request) -> None:
             f"`cnnaccel deploy {job.config.name}`"
         )
     check_clock(job)
-    bitstream.build(job, found, request, reason)
+    bitstream.build(job, found, request, reason, predicted(job))
+
+
+def predicted(job: Job) -> Prediction:
+    """What Yosys counted of this engine, where `--check` has run, else what is estimated."""
+    stage = job.workspace.stage(CHECK)
+    manifest, wanted = stage.manifest(), check_inputs(job, "")
+    made_of_this = manifest is not None and all(
+        manifest["inputs"].get(name) == wanted[name] for name in ("parameters", "engine")
+    )
+    if made_of_this and stage.why_damaged(manifest or {}) is None:
+        rows = json.loads((stage.folder / RESOURCES).read_text(encoding="utf-8"))["resources"]
+        used = {row["name"]: row["used"] for row in rows}
+        resources = Resources(dsp=used["DSP"], bram36=used["BRAM36"], lut=used["LUT"])
+        return Prediction(resources, str(rows[0]["source"]))
+    return Prediction(job.hardware.estimated_resources, "the estimate of `build-hw --check`")
 
 
 def usage(made: Synthesis, hardware: HardwareConfig) -> list[dict[str, Any]]:

@@ -19,7 +19,8 @@ import pytest
 
 from cnnaccel.backend import render_hw, vivado
 from cnnaccel.backend.vivado_check import STEPS, mock_vivado
-from cnnaccel.pipeline import bitstream
+from cnnaccel.backend.yosys import Synthesis
+from cnnaccel.pipeline import bitstream, build_hw
 from tests.flow.conftest import ROOT, Cnnaccel, Result
 from tests.unit.test_tool import alive
 
@@ -288,6 +289,53 @@ def test_a_second_way_that_meets_timing(bench: Bench, monkeypatch: pytest.Monkey
     assert bench.results()["timing"]["wns_ns"] == 0.034  # the earlier one is as it was
 
 
+# ---- what synthesis takes ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("found", "message"),
+    [
+        ({"DSP": "0"}, "DSP: 0 found, 144 predicted (must be equal)"),
+        ({"DSP": "145"}, "DSP: 145 found, 144 predicted (must be equal)"),
+        ({"BRAM36": "94"}, "BRAM36: 94 found, 99.5 predicted (may be off by 4.975)"),
+        ({"LUT": "51000"}, "predicted (may be 50% to 125% of it)"),
+        ({"LUT": "3000", "DSP": "16"}, "DSP: 16 found, 144 predicted (must be equal); LUT: 3,000"),
+    ],
+)
+def test_other_resources_than_predicted(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, found: dict[str, str], message: str
+) -> None:
+    for name, value in found.items():
+        monkeypatch.setenv(f"CNNACCEL_MOCK_{name}", value)
+    result = bench.run()
+    assert result.code == 1 and message in result.err, result.err
+    assert "than the estimate of `build-hw --check` predicts" in result.err
+    assert "--accept-resources goes on with step implement" in result.err
+    assert bench.steps() == ["package", "design", "synthesize"] and "\n" not in result.err.strip()
+    assert bench.run().code == 1 and bench.steps() == [], "it is compared again, not synthesized"
+    result = bench.run("--accept-resources")
+    assert result.code == 0, result.err
+    assert bench.steps() == ["implement", "bitstream", "report"]
+    said = result.out.replace("\n", " ")
+    assert "warning: synthesis made another engine than" in said and message in said
+
+
+def test_what_yosys_counted_is_the_prediction(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(build_hw, "lint_engine", lambda hardware: None)
+    monkeypatch.setattr(build_hw, "check_tcl", lambda hardware, folder: None)
+    cells = {"DSP48E1": 143, "RAMB36E1": 99, "RAMB18E1": 1, "LUT6": 16000}
+    monkeypatch.setattr(build_hw, "synthesize", lambda *_: Synthesis(cells))
+    monkeypatch.setenv("CNNACCEL_MOCK_DSP", "144")
+    assert bench.cnnaccel(*bench.options()[:-2], "--check").code == 0
+    result = bench.run()
+    assert result.code == 1 and "DSP: 144 found, 143 predicted" in result.err
+    assert re.search(r"than Yosys \S+ predicts", result.err)
+    result = bench.run("--clock", "125")  # the check was of other files, but the same engine
+    assert result.code == 0, result.err
+
+
 # ---- a part of the way -------------------------------------------------------------------------
 
 
@@ -392,6 +440,7 @@ def test_a_disk_that_is_full(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> N
         (("--check", "--asic"), 2, "one at a time"),
         (("--asic", "--jobs", "2"), 2, "--asic needs no Vivado"),
         (("--check", "--until", "package"), 2, "--check needs no Vivado"),
+        (("--check", "--accept-resources"), 2, "--check needs no Vivado"),
         (("--clock", "0"), 1, "clock_mhz must be positive"),
         (("--clock", "nan"), 1, "clock_mhz must be a finite number"),
         (("--clock", "1e6"), 1, "makes clocks up to 250 MHz"),

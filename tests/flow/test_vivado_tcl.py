@@ -294,7 +294,7 @@ def test_numbers_of_the_reports(version: str, run: Callable[[str], Run]) -> None
     }  # fmt: skip
     assert (built.folder / "reports/paths.txt").read_text() == ""
     assert {path.stem for path in (built.folder / "reports").glob("*.rpt")} == {
-        "utilization", "timing", "power", "clocks"
+        "utilization", "timing", "power", "clocks", "synthesized", "synthesized_engine"
     }  # fmt: skip
 
 
@@ -683,7 +683,8 @@ MUTATIONS = [
     ("design", "generate_target all $design", "", "synthesize", "was not generated"),
     ("design", "add_files -norecurse [make_wrapper", "set x [make_wrapper", "synthesize",
      "no file of the project has module 'cnnaccel_wrapper'"),
-    ("synthesize", "complete synth_1 synth_design", "", "implement", "synth_1 is 'Not started'"),
+    ("synthesize", "complete synth_1 synth_design", "", "synthesize",
+     "open_run synth_1: it is 'Not started'"),
     ("implement", "renew impl_1", "open_run impl_1", "implement", "impl_1: it is 'Not started'"),
     ("common", "catch {wait_on_run $run}", "", "synthesize", "run synth_1 ended with 'Running"),
     ("report", "    open_run [one", "    list [one", "report", "no run is open"),
@@ -716,7 +717,10 @@ MUTATIONS = [
      "takes its interrupt for edges: CONFIG.C_KIND_OF_INTR is "),
     ("design", "$made $config(made_clock_mhz)", "$made 150.0", "design",
      "the clock that Vivado makes is 100.000000 MHz, 150.0 were computed"),
-    # the bitstream
+    # reports after synthesis, the platform
+    ("synthesize", "    open_run synth_1\n", "", "synthesize", "no run is open"),
+    ("synthesize", "cnnaccel_i/", "cnnaccel/", "synthesize", "cell cnnaccel/cnnaccel_0: found 0"),
+    ("synthesize", "-cells [one", "-cell [one", "synthesize", "Unknown option '-cell'"),
     ("bitstream", "-fixed -include_bit", "-fixed", "bitstream", "without -include_bit there is no"),
     ("bitstream", "-fixed -include_bit", "-include_bit", "bitstream", "without -fixed the design"),
     ("bitstream", "cnnaccel.xsa\n", "cnnaccel.hdf\n", "bitstream", "'./cnnaccel.hdf' is no .xsa"),

@@ -6,7 +6,8 @@
 #   CNNACCEL_MOCK_VERSION  instead of 2020.1        CNNACCEL_MOCK_CRASH    the step to die in
 #   CNNACCEL_MOCK_SECONDS  that each step takes     CNNACCEL_MOCK_NO_TABLE 1: no utilization table
 #   CNNACCEL_MOCK_USED     a file that takes the names of the commands that were called
-#   CNNACCEL_MOCK_WNS, _WHS, _WPWS, _LUT, _FF, _BRAM36, _DSP, _POWER   numbers of the reports
+#   CNNACCEL_MOCK_WNS, _WHS, _WPWS, _LUT, _FF, _BRAM36, _DSP, _POWER   numbers of the reports;
+#                          of LUT, BRAM36, DSP else those that build-hw leaves in predicted.txt
 #   CNNACCEL_MOCK_WNS_2, _WHS_2  slacks of the second run, else those of the first
 #   CNNACCEL_MOCK_DROPPED  `NAME=VALUE ...`: parameters of cells that keep VALUE, whatever is set
 #   CNNACCEL_MOCK_CHANGED  the same, from validation on

@@ -1,0 +1,68 @@
+"""What synthesis must find of the engine: the figures predicted, and how far off each may be.
+
+Vivado makes the engine of the same texts as Yosys, so it takes the same DSPs and memories; a
+difference means that a multiplier or a memory became something else, which costs the clock or the
+device, or that logic went away. Its LUTs are fewer: it puts two small ones into one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cnnaccel.backend.reports import Usage
+from cnnaccel.hardware import Resources
+
+BRAM_SHARE = 0.05
+BRAM_LEAST = 2.0
+"""BRAM36 may be off by the larger: how a memory is cut into blocks is up to each tool."""
+LUT_LEAST = 0.5
+LUT_MOST = 1.25
+"""Of the LUTs that Yosys counts, or that are fitted to its counts within 5 %."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Of the engine alone, without what stands around it."""
+
+    resources: Resources
+    source: str
+
+    @property
+    def text(self) -> str:
+        """Lines of `key value`, as in summary.txt."""
+        take = self.resources
+        return f"dsp {take.dsp}\nbram36 {take.bram36:g}\nlut {take.lut}\n"
+
+
+@dataclass(frozen=True)
+class _Band:
+    name: str
+    predicted: float
+    least: float
+    most: float
+    allowed: str
+    """In words."""
+
+
+def differences(found: Sequence[Usage], prediction: Prediction) -> tuple[str, ...]:
+    """What is not as predicted, each as `DSP: 0 found, 144 predicted (must be equal)`."""
+    used = {usage.name: usage.used for usage in found}
+    return tuple(
+        f"{band.name}: {used[band.name]:,g} found, {band.predicted:,g} predicted ({band.allowed})"
+        for band in _bands(prediction.resources)
+        if not band.least <= used[band.name] <= band.most
+    )
+
+
+def _bands(resources: Resources) -> tuple[_Band, ...]:
+    dsp, bram, lut = resources.dsp, resources.bram36, resources.lut
+    off = max(BRAM_LEAST, BRAM_SHARE * bram)
+    return (
+        _Band("DSP", dsp, dsp, dsp, "must be equal"),
+        _Band("BRAM36", bram, bram - off, bram + off, f"may be off by {off:g}"),
+        _Band(
+            "LUT", lut, LUT_LEAST * lut, LUT_MOST * lut,
+            f"may be {LUT_LEAST:.0%} to {LUT_MOST:.0%} of it",
+        ),
+    )  # fmt: skip
