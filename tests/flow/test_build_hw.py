@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 from cnnaccel.backend import lint, vivado, vivado_check, yosys
+from cnnaccel.backend.around import luts_around
 from cnnaccel.backend.yosys import Synthesis
 from cnnaccel.errors import ToolError
 from cnnaccel.hardware import DEVICES, load_hardware
@@ -66,6 +68,9 @@ def test_it_fits(cnnaccel: Cnnaccel, tmp_path: Path, cells: dict[str, int]) -> N
     assert row(result.out, "LUT as memory") == ["1,373", "17,400", "7.9%", source]
     assert row(result.out, "flip-flop") == ["20,016", "106,400", "18.8%", source]
     folder = tmp_path / "lenet_fashionmnist" / "check"
+    around = 533 + 3000 + 100 + 20  # docs/bitstream.md says of what
+    assert row(result.out, "LUT around the engine")[:3] == [f"{around:,}", "53,200", "6.9%"]
+    assert row(result.out, "LUT around the engine")[3] == "estimated, of real designs"
     rendered = {"params.svh", "params.h", "config.tcl", "hw.json"}
     rendered |= {"cnnaccel.dtsi", "cnnaccel-overlay.dts"}
     results = {"resources.json", "results.json", "manifest.json"}
@@ -76,6 +81,21 @@ def test_it_fits(cnnaccel: Cnnaccel, tmp_path: Path, cells: dict[str, int]) -> N
     assert found["resources"][0] == dsp
     counted = json.loads((folder / "resources.json").read_text(encoding="utf-8"))
     assert counted["resources"] == found["resources"] and counted["cells"] == cells
+
+
+def test_it_fits_alone_but_not_with_what_is_around(
+    cnnaccel: Cnnaccel, tmp_path: Path, cells: dict[str, int], quick: None
+) -> None:
+    cells["LUT6"] += 53_200 - 11_373 - 3_000
+    result = cnnaccel("build-hw", "lenet_fashionmnist", "--check", "--build-dir", tmp_path)
+    said = " ".join(result.out.split())
+    assert result.code == 0 and "it fits" in said
+    assert "stand around it, the engine takes 53,853 of 53,200 LUT of xc7z020clg400-1" in said
+
+
+def test_what_is_around_grows_with_the_bus() -> None:
+    luts = [luts_around(replace(load_hardware("pynq_z1"), input_lanes=c)) for c in (4, 8)]
+    assert luts == [533 + 1500 + 750 + 120, 533 + 3000 + 120]
 
 
 def test_every_device_has_luts_that_can_be_memory() -> None:
