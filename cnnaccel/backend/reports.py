@@ -341,7 +341,7 @@ def _number(text: str) -> float:
 
     NA and inf, which stand where a design has no clock or no path, are none.
     """
-    value = re.fullmatch(r"([-+]?\d+(?:\.\d+)?)(?:\s*\([^)]*\))?", text.strip())
+    value = re.fullmatch(r"([-+]?\d+(?:\.\d+)?(?:e-?\d+)?)(?:\s*\([^)]*\))?", text.strip())
     if value is None:
         raise _MissingError(f"a number where '{text.strip()}' stands")
     return int(value[1]) if value[1].isdigit() else float(value[1])

@@ -43,9 +43,9 @@ PLATFORM = "cnnaccel.xsa"
 _ROUTED = "routed.dcp"
 _PACKAGED, _SCRIPTS = "ip", "tcl"
 _PREDICTED = "predicted.txt"
-"""For who looks into a build that ended early, and for the mock, whose numbers are these."""
+"""The prediction, beside what was made: for a reader, and for the mock, whose figures are these."""
 _ROUTED_STEMS = ("_routed", "_postroute_physopt")
-"""How the names of Vivado's own end; where a run has both, the latter is the later."""
+"""How Vivado's files of a routed design end; where a run has both, the last is the latest."""
 _STEPS = "steps.json"
 """The inputs of a build under way, and the steps that it has finished, with their seconds."""
 _LEFT_BY = {
@@ -56,7 +56,7 @@ _LEFT_BY = {
     "bitstream": f"{BITSTREAM}, {HWH} and {PLATFORM} are there; whether every path is fast enough, "
     "the last step says",
 }
-"""By a step, in words, for who ends there; for the others `--until` is no choice."""
+"""What a build that ends after a step has left; `report` ends the whole build."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,16 +113,16 @@ def build(job: Job, vivado: Vivado, request: Request, reason: str, prediction: P
                 _make(job, vivado, folder, request, inputs, finished, prediction)
             _tidy(folder)
     except _StoppedError:
-        say_stopped(job, request.until or "", stage.partial)
+        _say_stopped(job, request.until or "", stage.partial)
         return
     show(job)
 
 
-def say_stopped(job: Job, step_: str, folder: Path) -> None:
-    """What a build that ends early has left, and how to go on."""
+def _say_stopped(job: Job, last: str, folder: Path) -> None:
+    """What is there after step `last`, and how to go on."""
     job.say(
-        f"ended after {step_}, as asked for: {folder}; {_LEFT_BY[step_]}. The same command without "
-        f"--until goes on from here"
+        f"ended after {last}, as asked for: {folder}; {_LEFT_BY[last]}. The same command without "
+        "--until goes on from here"
     )
 
 

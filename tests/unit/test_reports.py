@@ -295,6 +295,8 @@ def test_ways_of_placing_and_routing() -> None:
     first, other = reports.attempts(text + second)
     assert first == reports.Attempt("A a", -0.3, 0.01, taken=False) and other.taken
     assert other.slacks == "setup slack +0.123 ns, hold slack +0.021 ns"
+    tiny = reports.attempts(text.replace("whs_1 0.01", "whs_1 8e-06") + second)[0]
+    assert tiny.whs_ns == 0.000008
     for broken in (SUMMARY, text, text + second.replace("whs_2 0.021\n", "")):
         with pytest.raises(reports._MissingError):
             reports.attempts(broken)

@@ -11,7 +11,7 @@ proc outcome_of {name} {
     set run [one "run $name" [get_runs $name]]
     foreach property {STATS.WNS STATS.WHS} {
         set slack [get_property $property $run]
-        if {![regexp {^-?\d+(\.\d+)?$} $slack]} {
+        if {![regexp {^-?\d+(\.\d+)?(e-?\d+)?$} $slack]} {
             error "run $name has no slack ($property is '$slack'): is the clock constrained?"
         }
         lappend slacks $slack
