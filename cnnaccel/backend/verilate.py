@@ -64,9 +64,10 @@ def build(
 ) -> Path:
     """The shared library of module `top`, for an engine, with a harness that includes `V<top>.h`.
 
-    sources: packages first. It is made once for the same texts, engine, flags and tools, and kept
-    in `cache`, else $CNNACCEL_CACHE, else ~/.cache/cnnaccel. coverage: of lines and toggles; the
-    harness writes it out. trace: the harness may write waves in this form; both cost speed.
+    sources: packages first. The harness may include the headers of `hw/sim`. It is made once for
+    the same texts, engine, flags and tools, and kept in `cache`, else $CNNACCEL_CACHE, else
+    ~/.cache/cnnaccel. coverage: of lines and toggles; the harness writes it out. trace: the harness
+    may write waves in this form; both cost speed.
 
     Raises:
         ToolError: verilator or g++ is missing, a warning, or C++ that does not compile.
@@ -92,7 +93,8 @@ def build(
         made = Path(name)
         _verilate(top, sources, hardware, made, flags)
         shutil.copy(harness, made / "harness.cpp")
-        objects = _compile(sorted(made.glob("*.cpp")), made, [f"-I{made}", *options])
+        options += [f"-I{made}", f"-I{_shared()}"]
+        objects = _compile(sorted(made.glob("*.cpp")), made, options)
         linked = made / "linked.so"
         _run(["g++", "-shared", "-o", linked, *objects, *_runtime(folder, extra), *libraries])
         os.replace(linked, library)
@@ -181,6 +183,11 @@ def _includes() -> list[str]:
     return [f"-I{include}", f"-I{include / 'vltstd'}"]
 
 
+def _shared() -> Path:
+    """The folder of headers that harnesses share."""
+    return resource("hw") / "sim"
+
+
 def _run(command: Sequence[str | Path]) -> str:
     return run_tool(command, timeout_seconds=_COMPILE_SECONDS)
 
@@ -221,7 +228,7 @@ def _key(
 ) -> str:
     """Changes with all that the library is made from, this module too."""
     waivers = resource("hw") / "lint" / "verilator.vlt"
-    files = [Path(__file__), harness, waivers, *sources]
+    files = [Path(__file__), harness, waivers, *sorted(_shared().glob("*.h")), *sources]
     texts = [path.name.encode() + b"\n" + path.read_bytes() for path in files]
     words = " ".join((top, *flags)).encode()
     return digest_of([words, render_params_svh(hardware).encode(), *texts, *_versions()])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import tempfile
 from dataclasses import asdict, dataclass
+from enum import IntFlag
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,29 @@ EVENTS = (
     "read_beats", "written_beats",
 )  # fmt: skip
 """Columns of `Activity.counts`."""
+
+
+class Style(IntFlag):
+    """How a memory may behave within the rules of AXI; at most one of the first four."""
+
+    PLAIN = 0
+    """An address of a write is taken at any time, its data after it, several bursts at a time."""
+    WITH_DATA = 1
+    """An address of a write is taken only in the cycle of its first word."""
+    AFTER_WORD = 2
+    """Only after its first word was taken."""
+    AFTER_BURST = 4
+    """Only after its last word was taken."""
+    ADDRESS_FIRST = 8
+    """A word is taken only 64 cycles after its address."""
+    ONE_AT_A_TIME = 16
+    """An address is taken only when no other burst is under way, read or write."""
+    GAPS = 32
+    """Each channel is shut for up to 40 cycles now and then."""
+    LATE = 64
+    """The first beat of a read and the response to a write come up to 500 cycles later."""
+    JUNK = 128
+    """What is not valid is random."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +56,7 @@ class Timing:
     stall_permille: int = 0
     """Of the handshakes that chance holds up for a cycle, on top."""
     seed: int = 0
+    style: Style = Style.PLAIN
 
 
 class _Memory(ctypes.Structure):
@@ -44,6 +69,7 @@ class _Memory(ctypes.Structure):
         ("outstanding", ctypes.c_uint32),
         ("stall_permille", ctypes.c_uint32),
         ("seed", ctypes.c_uint32),
+        ("style", ctypes.c_uint32),
     ]
 
 

@@ -69,6 +69,10 @@ module axi_read_master_props #(
                             && $past(axi_rlast_i && axi_rvalid_i && axi_rready_o));
     end
     if (rst_ni && $past(rst_ni) && $past(rst_ni, 2)) begin
+      // For no beat to be taken, nor for ARREADY but while an address is offered: only for room.
+      ar_never_waits: assert (axi_arvalid_o
+          || !$past(cmd_valid_i && cmd_ready_o && !axi_arvalid_o, 2)
+          || $past(flush_i || 32'(level) + 32'(axi_arvalid_o) == Outstanding));
       ends: assert (idle_o || !flush_i || !$past(flush_i) || !$past(flush_i, 2)
                     || !$past(at_rest, 2));
     end

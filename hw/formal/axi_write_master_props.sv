@@ -14,6 +14,8 @@ module axi_write_master_props #(
   input logic                   rst_ni,
   input logic                   flush_i,
   input logic                   idle_o,
+  input logic                   cmd_valid_i,
+  input logic                   cmd_ready_o,
   input logic                   data_valid_i,
   input logic                   data_ready_o,
   input logic [8*WordBytes-1:0] data_i,
@@ -32,6 +34,7 @@ module axi_write_master_props #(
   input logic                   axi_bready_o,
   input logic [1:0]             axi_bresp_i,
   input logic                   queue_valid,
+  input logic                   issue,
   input logic                   issue_idle,
   input logic                   open_valid,
   input logic                   open_ready,
@@ -55,13 +58,15 @@ module axi_write_master_props #(
 
   wire w_taken = axi_wvalid_o && axi_wready_i;
 
-  logic [LevelBits-1:0]   level;  // bursts that lack data
+  logic [LevelBits-1:0]   level, owed;
   logic [7:0]             beat, len [Outstanding];
-  logic [AddressBits-1:0] address [Outstanding];
+  logic                   offered, waits;
 
-  burst_queue #(.Depth(Outstanding), .AddressBits(AddressBits)) u_queue (
-    .clk_i, .rst_ni, .burst_i(axi_awvalid_o && axi_awready_i), .address_i(axi_awaddr_o),
-    .len_i(axi_awlen_o), .beat_i(w_taken), .level_o(level), .beat_o(beat), .address_o(address),
+  write_memory #(.AddressBits(AddressBits), .Outstanding(Outstanding)) u_memory (
+    .clk_i, .rst_ni, .awvalid_i(axi_awvalid_o), .awready_i(axi_awready_i),
+    .awaddr_i(axi_awaddr_o), .awlen_i(axi_awlen_o), .wvalid_i(axi_wvalid_o),
+    .wready_i(axi_wready_i), .wlast_i(axi_wlast_o), .bvalid_i(axi_bvalid_i), .offered_o(offered),
+    .waits_o(waits), .level_o(level), .owed_o(owed), .may_answer_o(), .beat_o(beat), .address_o(),
     .len_o(len)
   );
 
@@ -72,14 +77,10 @@ module axi_write_master_props #(
     .out_data_i(axi_wdata_o)
   );
 
-  logic [LevelBits-1:0] owed_q;  // bursts that lack a response
-
-  always_ff @(posedge clk_i) begin
-    if (!rst_ni) owed_q <= '0;
-    else owed_q <= owed_q + LevelBits'(w_taken && axi_wlast_o) - LevelBits'(axi_bvalid_i);
-  end
-
-  wire at_rest = level == '0 && owed_q == '0 && !axi_awvalid_o;
+  wire [31:0] under_way_o = 32'(offered) + 32'(level) + 32'(owed);
+  wire        at_rest     = level == '0 && owed == '0 && !axi_awvalid_o;
+  // A burst lacks words after this cycle.
+  wire        lacks       = 32'(offered) + 32'(level) > 32'(w_taken && axi_wlast_o);
 
   // For induction: where the beats in the skid buffer belong, oldest first.
   wire                 ends_first  = axi_wvalid_o && axi_wlast_o;
@@ -91,15 +92,14 @@ module axi_write_master_props #(
   wire [LevelBits-1:0] at_second   = LevelBits'(ends_first);
 
   always_ff @(posedge clk_i) begin
-    assume (!axi_bvalid_i || owed_q != '0);
     if (rst_ni) begin
       after_address: assert (!axi_wvalid_o || level != '0);
       last_in_place: assert (!axi_wvalid_o || axi_wlast_o == (beat == len[0]));
       all_or_none:   assert (!axi_wvalid_o || &axi_wstrb_o || axi_wstrb_o == '0);
-      outstanding:   assert (32'(level) + 32'(owed_q) + 32'(axi_awvalid_o) <= Outstanding);
+      outstanding:   assert (under_way_o <= Outstanding);
       takes_response: assert (axi_bready_o);
       no_stray_response: assert (!axi_bvalid_i || queue_valid);
-      open_has_room: assert (open_ready || !axi_awvalid_o || !axi_awready_i);
+      open_has_room: assert (open_ready || !issue);
       keeps_data:    assert (!flush_i || !data_ready_o);
       takes_data:    assert (flush_i || data_ready_o == (open_valid && !skid_valid));
       silent:        assert (!flush_i || (!done_o && !error_o));
@@ -108,8 +108,8 @@ module axi_write_master_props #(
       idle_is_empty: assert (idle_o == (at_rest && issue_idle));
       idle_sends_none: assert (!idle_o || !axi_wvalid_o);
       // For induction.
-      counts:        assert (32'(under_way) == 32'(axi_awvalid_o) + 32'(level) + 32'(owed_q));
-      open_counts:   assert (32'(open) + 32'(ended) == 32'(level));
+      counts:        assert (32'(under_way) == under_way_o);
+      open_counts:   assert (32'(open) + 32'(ended) == 32'(level) + 32'(offered));
       all_or_none_too: assert (!skid_valid || &skid_strb || skid_strb == '0);
       in_skid:       assert (!skid_valid || (axi_wvalid_o && at_second < level
                                              && skid_last == (after_first == len[at_second])));
@@ -126,11 +126,21 @@ module axi_write_master_props #(
       begins_none:   assert (!$past(flush_i) || !axi_awvalid_o
                              || $past(axi_awvalid_o && !axi_awready_i));
       one_cycle:     assert (axi_wvalid_o || !$past(data_valid_i && data_ready_o));
-      flush_goes_on: assert (axi_wvalid_o || !$past(flush_i && open_valid));
+      // For no AWREADY, for no response: only for words of a burst that was offered.
+      w_never_waits: assert (axi_wvalid_o || !$past(lacks && (data_valid_i || flush_i)));
+      w_before_aw_c: cover (waits && axi_wvalid_o && axi_wlast_o && beat == 8'd2);
       writes_none:   assert (!axi_wvalid_o || axi_wstrb_o == '0 || !$past(flush_i)
                              || $past(axi_wvalid_o));
-      flush_ends_c:  cover (flush_i && idle_o && $past(owed_q == 1 && axi_wvalid_o == 1'b0)
+      flush_ends_c:  cover (flush_i && idle_o && $past(owed == 1 && axi_wvalid_o == 1'b0)
                             && u_order.out_q != '0);
+    end
+    if (rst_ni && $past(rst_ni) && $past(rst_ni, 2)) begin
+      // For no WREADY, nor for AWREADY but while an address is offered: only for room.
+      aw_never_waits: assert (axi_awvalid_o
+          || !$past(cmd_valid_i && cmd_ready_o && !axi_awvalid_o, 2)
+          || $past(flush_i || under_way_o == Outstanding));
+      ends: assert (idle_o || !flush_i || !$past(flush_i) || !$past(flush_i, 2)
+                    || !$past(at_rest, 2));
     end
   end
 
@@ -139,7 +149,8 @@ module axi_write_master_props #(
       if (rst_ni && i < 32'(open)) begin
         // For induction.
         open_same: assert (open_len[IndexBits'(open_head + IndexBits'(i))]
-                           == len[IndexBits'(32'(ended) + i)]);
+                           == (32'(ended) + i == 32'(level) ? axi_awlen_o
+                               : len[IndexBits'(32'(ended) + i)]));
       end
     end
   end

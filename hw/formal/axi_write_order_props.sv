@@ -42,13 +42,16 @@ module axi_write_order_props #(
   wire w_taken   = axi_wvalid_o && axi_wready_i;
 
   logic [LevelBits-1:0]   level;
-  logic [7:0]             beat, len [Outstanding];
+  logic [7:0]             beat;
   logic [AddressBits-1:0] address [Outstanding];
+  logic                   waits, may_answer;
 
-  burst_queue #(.Depth(Outstanding), .AddressBits(AddressBits)) u_queue (
-    .clk_i, .rst_ni, .burst_i(axi_awvalid_o && axi_awready_i), .address_i(axi_awaddr_o),
-    .len_i(axi_awlen_o), .beat_i(w_taken), .level_o(level), .beat_o(beat), .address_o(address),
-    .len_o(len)
+  write_memory #(.AddressBits(AddressBits), .Outstanding(Outstanding)) u_memory (
+    .clk_i, .rst_ni, .awvalid_i(axi_awvalid_o), .awready_i(axi_awready_i),
+    .awaddr_i(axi_awaddr_o), .awlen_i(axi_awlen_o), .wvalid_i(axi_wvalid_o),
+    .wready_i(axi_wready_i), .wlast_i(axi_wlast_o), .bvalid_i(axi_bvalid_i), .offered_o(),
+    .waits_o(waits), .level_o(level), .owed_o(), .may_answer_o(may_answer), .beat_o(beat),
+    .address_o(address), .len_o()
   );
 
   count_t which_q;  // never reset: any number, and it stays
@@ -61,13 +64,6 @@ module axi_write_order_props #(
   logic   asks_done_q;
   logic   flushed_q;                  // in the midst of a burst
   logic [AddressBits-1:0] address_q;
-
-  logic [LevelBits-1:0] owed_q;  // bursts that lack a response, flushed or not
-
-  always_ff @(posedge clk_i) begin
-    if (!rst_ni) owed_q <= '0;
-    else owed_q <= owed_q + LevelBits'(w_taken && axi_wlast_o) - LevelBits'(axi_bvalid_i);
-  end
 
   wire count_t word_of = written_q - begin_q;
   wire its_word = known_q && written_q >= begin_q && word_of < words_q;
@@ -111,7 +107,6 @@ module axi_write_order_props #(
     assume (32'(cmd_address_i) % WordBytes == '0);
     assume (64'(cmd_address_i) + 64'(cmd_words_i) * WordBytes < 64'd1 << AddressBits);
     assume (data_i == (8 * WordBytes)'(given_q));
-    assume (!axi_bvalid_i || owed_q != '0);
     assume (flush_i || !$past(rst_ni && flush_i && !idle_o));
     if (rst_ni && !flush_i) begin
       no_more:     assert (!axi_wvalid_o || written_q < asked_q);

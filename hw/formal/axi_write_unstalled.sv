@@ -12,7 +12,7 @@ module axi_write_unstalled (
   input logic        axi_awready_i,
   input logic        axi_wready_i,
   input logic        axi_bvalid_i,
-  input logic        waits_for_response
+  input logic        may_answer
 );
 
   logic flushed_q;
@@ -21,12 +21,12 @@ module axi_write_unstalled (
     flushed_q <= rst_ni && (flushed_q || $past(flush_i && rst_ni));
     assume (rst_ni || !$past(rst_ni));
     assume (!flushed_q || !flush_i || $past(flush_i));
-    assume (data_valid_i && axi_awready_i && axi_wready_i && axi_bvalid_i == waits_for_response);
+    assume (data_valid_i && axi_awready_i && axi_wready_i && axi_bvalid_i == may_answer);
     assume (cmd_words_i <= 32'd2);
   end
 
 endmodule
 
 bind axi_write_master axi_write_unstalled u_unstalled (
-  .*, .waits_for_response(u_order_props.owed_q != '0)
+  .*, .may_answer(u_order_props.may_answer)
 );

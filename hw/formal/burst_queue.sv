@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the memory knows of bursts: those whose address it took and that lack beats, oldest first.
+// What the memory knows of bursts: those whose address it took, or of writes was offered, and that
+// lack beats, oldest first.
 
 module burst_queue #(
   parameter int unsigned Depth       = 4,  // bursts at most
@@ -9,7 +10,7 @@ module burst_queue #(
 ) (
   input  logic                   clk_i,
   input  logic                   rst_ni,
-  input  logic                   burst_i,  // an address is taken
+  input  logic                   burst_i,  // there is another
   input  logic [AddressBits-1:0] address_i,
   input  logic [7:0]             len_i,
   input  logic                   beat_i,   // a beat of the oldest is taken

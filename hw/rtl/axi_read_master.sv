@@ -70,6 +70,7 @@ module axi_read_master #(
   logic   issue, issue_last, issue_idle, queue_ready, queue_valid;
   info_t  cmd_info, issue_info;
   burst_t oldest;
+  logic [7:0] unused_len;  // RLAST says where a burst ends
 
   assign cmd_info = '{offset: cmd_address_i[OffsetBits-1:0], tag: cmd_tag_i};
   wire [31:0] cmd_beats =
@@ -82,7 +83,7 @@ module axi_read_master #(
     .range_valid_i(cmd_valid_i), .range_ready_o(cmd_ready_o), .range_address_i(cmd_address_i),
     .range_beats_i(cmd_beats), .range_info_i(cmd_info),
     .queue_ready_i(queue_ready), .issue_o(issue), .issue_last_o(issue_last),
-    .issue_info_o(issue_info),
+    .issue_info_o(issue_info), .issue_len_o(unused_len),
     .axi_valid_o(axi_arvalid_o), .axi_ready_i(axi_arready_i), .axi_addr_o(axi_araddr_o),
     .axi_len_o(axi_arlen_o)
   );

@@ -4,14 +4,15 @@
 // stream. Bursts are INCR, as `burst_issue` sends them; up to Outstanding of them wait for their
 // response.
 //
-// Handshake: the stream contract on commands, data and AXI channels. A word every cycle; the first
-// of a burst goes out after its address was taken. Latency: 2 cycles from command to AW, 1 from
+// Handshake: the stream contract on commands, data and AXI channels. A word every cycle. The words of
+// a burst go out from the cycle after its address is offered, taken or not: a slave may wait for
+// WVALID before it takes the address (IHI0022, A3.3.1). Latency: 2 cycles from command to AW, 1 from
 // data to W.
 // done_o: one cycle, when the response to a command with cmd_last_i has come, and to all before it.
 // error_o: one cycle, when a response is an error; done_o comes all the same, so nothing hangs.
 // Flush: while flush_i, commands are forgotten, no burst is begun and those begun are ended by
-// beats that write nothing. Hold it until idle_o: then nothing is under way, and the source may be
-// reset.
+// beats that write nothing, their addresses taken or not. Hold it until idle_o: then no address is
+// offered, no burst lacks data or its response, and the source may be reset.
 // Relies on words > 0.
 
 module axi_write_master #(
@@ -57,7 +58,8 @@ module axi_write_master #(
     logic [8*WordBytes-1:0] data;
   } beat_t;
 
-  logic issue, issue_last, issue_info, issue_idle, queue_ready, queue_valid, oldest_last;
+  logic       issue, issue_last, issue_info, issue_idle, queue_ready, queue_valid, oldest_last;
+  logic [7:0] issue_len;
 
   burst_issue #(
     .WordBytes(WordBytes), .AddressBits(AddressBits), .InfoBits(1)
@@ -66,7 +68,7 @@ module axi_write_master #(
     .range_valid_i(cmd_valid_i), .range_ready_o(cmd_ready_o), .range_address_i(cmd_address_i),
     .range_beats_i(cmd_words_i), .range_info_i(cmd_last_i),
     .queue_ready_i(queue_ready), .issue_o(issue), .issue_last_o(issue_last),
-    .issue_info_o(issue_info),
+    .issue_info_o(issue_info), .issue_len_o(issue_len),
     .axi_valid_o(axi_awvalid_o), .axi_ready_i(axi_awready_i), .axi_addr_o(axi_awaddr_o),
     .axi_len_o(axi_awlen_o)
   );
@@ -77,14 +79,14 @@ module axi_write_master #(
     .valid_o(queue_valid), .ready_i(axi_bvalid_i), .data_o(oldest_last)
   );
 
-  // Bursts whose address was taken wait for their data; never more than are under way.
+  // Bursts that lack data, from their issue on; never more than are under way.
   logic       open_valid, open_ready, beat_valid, beat_ready;
   logic [7:0] open_len, count_q;
   beat_t      beat_in, beat_out;
 
   fifo #(.Width(8), .Depth(Outstanding)) u_open (
     .clk_i, .rst_ni,
-    .valid_i(axi_awvalid_o && axi_awready_i), .ready_o(open_ready), .data_i(axi_awlen_o),
+    .valid_i(issue), .ready_o(open_ready), .data_i(issue_len),
     .valid_o(open_valid), .ready_i(beat_valid && beat_ready && beat_in.last), .data_o(open_len)
   );
 
@@ -125,7 +127,7 @@ module axi_write_master #(
 
 `ifndef SYNTHESIS
   open_has_room: assert property (@(posedge clk_i) disable iff (!rst_ni)
-      axi_awvalid_o && axi_awready_i |-> open_ready)
+      issue |-> open_ready)
     else $error("axi_write_master: more bursts open than under way");
   no_stray_response: assert property (@(posedge clk_i) disable iff (!rst_ni)
       axi_bvalid_i |-> queue_valid)

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The address channel of an AXI master: ranges, cut by `burst_splitter`, go out one burst at a time.
-// issue_o says that a burst enters the channel, and with it the queue of those under way.
+// issue_o says that a burst enters the channel, and with it the queue of those under way. It comes a
+// cycle before the burst is offered: who follows it waits for nobody to take the address.
 //
 // Handshake: the stream contract on ranges and channel; queue_ready_i says that the queue has room.
 // While flush_i, the range is forgotten and nothing is issued. Latency: 2 cycles.
@@ -27,6 +28,7 @@ module burst_issue #(
   output logic                   issue_o,
   output logic                   issue_last_o,  // of its range
   output logic [InfoBits-1:0]    issue_info_o,
+  output logic [7:0]             issue_len_o,   // beats - 1, as AXI has it
 
   output logic                   axi_valid_o,
   input  logic                   axi_ready_i,
@@ -49,6 +51,7 @@ module burst_issue #(
 
   assign burst_ready = queue_ready_i && (!axi_valid_o || axi_ready_i);
   assign issue_o     = burst_valid && burst_ready && !flush_i;
+  assign issue_len_o = burst_len;
   assign idle_o      = !burst_valid && !axi_valid_o;
 
   always_ff @(posedge clk_i) begin

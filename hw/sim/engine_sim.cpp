@@ -5,7 +5,9 @@
 // Memory is the caller's: `bytes` from physical address `base` on. A read's first beat comes
 // `latency` cycles after its address; reads and writes each take `bus_permille` of the cycles, no
 // more than `outstanding` bursts wait. `stall_permille` holds up every handshake at random on top.
-// Wrong use of AXI is a complaint, and memory outside the caller's answers with an error.
+// `style` says how else it behaves within the rules of AXI, as axi_styles.h has it.
+// What breaks a rule, in any cycle, is a complaint: axi_watch.h. Memory outside the caller's answers
+// with an error.
 //
 // On request it counts what the units do, and writes the waves of some cycles to a file.
 
@@ -18,6 +20,8 @@
 
 #include "Vengine.h"
 #include "Vengine___024root.h"
+#include "axi_styles.h"
+#include "axi_watch.h"
 #if VM_COVERAGE
 #include "verilated_cov.h"
 #endif
@@ -34,7 +38,7 @@ extern "C" {
 struct Memory {
   uint8_t *data;
   uint64_t base, bytes;
-  uint32_t latency, bus_permille, outstanding, stall_permille, seed;
+  uint32_t latency, bus_permille, outstanding, stall_permille, seed, style;
 };
 
 // `bins` rows of `kEvents` counts, each of `cycles` cycles from cycle `first` on, and, in rows of
@@ -53,11 +57,11 @@ namespace {
 
 constexpr uint32_t kWordBytes = sizeof(Vengine::mem_rdata_i);
 constexpr uint32_t kEvents = 8;  // as `monitor` lists them
+constexpr uint64_t kPatience = 10000;  // cycles that a register may take
 
-struct Burst {
-  uint64_t address;
-  uint32_t beats, at;
+struct Response {
   uint64_t due;
+  bool error;
 };
 
 struct Sim {
@@ -67,9 +71,12 @@ struct Sim {
   std::mt19937 random;
   uint64_t now = 0;
   uint32_t read_credit = 0, write_credit = 0;
-  std::deque<Burst> reads, writes;
-  std::deque<Burst> responses;
+  std::deque<Burst> reads;
+  Writes writes;
+  std::deque<Response> responses;
+  Gap ar, r, aw, w, b, host;
   bool write_error = false;
+  Watch<Vengine, Vengine___024root, kWordBytes> watch;
   char complaint[160] = "";
   Activity *activity = nullptr;
 #if VM_TRACE
@@ -106,50 +113,99 @@ struct Sim {
     return inside ? memory.data + offset : nullptr;
   }
 
-  void check_burst(uint64_t address, uint32_t beats) {
-    uint64_t end = address + uint64_t{beats} * kWordBytes;
-    if (beats > 16) complain("a burst of more than 16 beats");
-    if (address % kWordBytes) complain("a burst that begins within a word");
-    if (address / 4096 != (end - 1) / 4096) complain("a burst that crosses 4 KiB");
+  bool styled(uint32_t style) const { return memory.style & style; }
+
+  bool open(Gap &gap) { return !styled(kGaps) || gap.open(random); }
+
+  // When what comes at `soonest` is due, not before what came before it.
+  uint64_t due(uint64_t soonest, uint64_t before) {
+    if (styled(kLate)) soonest += random() % (kLater + 1);
+    return std::max(soonest, before);
+  }
+
+  // Whether there is room for another burst, in its direction or in both.
+  bool room(size_t under_way) const {
+    if (styled(kOneAtATime)) return reads.empty() && writes.idle() && responses.empty();
+    return under_way < memory.outstanding;
   }
 
   void drive() {
-    top.mem_arready_i = reads.size() < memory.outstanding && lucky();
-    top.mem_awready_i = writes.size() + responses.size() < memory.outstanding && lucky();
+    top.mem_arready_i = room(reads.size()) && open(ar) && lucky();
+    drive_writes();
+    drive_read_data();
+    if (!top.mem_bvalid_i && !responses.empty() && responses.front().due <= now && open(b) &&
+        lucky()) {
+      top.mem_bvalid_i = 1;
+      top.mem_bresp_i = responses.front().error ? 3 : 0;
+    }
+    if (styled(kJunk)) junk();
+  }
+
+  void drive_writes() {
+    bool awvalid = top.mem_awvalid_o, wvalid = top.mem_wvalid_o;  // registers: they stay
+    size_t under_way = writes.bursts() + responses.size();
+    // Words that came before their address are what it waits for.
+    bool roomy = writes.ahead_of_address() ? under_way < memory.outstanding : room(under_way);
+    if (styled(kOneAtATime) && top.mem_arvalid_o && top.mem_arready_i) roomy = false;
+    top.mem_awready_i = roomy && writes.takes_address(memory.style, awvalid, wvalid) &&
+                        open(aw) && lucky();
     read_credit = std::min(read_credit + memory.bus_permille, 2000u);
     write_credit = std::min(write_credit + memory.bus_permille, 2000u);
-    top.mem_wready_i = write_credit >= 1000 && !writes.empty() && lucky();
-    if (!top.mem_rvalid_i && !reads.empty() && reads.front().due <= now && read_credit >= 1000 &&
-        lucky()) {
-      Burst &read = reads.front();
-      const uint8_t *from = at(read.address + uint64_t{read.at} * kWordBytes);
-      top.mem_rvalid_i = 1;
-      top.mem_rresp_i = from ? 0 : 3;
-      top.mem_rlast_i = read.at + 1 == read.beats;
-      if (from)
-        std::memcpy(&top.mem_rdata_i, from, kWordBytes);
-      else
-        std::memset(&top.mem_rdata_i, 0, kWordBytes);
-      read_credit -= 1000;
+    bool begins = writes.idle();  // this word would be the first of what is under way
+    top.mem_wready_i = write_credit >= 1000 && (!begins || roomy) &&
+                       writes.takes_word(memory.style, awvalid, wvalid, now) && open(w) && lucky();
+    if (writes.together(memory.style))
+      top.mem_awready_i = top.mem_wready_i = top.mem_awready_i && top.mem_wready_i;
+  }
+
+  void drive_read_data() {
+    if (top.mem_rvalid_i || reads.empty() || reads.front().due > now || read_credit < 1000 ||
+        !open(r) || !lucky())
+      return;
+    Burst &read = reads.front();
+    const uint8_t *from = at(read.address + uint64_t{read.at} * kWordBytes);
+    top.mem_rvalid_i = 1;
+    top.mem_rresp_i = from ? 0 : 3;
+    top.mem_rlast_i = read.at + 1 == read.beats;
+    if (from)
+      std::memcpy(&top.mem_rdata_i, from, kWordBytes);
+    else
+      std::memset(&top.mem_rdata_i, 0, kWordBytes);
+    read_credit -= 1000;
+  }
+
+  // What is not valid means nothing.
+  void junk() {
+    uint32_t words[4];
+    for (uint32_t &word : words) word = static_cast<uint32_t>(random());
+    if (!top.mem_rvalid_i) {
+      std::memcpy(&top.mem_rdata_i, words, kWordBytes);
+      top.mem_rresp_i = words[3] & 3;
+      top.mem_rlast_i = words[3] >> 2 & 1;
     }
-    if (!top.mem_bvalid_i && !responses.empty() && responses.front().due <= now && lucky()) {
-      top.mem_bvalid_i = 1;
-      top.mem_bresp_i = responses.front().at ? 3 : 0;
-    }
+    if (!top.mem_bvalid_i) top.mem_bresp_i = words[3] >> 3 & 3;
+    if (!top.ctl_arvalid_i) top.ctl_araddr_i = words[0] & 255;
+    if (!top.ctl_awvalid_i) top.ctl_awaddr_i = words[1] & 255;
+    if (!top.ctl_wvalid_i) top.ctl_wdata_i = words[2], top.ctl_wstrb_i = words[3] >> 5 & 15;
   }
 
   // What both sides see of this cycle, before the edge.
   void observe() {
     if (activity) record(*activity);
+    Open under_way{reads.size(), writes.bursts(), writes.ahead(), responses.size()};
+    if (const char *wrong = watch.look(top, *top.rootp, under_way)) complain(wrong);
     if (top.mem_arvalid_o && top.mem_arready_i) {
-      check_burst(top.mem_araddr_o, top.mem_arlen_o + 1u);
-      reads.push_back({top.mem_araddr_o, top.mem_arlen_o + 1u, 0, now + memory.latency});
+      uint64_t before = reads.empty() ? 0 : reads.back().due;
+      uint64_t first = due(now + memory.latency, before);
+      reads.push_back({top.mem_araddr_o, top.mem_arlen_o + 1u, 0, first});
     }
-    if (top.mem_awvalid_o && top.mem_awready_i) {
-      check_burst(top.mem_awaddr_o, top.mem_awlen_o + 1u);
-      writes.push_back({top.mem_awaddr_o, top.mem_awlen_o + 1u, 0, 0});
+    if (top.mem_awvalid_o && top.mem_awready_i)
+      writes.address(memory.style, top.mem_awaddr_o, top.mem_awlen_o + 1u, now);
+    if (top.mem_wvalid_o && top.mem_wready_i) {
+      write_credit -= 1000;
+      writes.word(&top.mem_wdata_o, kWordBytes, top.mem_wstrb_o, top.mem_wlast_o);
     }
-    if (top.mem_wvalid_o && top.mem_wready_i) write_beat();
+    writes.settle([this](const Burst &burst, const Writes::Word &word) { write(burst, word); });
   }
 
   void record(Activity &a) {
@@ -175,22 +231,17 @@ struct Sim {
 #endif
   }
 
-  void write_beat() {
-    write_credit -= 1000;
-    Burst &write = writes.front();
-    uint8_t *to = at(write.address + uint64_t{write.at} * kWordBytes);
-    uint8_t data[16];
-    std::memcpy(data, &top.mem_wdata_o, kWordBytes);
+  void write(const Burst &burst, const Writes::Word &word) {
+    uint8_t *to = at(burst.address + uint64_t{burst.at} * kWordBytes);
     for (uint32_t i = 0; to && i < kWordBytes; ++i)
-      if (top.mem_wstrb_o >> i & 1) to[i] = data[i];
+      if (word.strobes >> i & 1) to[i] = word.data[i];
     write_error |= !to;
-    ++write.at;
-    if (bool(top.mem_wlast_o) != (write.at == write.beats)) complain("a wrong WLAST");
-    if (write.at == write.beats) {
-      responses.push_back({0, 0, write_error, now + memory.latency});
-      write_error = false;
-      writes.pop_front();
-    }
+    bool last = burst.at + 1 == burst.beats;
+    if (word.last != last) complain("a wrong WLAST");
+    if (!last) return;
+    uint64_t before = responses.empty() ? 0 : responses.back().due;
+    responses.push_back({due(now + memory.latency, before), write_error});
+    write_error = false;
   }
 
   void cycle() {
@@ -215,15 +266,27 @@ struct Sim {
     ++now;
   }
 
+  // The host, too, has its pauses.
+  void wait_for_gap() {
+    while (!open(host)) cycle();
+  }
+
+  // Whether it makes sense to wait for the response of a register.
+  bool answers_by(uint64_t end) {
+    if (now >= end) complain("a register does not answer");
+    return !complaint[0];
+  }
+
   uint32_t read_register(uint32_t offset) {
+    wait_for_gap();
     top.ctl_arvalid_i = 1;
     top.ctl_araddr_i = offset;
-    top.ctl_rready_i = 1;
-    for (;;) {
+    for (uint64_t end = now + kPatience; answers_by(end);) {
+      top.ctl_rready_i = open(host);
       top.clk_i = 0;
       top.eval();
       bool taken = top.ctl_arvalid_i && top.ctl_arready_o;
-      bool answered = top.ctl_rvalid_o;
+      bool answered = top.ctl_rvalid_o && top.ctl_rready_i;
       uint32_t value = top.ctl_rdata_o;
       cycle();
       if (taken) top.ctl_arvalid_i = 0;
@@ -232,19 +295,37 @@ struct Sim {
         return value;
       }
     }
+    return 0;
+  }
+
+  void offer_address(uint32_t offset) {
+    top.ctl_awvalid_i = 1;
+    top.ctl_awaddr_i = offset;
+  }
+
+  void offer_data(uint32_t value) {
+    top.ctl_wvalid_i = 1;
+    top.ctl_wdata_i = value;
+    top.ctl_wstrb_i = 15;
   }
 
   void write_register(uint32_t offset, uint32_t value) {
-    top.ctl_awvalid_i = top.ctl_wvalid_i = top.ctl_bready_i = 1;
-    top.ctl_awaddr_i = offset;
-    top.ctl_wdata_i = value;
-    top.ctl_wstrb_i = 15;
-    for (;;) {
+    if (styled(kGaps) && random() & 1) {  // the address long before the data
+      offer_address(offset);
+      wait_for_gap();
+      offer_data(value);
+    } else {
+      offer_data(value);
+      wait_for_gap();
+      offer_address(offset);
+    }
+    for (uint64_t end = now + kPatience; answers_by(end);) {
+      top.ctl_bready_i = open(host);
       top.clk_i = 0;
       top.eval();
       bool address = top.ctl_awvalid_i && top.ctl_awready_o;
       bool data = top.ctl_wvalid_i && top.ctl_wready_o;
-      bool answered = top.ctl_bvalid_o;
+      bool answered = top.ctl_bvalid_o && top.ctl_bready_i;
       cycle();
       if (address) top.ctl_awvalid_i = 0;
       if (data) top.ctl_wvalid_i = 0;
@@ -276,7 +357,7 @@ void sim_write(void *sim, uint32_t offset, uint32_t value) {
 uint64_t sim_run(void *sim, uint64_t most_cycles) {
   Sim &s = *static_cast<Sim *>(sim);
   uint64_t count = 0;
-  while (count < most_cycles && !s.top.interrupt_o) {
+  while (count < most_cycles && !s.top.interrupt_o && !s.complaint[0]) {
     s.cycle();
     ++count;
   }
@@ -290,6 +371,7 @@ void sim_slow(void *sim, const Memory *memory) {
   m.bus_permille = memory->bus_permille;
   m.outstanding = memory->outstanding;
   m.stall_permille = memory->stall_permille;
+  m.style = memory->style;
 }
 
 bool sim_interrupt(void *sim) { return static_cast<Sim *>(sim)->top.interrupt_o; }

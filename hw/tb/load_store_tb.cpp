@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "Vload_store_tb.h"
+#include "axi_styles.h"
 
 namespace {
 
@@ -50,6 +51,7 @@ struct Setup {
   uint32_t load_count, store_count;
   uint64_t other_first, other_bytes;  // what the other client reads; 0 bytes: it does not
   uint32_t seed, stall_permille;
+  uint32_t style;  // of the memory's write channels, as axi_styles.h has it
   uint32_t latency, act_latency;
   int64_t read_error, write_error;  // number of the beat, the burst, whose response is an error
   uint64_t flush_at;  // cycle in which to stop all; 0: never
@@ -91,12 +93,11 @@ struct Bench {
   uint64_t now = 0;
 
   struct Read { uint64_t address; uint32_t beats, left; uint64_t due; };
-  struct Write { uint64_t address; uint32_t beats, done; };
   struct Answer { uint64_t due; Bytes data; };
   struct Response { uint64_t due; uint32_t words; };
   struct Other { uint64_t address; uint32_t bytes, at; };
   std::deque<Read> reads;
-  std::deque<Write> writes;
+  Writes writes;
   std::deque<Response> responses;
   std::deque<Answer> answers;
   std::deque<Other> others;
@@ -173,8 +174,10 @@ struct Bench {
     }
     top.other_beat_ready_i = chance();
     top.arready_i = chance();
-    top.awready_i = chance();
-    top.wready_i = chance();
+    bool awvalid = top.awvalid_o, wvalid = top.wvalid_o;  // registers: they stay
+    top.awready_i = chance() && writes.takes_address(s.style, awvalid, wvalid);
+    top.wready_i = chance() && writes.takes_word(s.style, awvalid, wvalid, now);
+    if (writes.together(s.style)) top.awready_i = top.wready_i = top.awready_i && top.wready_i;
     top.act_write_ready_i = chance();
     top.wgt_ready_i = chance();
     top.par_ready_i = chance();
@@ -222,11 +225,15 @@ struct Bench {
     data.push_back(top.wlast_o);
     for (uint8_t byte : get(top.wstrb_o, sizeof top.wstrb_o)) data.push_back(byte);
     watch(w, top.wvalid_o, top.wready_i, data);
-    if (top.wvalid_o && top.wready_i) write_beat(data);
     if (top.awvalid_o && top.awready_i) {
       check_burst("AW", top.awaddr_o, top.awlen_o + 1u);
-      writes.push_back({top.awaddr_o, top.awlen_o + 1u, 0});
+      writes.address(s.style, top.awaddr_o, top.awlen_o + 1u, now);
     }
+    if (top.wvalid_o && top.wready_i) {
+      ++result.write_beats;
+      writes.word(data.data(), s.word_bytes, top.wstrb_o, top.wlast_o);
+    }
+    writes.settle([this](const Burst &burst, const Writes::Word &word) { write(burst, word); });
     if (top.bvalid_i && top.bready_o) {
       top.bvalid_i = 0;
       ++responses_sent;
@@ -235,19 +242,13 @@ struct Bench {
     }
   }
 
-  void write_beat(const Bytes &data) {
-    ++result.write_beats;
-    if (writes.empty()) return complain("W: before its address");
-    Write &write = writes.front();
-    uint8_t *to = s.memory + (write.address - s.origin) + uint64_t{write.done} * s.word_bytes;
+  void write(const Burst &burst, const Writes::Word &word) {
+    uint8_t *to = s.memory + (burst.address - s.origin) + uint64_t{burst.at} * s.word_bytes;
     for (uint32_t i = 0; i < s.word_bytes; ++i)
-      if (top.wstrb_o >> i & 1) to[i] = data[i];
-    ++write.done;
-    check(bool(top.wlast_o) == (write.done == write.beats), "W: last is wrong");
-    if (write.done == write.beats) {
-      responses.push_back({now + s.latency, write.beats});
-      writes.pop_front();
-    }
+      if (word.strobes >> i & 1) to[i] = word.data[i];
+    bool last = burst.at + 1 == burst.beats;
+    check(word.last == last, "W: last is wrong");
+    if (last) responses.push_back({now + s.latency, burst.beats});
   }
 
   void observe_scratchpads() {
@@ -405,7 +406,7 @@ struct Bench {
       act_write.waiting = wgt.waiting = par.waiting = act_read.waiting = false;
     } while (!top.idle_o && now < limit);
     check(top.idle_o, "flush: never idle");
-    check(reads.empty() && writes.empty() && responses.empty(), "flush: idle too early");
+    check(reads.empty() && writes.idle() && responses.empty(), "flush: idle too early");
     top.flush_i = 0;
     top.unit_rst_ni = 1;
     for (int i = 0; i < 50; ++i) {

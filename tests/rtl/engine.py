@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,7 @@ from cnnaccel.backend.engine import simulated_bitstream
 from cnnaccel.compiler.isa import Base, Error, Header, Register, registers
 from cnnaccel.compiler.program import Program
 from cnnaccel.hardware import HardwareConfig
-from cnnaccel.runtime.simulator import Simulator, Timing
+from cnnaccel.runtime.simulator import Simulator, Style, Timing
 
 Bytes = npt.NDArray[np.uint8]
 ORIGIN = 0x1000_0000
@@ -43,6 +43,11 @@ class Engine:
     def slow(self, timing: Timing) -> None:
         """Let memory be like this from now on; bus_permille 0 answers nothing at all."""
         self.simulator.slow(timing)
+
+    def style(self, style: Style) -> None:
+        """Let memory behave in another style from now on, `slow` or not."""
+        self.timing = replace(self.timing, style=style)
+        self.slow(self.timing)
 
     def waiting(self) -> set[str]:
         """The flags of register `waiting`."""

@@ -82,17 +82,23 @@ PROOFS = (
         _PARTS, _SMALL, bounded=True, reaches="*flushed_c",
     ),
     Proof(
-        "axi_write_master", "axi_write_master", 4, 12, (*_MASTER, "axi_write_master_props"),
-        _PARTS, {"Outstanding": 4},
+        "axi_write_master", "axi_write_master", 4, 12,
+        (*_MASTER, "write_memory", "axi_write_master_props"), _PARTS, {"Outstanding": 4},
     ),
     Proof(
         "axi_write_master, end to end", "axi_write_master", 11, 16,
-        (*_STREAM[:1], "burst_queue", "axi_write_order_props"), _PARTS, _SMALL, bounded=True,
+        (*_STREAM[:1], "burst_queue", "write_memory", "axi_write_order_props"), _PARTS, _SMALL,
+        bounded=True,
     ),
     Proof(
         "axi_write_master, after a flush", "axi_write_master", 15, 16,
-        (*_STREAM[:1], "burst_queue", "axi_write_order_props", "axi_write_unstalled"),
-        _PARTS, _SMALL, bounded=True, reaches="*flushed_c",
+        (*_STREAM[:1], "burst_queue", "write_memory", "axi_write_order_props",
+         "axi_write_unstalled"), _PARTS, _SMALL, bounded=True, reaches="*flushed_c",
+    ),
+    Proof(
+        "axi_write_master, a flush ends", "axi_write_master", 14, 16,
+        (*_STREAM[:1], "burst_queue", "write_memory", "axi_write_flush"), _PARTS, _SMALL,
+        bounded=True, reaches="*data_first_c",
     ),
     Proof(
         "axi_lite_regs", "axi_lite_regs", 3, 10, (*_STREAM[:2], "axi_lite_regs_props"),

@@ -17,6 +17,7 @@ from cnnaccel.compiler.isa import Base, Error, Load, Opcode, Store
 from cnnaccel.compiler.scratchpad import Scratchpads
 from cnnaccel.hardware import HardwareConfig
 from cnnaccel.resources import resource
+from cnnaccel.runtime.simulator import Style
 
 HW = resource("hw")
 MODULES = (
@@ -60,6 +61,8 @@ class Case:
     size: dict[Base, int]
     seed: int = 0
     stall: float = 0.0
+    style: Style = Style.PLAIN
+    """Of the memory's write channels: one of the first four, or plain."""
     latency: int = 20
     act_latency: int = 2
     read_error: int = -1
@@ -145,7 +148,7 @@ def simulate(case: Case) -> Outcome:
         load_count=len(loads), store_count=len(stores),
         other_first=case.origin + case.other[0], other_bytes=case.other[1],
         seed=case.seed, stall_permille=round(1000 * case.stall),
-        latency=case.latency, act_latency=case.act_latency,
+        style=case.style, latency=case.latency, act_latency=case.act_latency,
         read_error=case.read_error, write_error=case.write_error,
         flush_at=case.flush_at, most_cycles=2_000_000,
     )  # fmt: skip
@@ -198,7 +201,8 @@ class _Setup(ctypes.Structure):
         ("stores", ctypes.POINTER(_Item)),
         *((name, ctypes.c_uint32) for name in ("load_count", "store_count")),
         *((name, ctypes.c_uint64) for name in ("other_first", "other_bytes")),
-        *((name, ctypes.c_uint32) for name in ("seed", "stall_permille", "latency", "act_latency")),
+        *((name, ctypes.c_uint32) for name in ("seed", "stall_permille", "style")),
+        *((name, ctypes.c_uint32) for name in ("latency", "act_latency")),
         *((name, ctypes.c_int64) for name in ("read_error", "write_error")),
         *((name, ctypes.c_uint64) for name in ("flush_at", "most_cycles")),
     )

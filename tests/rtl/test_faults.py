@@ -1,5 +1,5 @@
 """What goes wrong on the engine: a code and an instruction, nothing written outside the buffers,
-and the next program is right. Faults are put into random programs."""
+and the next program is right. Faults are put into random programs, memories of all styles."""
 
 from __future__ import annotations
 
@@ -25,9 +25,10 @@ from cnnaccel.compiler.isa import (
 )
 from cnnaccel.compiler.program import Program
 from cnnaccel.compiler.scratchpad import Scratchpads
-from cnnaccel.runtime.simulator import Timing
+from cnnaccel.runtime.simulator import Style, Timing
 from tests.rtl.engine import ORIGIN, Engine
 from tests.rtl.programs import Drawn, draw
+from tests.rtl.styles import EVERY, SINGLE, mixed
 from tests.rtl.test_random_programs import STALLS, TINY, check
 
 LENGTH = 30
@@ -67,10 +68,20 @@ def to_rest(engine: Engine) -> None:
 
 
 def stops(
-    engine: Engine, before: np.ndarray, places: dict[Base, range], then: bool = True
+    engine: Engine,
+    before: np.ndarray,
+    places: dict[Base, range],
+    then: bool = True,
+    style: Style | None = None,
 ) -> tuple[Error, int]:
-    """The code and the instruction with which a program that was put stops. Then another runs."""
-    engine.start(500_000)
+    """The code and the instruction with which a program that was put stops. Then another runs.
+
+    style: of memory; if none, the cycle chooses one, the same in every run of a test.
+    """
+    if style is None:
+        style = mixed(engine.simulator.now, engine.timing.stall_permille)
+    engine.style(style)
+    engine.start(5_000_000)
     assert engine.read("status") == 4, f"{engine.read('status')} waiting {engine.waiting()}"
     found = engine.error, engine.read("failing_instruction")
     untouched(engine, before, places)
@@ -141,7 +152,7 @@ def test_addresses(engine: Engine, stall: int) -> None:
 def test_advances_beyond_the_buffer(
     engine: Engine, opcode: Opcode, stride: int, fails_in: int
 ) -> None:
-    """stride: in words. Iterations before the one that fails are done."""
+    """stride: in words. Iterations before the one that fails are done, as memory is not slow."""
     if opcode is Opcode.STORE:
         one: Load | Store = Store(base=Base.OUTPUT, advances=True, run_words=2)
     else:
@@ -152,7 +163,8 @@ def test_advances_beyond_the_buffer(
     name = one.base.name.lower()
     engine.write(f"{name}_stride", stride * WORD)
     engine.write(f"{name}_bytes", 2 * WORD * min(2, fails_in - 1))
-    assert stops(engine, engine.memory.copy(), places, then=False) == (Error.ADDRESS, 0)
+    found = stops(engine, engine.memory.copy(), places, then=False, style=Style.PLAIN)
+    assert found == (Error.ADDRESS, 0)
     if opcode is Opcode.STORE:
         assert engine.read("written_bytes") == 2 * WORD * (fails_in - 1)
     assert engine.read("iteration") >= fails_in
@@ -299,6 +311,7 @@ def test_reset_at_any_time(engine: Engine, stall: int) -> None:
     cycles = engine.read("cycles")
     moments = [*range(8), *rng.integers(0, cycles, 24).tolist()]
     for number, moment in enumerate(moments):
+        engine.style(SINGLE[number % len(SINGLE)])
         places = engine.put(drawn.program, drawn.images, drawn.count)
         before = engine.memory.copy()
         engine.write("control", 1)
@@ -306,8 +319,29 @@ def test_reset_at_any_time(engine: Engine, stall: int) -> None:
         to_rest(engine)
         untouched(engine, before, places)
         if number % 4 == 3:
+            engine.style(Style.PLAIN)
             check(engine, drawn, 16)
             assert stall or engine.read("cycles") == cycles
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("style", EVERY, ids=int)
+def test_reset_in_every_style(style: Style) -> None:
+    rng = np.random.default_rng(int(style))
+    for stall in (0, 300):
+        engine = Engine(TINY, timing=Timing(stall_permille=stall, seed=1, style=style))
+        for seed in range(40, 44):
+            drawn = draw(TINY, seed, LENGTH)
+            check(engine, drawn, seed)
+            cycles = engine.read("cycles")
+            for moment in rng.integers(0, cycles, 6).tolist():
+                places = engine.put(drawn.program, drawn.images, drawn.count)
+                before = engine.memory.copy()
+                engine.write("control", 1)
+                engine.step(moment)
+                to_rest(engine)
+                untouched(engine, before, places)
+            check(engine, drawn, seed)
 
 
 @stalls
@@ -319,12 +353,12 @@ def test_memory_that_answers_late(engine: Engine, stall: int) -> None:
     cycles = engine.read("cycles")
     ended = 0
     for number, moment in enumerate(rng.integers(50, cycles, 16).tolist()):
-        engine.slow(engine.timing)
+        engine.style(mixed(number, stall))
         places = engine.put(drawn.program, drawn.images, drawn.count)
         before = engine.memory.copy()
         engine.write("control", 1)
         engine.step(moment)
-        engine.slow(Timing(bus_permille=0))
+        engine.slow(dataclasses.replace(engine.timing, bus_permille=0))
         engine.step(5000)
         assert engine.read("status") == 1 and engine.waiting()
         engine.write("control", 2)

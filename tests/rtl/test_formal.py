@@ -25,6 +25,11 @@ OTHERS = (
     ("axi_read_master", {"WordBytes": 16, "Outstanding": 8}),
     ("axi_write_master", {"WordBytes": 16, "Outstanding": 8}),
 )
+BEFORE_ADDRESS = (
+    ".valid_i(issue), .ready_o(open_ready), .data_i(issue_len)",
+    ".valid_i(axi_awvalid_o && axi_awready_i), .ready_o(open_ready), .data_i(axi_awlen_o)",
+)
+"""What the write master once was: its data waited until the address was taken."""
 MUTANTS = (
     ("skid_buffer", "if (!skid_valid_q) skid_q", "skid_q"),
     ("skid_buffer", "<= valid_i || skid_valid_q", "<= valid_i"),
@@ -39,15 +44,23 @@ MUTANTS = (
     ("burst_issue", "burst_ready && !flush_i", "burst_ready"),
     ("burst_issue", "if (issue_o) begin", "if (burst_valid) begin"),
     ("burst_issue", "queue_ready_i && (", "("),
+    ("burst_issue", "_i && (!axi_valid_o || axi_ready_i)", "_i && axi_ready_i"),
     ("axi_read_arbiter", "held_q ? tag_q : !cmd_valid_i[0]", "!cmd_valid_i[0]"),
     ("axi_read_arbiter", "beat_ready_i[beat_tag_i]", "|beat_ready_i"),
     ("axi_read_master", ".ready_i(beat_ready_i || flush_i)", ".ready_i(beat_ready_i)"),
     ("axi_read_master", ".ready_i(r_taken && axi_rlast_i)", ".ready_i(r_taken)"),
     ("axi_read_master", "!queue_valid && !held_valid", "!queue_valid"),
     ("axi_read_master", ".queue_ready_i(queue_ready)", ".queue_ready_i(1'b1)"),
+    ("axi_read_master", "ready_i(queue_ready)", "ready_i(queue_ready && axi_arready_i)"),
+    ("axi_read_master", "ready_i(queue_ready)", "ready_i(queue_ready && beat_ready_i)"),
     (READ, "oldest.last && axi_rlast_i", "axi_rlast_i"),
     (READ, "32'(WordBytes - 1)", "32'(WordBytes - 2)"),
     (READ, "{issue_last, issue_info}", "{issue_last, cmd_info}"),
+    ("axi_write_master", *BEFORE_ADDRESS),
+    ("axi_write_master", "open_valid && (data", "open_valid && !axi_awvalid_o && (data"),
+    ("axi_write_master", "open_valid && (data", "open_valid && axi_wready_i && (data"),
+    ("axi_write_master", "ready_i(queue_ready)", "ready_i(queue_ready && axi_awready_i)"),
+    ("axi_write_master", ".queue_ready_i(queue_ready)", ".queue_ready_i(!axi_wvalid_o)"),
     ("axi_write_master", "open_valid && (data_valid_i || flush_i)", "data_valid_i || flush_i"),
     ("axi_write_master", "count_q == open_len", "count_q + 8'd1 == open_len"),
     ("axi_write_master", "{WordBytes{!flush_i}}", "'1"),
@@ -57,6 +70,7 @@ MUTANTS = (
     (WRITE, "axi_bvalid_i && oldest_last", "axi_bvalid_i"),
     (READ_AFTER, "!queue_valid && !held_valid", "!held_valid"),
     (WRITE_AFTER, "issue_idle && !queue_valid", "issue_idle"),
+    ("axi_write_master, a flush ends", *BEFORE_ADDRESS),
     ("axi_lite_regs", "write && axi_wstrb_i[b]", "write"),
     ("axi_lite_regs", "&& !busy_i && !start_o", "&& !start_o"),
     ("axi_lite_regs", "write || (axi_bvalid_o && !axi_bready_i)", "write"),

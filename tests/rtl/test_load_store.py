@@ -31,6 +31,7 @@ from tests.rtl.load_store import (
     simulate,
     tiny,
 )
+from tests.rtl.styles import ORDERS
 from tests.unit import graphs
 
 LANES = ((2, 4, 4), (4, 8, 8), (2, 16, 64), (1, 4, 4))
@@ -166,7 +167,7 @@ def test_random_instructions(
     beats = 0
     for round_ in range(4 if stall == 0.9 else 12):
         case = random_case(
-            rng, hardware, 16, stall=stall,
+            rng, hardware, 16, stall=stall, style=ORDERS[round_ % len(ORDERS)],
             latency=int(rng.integers(1, 40)), act_latency=int(rng.integers(1, 6)),
             other=(4 * BUFFER_BYTES, OTHER_BYTES) if round_ % 2 else (0, 0),
         )  # fmt: skip
@@ -208,10 +209,11 @@ def test_wide_addresses(rng: np.random.Generator) -> None:
 @pytest.mark.slow
 def test_many_random_instructions(hardware: HardwareConfig) -> None:
     for seed in range(300):
+        style = ORDERS[seed % len(ORDERS)]
         rng = np.random.default_rng(seed)
         stall = float(rng.choice([0.0, 0.1, 0.3, 0.6]))
         case = random_case(
-            rng, hardware, 20, stall=stall,
+            rng, hardware, 20, stall=stall, style=style,
             latency=int(rng.integers(1, 80)), act_latency=int(rng.integers(1, 6)),
             other=(4 * BUFFER_BYTES, OTHER_BYTES),
         )  # fmt: skip
@@ -388,10 +390,11 @@ def test_error_responses(hardware: HardwareConfig, stall: float, rng: np.random.
 def test_soft_reset(hardware: HardwareConfig, stall: float, rng: np.random.Generator) -> None:
     """In any cycle: bursts come to their end, nothing else is written, and then all is quiet."""
     stopped = 0
-    for _ in range(30):
+    for round_ in range(30):
         case = random_case(
-            rng, hardware, 10, stall=stall, latency=int(rng.integers(1, 60)),
-            flush_at=int(rng.integers(4, 600)), other=(4 * BUFFER_BYTES, OTHER_BYTES),
+            rng, hardware, 10, stall=stall, style=ORDERS[round_ % len(ORDERS)],
+            latency=int(rng.integers(1, 60)), flush_at=int(rng.integers(4, 600)),
+            other=(4 * BUFFER_BYTES, OTHER_BYTES),
         )  # fmt: skip
         case.ordered = bool(rng.integers(2))
         found = simulate(case)
@@ -408,9 +411,10 @@ def test_soft_reset_tears_no_word(
     """Of a store that is stopped every byte is there as it should be, or as it was."""
     torn = 0
     latest = 900 if stall == 0.9 else 150
-    for _ in range(40):
+    for round_ in range(40):
         flush_at = int(rng.integers(10, latest))
-        case = random_case(rng, hardware, 0, stall=stall, flush_at=flush_at)
+        style = ORDERS[round_ % len(ORDERS)]
+        case = random_case(rng, hardware, 0, stall=stall, style=style, flush_at=flush_at)
         case.steps = [Step(Store(base=Base.SCRATCH, run_words=100, stride=7))]
         found, wanted = simulate(case).memory, expected(case).memory
         assert ((found == case.memory) | (found == wanted)).all()

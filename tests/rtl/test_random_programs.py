@@ -15,12 +15,13 @@ from cnnaccel.compiler.isa import LEVELS, Base, Compute, Instruction, Load, Opco
 from cnnaccel.compiler.program import disassemble
 from cnnaccel.compiler.record import layout
 from cnnaccel.hardware import HardwareConfig, load_hardware
-from cnnaccel.runtime.simulator import Timing
+from cnnaccel.runtime.simulator import Style, Timing
 from tests.rtl.bench import engine as sized
 from tests.rtl.bench import name_of
 from tests.rtl.engine import Engine
 from tests.rtl.instructions import garbage
 from tests.rtl.programs import Drawn, draw
+from tests.rtl.styles import EVERY, SINGLE, mixed
 
 TINY = load_hardware("tiny")
 STALLS = (0, 300, 900)
@@ -57,14 +58,36 @@ def check(engine: Engine, drawn: Drawn, seed: int) -> None:
 
 
 def sweep(hw: HardwareConfig, stall: int, seeds: range, length: int = LENGTH) -> None:
+    """Every second program in memory of the plain style, the others in any mixed one."""
     engine = Engine(hw, timing=Timing(stall_permille=stall, seed=seeds.start))
     for seed in seeds:
+        engine.style(mixed(seed // 2, stall) if seed % 2 else Style.PLAIN)
         check(engine, draw(hw, seed, length), seed)
 
 
 @pytest.mark.parametrize("stall", STALLS)
 def test_tiny(stall: int) -> None:
     sweep(TINY, stall, range(stall, stall + 20))
+
+
+def test_styles_of_memory() -> None:
+    """Each alone, without a stall and with."""
+    drawn = draw(TINY, 1, 30)
+    for stall in (0, 300):
+        engine = Engine(TINY, timing=Timing(stall_permille=stall, seed=1))
+        for style in SINGLE:
+            engine.style(style)
+            check(engine, drawn, 1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stall", [0, 300])
+@pytest.mark.parametrize("hw", [TINY, *SOME], ids=name_of)
+def test_every_style_of_memory(hw: HardwareConfig, stall: int) -> None:
+    for number, style in enumerate(EVERY):
+        engine = Engine(hw, timing=Timing(stall_permille=stall, seed=number, style=style))
+        for seed in range(2 * number, 2 * number + 2):
+            check(engine, draw(hw, seed, 60), seed)
 
 
 @pytest.mark.parametrize("hw", SOME, ids=name_of)

@@ -13,7 +13,7 @@
 struct sim_memory {
     uint8_t *data;
     uint64_t base, bytes;
-    uint32_t latency, bus_permille, outstanding, stall_permille, seed;
+    uint32_t latency, bus_permille, outstanding, stall_permille, seed, style;
 };
 
 static struct sim {
@@ -126,7 +126,7 @@ struct platform platform_open(const char *where)
     sim.host = platform.block;
     sim.memory = (struct sim_memory){
         platform_block(), PLATFORM_ADDRESS, PLATFORM_BYTES,
-        40, 800, 8, 0, 0,
+        40, 800, 8, 0, 0, 0,
     };
     memset(sim.host, 0x55, PLATFORM_BYTES);
     memset(sim.memory.data, 0xaa, PLATFORM_BYTES);
