@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What `axi_lite_regs` promises: AXI4-Lite, and of register word number word_q, any, what is read.
+// What `axi_lite_regs` promises of hosts that obey AXI4-Lite: its channels, and of register word
+// number word_q, any, what is read.
 
 module axi_lite_regs_props
   import cnnaccel_pkg::*;
@@ -52,6 +53,16 @@ module axi_lite_regs_props
 
   // -- One response for each request -------------------------------------------------------------
 
+  stream_contract #(.Width(8), .Assume(1'b1)) u_aw (
+    .clk_i, .rst_ni, .valid_i(axi_awvalid_i), .ready_i(axi_awready_o), .data_i(axi_awaddr_i)
+  );
+  stream_contract #(.Width(32 + 4), .Assume(1'b1)) u_w (
+    .clk_i, .rst_ni, .valid_i(axi_wvalid_i), .ready_i(axi_wready_o),
+    .data_i({axi_wdata_i, axi_wstrb_i})
+  );
+  stream_contract #(.Width(8), .Assume(1'b1)) u_ar (
+    .clk_i, .rst_ni, .valid_i(axi_arvalid_i), .ready_i(axi_arready_o), .data_i(axi_araddr_i)
+  );
   stream_contract #(.Width(2)) u_b (
     .clk_i, .rst_ni, .valid_i(axi_bvalid_o), .ready_i(axi_bready_i), .data_i(axi_bresp_o)
   );
@@ -69,6 +80,9 @@ module axi_lite_regs_props
     owes_r_q <= rst_ni && (read || (owes_r_q && !axi_rready_i));
   end
 
+  // A response comes in the cycle after its address, and its data, were taken: neither before
+  // (A3.3.1), nor later, be BREADY and RREADY ever so low. Nor does an address wait for them, but
+  // while a response does.
   always_ff @(posedge clk_i) begin
     if (rst_ni) begin
       b_for_each_write: assert (axi_bvalid_o == owes_b_q);
@@ -76,12 +90,20 @@ module axi_lite_regs_props
       one_at_a_time_b:  assert (!write || !axi_bvalid_o || axi_bready_i);
       one_at_a_time_r:  assert (!read || !axi_rvalid_o || axi_rready_i);
       together:         assert (write == (axi_wvalid_i && axi_wready_o));
-      write_at_once:    assert (write || !axi_awvalid_i || !axi_wvalid_i
-                                || (axi_bvalid_o && !axi_bready_i));
-      read_at_once:     assert (read || !axi_arvalid_i || (axi_rvalid_o && !axi_rready_i));
+      both_together:    assert (axi_awready_o == axi_wready_o);
+      read_at_once:     assert (read || !axi_arvalid_i || axi_rvalid_o);
       okay:             assert (axi_bresp_o == 2'b00 && axi_rresp_o == 2'b00);
-      write_each_cycle_c: cover (write && $past(write && axi_bvalid_o));
-      read_each_cycle_c:  cover (read && $past(read && axi_rvalid_o));
+    end
+    if (rst_ni && $past(rst_ni)) begin
+      write_at_once:  assert (write || !$past(axi_awvalid_i && axi_wvalid_i && !write
+                                              && (!axi_bvalid_o || axi_bready_i)));
+    end
+    if (rst_ni && $past(rst_ni) && $past(rst_ni, 2)) begin
+      early_data_c:  cover (write && $past(axi_wvalid_i && !axi_awvalid_i, 2));
+      early_addr_c:  cover (write && $past(!axi_wvalid_i && axi_awvalid_i, 2));
+      stalled_b_c:   cover (write && $past(axi_bvalid_o && !axi_bready_i, 2));
+      write_each_second_c: cover (write && $past(write, 2));
+      read_each_second_c:  cover (read && $past(read, 2));
     end
   end
 
@@ -189,8 +211,9 @@ module axi_lite_regs_props
     end
     if (rst_ni && $past(rst_ni)) begin
       starts: assert (start_o == $past(control && axi_wdata_i[ControlStart]
-                                       && !axi_wdata_i[ControlReset] && !busy_i && !start_o));
+                                       && !axi_wdata_i[ControlReset] && !busy_i));
       resets: assert (reset_o == $past(control && axi_wdata_i[ControlReset]));
+      start_once: assert (!start_o || !$past(start_o));
       start_c: cover (start_o);
       reset_c: cover (reset_o && $past(axi_wdata_i[ControlStart]));
       start_ignored_c: cover ($past(control && axi_wdata_i[ControlStart] && busy_i));

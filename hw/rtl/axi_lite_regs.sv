@@ -3,7 +3,9 @@
 // The registers of docs/isa.md behind AXI4-Lite, 32 bits wide.
 //
 // Handshake: AXI4-Lite; address and data of a write are taken together, responses are always OKAY.
-// Latency: 1 cycle from a taken address to its response; one access per cycle. Writes obey strobes;
+// No output hangs on an input of the same cycle (IHI0022, A3.2.1), so there is an access every second
+// cycle at best: an address is taken while no response waits, that of a write a cycle after it and
+// its data are there. Latency: 1 cycle from a taken address to its response. Writes obey strobes;
 // those of registers or bits that cannot be written do nothing. Offsets without a register, and
 // those that can only be written, read as 0. The high word of a counter may be newer than the low
 // word read before it, unless the engine is at rest.
@@ -73,11 +75,11 @@ module axi_lite_regs
 
   // -- Writes -----------------------------------------------------------------------------------
 
-  wire write = axi_awvalid_i && axi_wvalid_i && (!axi_bvalid_o || axi_bready_i);
+  // What is valid stays until it is taken: it is there in the cycle after it was seen.
+  wire write = axi_awready_o;
 
-  assign axi_awready_o = write;
-  assign axi_wready_o  = write;
-  assign axi_bresp_o   = 2'b00;
+  assign axi_wready_o = axi_awready_o;
+  assign axi_bresp_o  = 2'b00;
 
   wire [5:0] write_word = axi_awaddr_i[7:2];
   wire       write_low  = write && axi_wstrb_i[0];
@@ -86,23 +88,25 @@ module axi_lite_regs
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
-      axi_bvalid_o <= 1'b0;
-      start_o      <= 1'b0;
-      reset_o      <= 1'b0;
-      enable_q     <= '0;
-      pending_q    <= '0;
-      done_q       <= 1'b0;
-      failed_q     <= 1'b0;
+      axi_awready_o <= 1'b0;
+      axi_bvalid_o  <= 1'b0;
+      start_o       <= 1'b0;
+      reset_o       <= 1'b0;
+      enable_q      <= '0;
+      pending_q     <= '0;
+      done_q        <= 1'b0;
+      failed_q      <= 1'b0;
     end else begin
-      axi_bvalid_o <= write || (axi_bvalid_o && !axi_bready_i);
-      start_o      <= control && axi_wdata_i[ControlStart] && !axi_wdata_i[ControlReset]
-                      && !busy_i && !start_o;
-      reset_o      <= control && axi_wdata_i[ControlReset];
+      axi_awready_o <= axi_awvalid_i && axi_wvalid_i && !write && (!axi_bvalid_o || axi_bready_i);
+      axi_bvalid_o  <= write || (axi_bvalid_o && !axi_bready_i);
+      start_o       <= control && axi_wdata_i[ControlStart] && !busy_i
+                       && !axi_wdata_i[ControlReset];
+      reset_o       <= control && axi_wdata_i[ControlReset];
       if (write_low && write_word == RegInterruptEnable[7:2]) enable_q <= axi_wdata_i[1:0];
-      done_q       <= done_i;
-      failed_q     <= failed_i;
-      pending_q    <= (pending_q & ~(acknowledge ? axi_wdata_i[1:0] : 2'b00))
-                      | {failed_i && !failed_q, done_i && !done_q};
+      done_q        <= done_i;
+      failed_q      <= failed_i;
+      pending_q     <= (pending_q & ~(acknowledge ? axi_wdata_i[1:0] : 2'b00))
+                       | {failed_i && !failed_q, done_i && !done_q};
     end
   end
 
@@ -136,7 +140,7 @@ module axi_lite_regs
   wire [5:0] from_cycle = read_word - RegCycles[7:2];
   logic [31:0] data;
 
-  assign axi_arready_o = !axi_rvalid_o || axi_rready_i;
+  assign axi_arready_o = !axi_rvalid_o;
   assign axi_rresp_o   = 2'b00;
 
   always_comb begin
