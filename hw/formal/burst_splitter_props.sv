@@ -21,7 +21,10 @@ module burst_splitter_props #(
   input logic [7:0]             burst_len_o,
   input logic                   burst_last_o,
   input logic [InfoBits-1:0]    burst_info_o,
-  input logic [31:0]            beats_q
+  input logic                   last_q,
+  input logic [28:0]            more_q,
+  input logic [3:0]             first_q,
+  input logic [3:0]             end_q
 );
 
   typedef logic [AddressBits-1:0] address_t;
@@ -73,7 +76,9 @@ module burst_splitter_props #(
           || ((burst_address_o / address_t'(WordBytes)) + address_t'(length)) % 16 == '0);
       no_gap:        assert (range_ready_o == (!flush_i && (!left_q || (taken && burst_last_o))));
       // For induction.
-      beats_same:    assert (!left_q || (beats_q == left_beats_q && beats_q != '0));
+      beats_same:    assert (!left_q || (left_beats_q != '0
+          && 33'(left_beats_q) == {more_q, end_q} - 33'(first_q) + 33'd1));
+      known_ahead:   assert (!left_q || last_q == (more_q == '0));
       short_first_c: cover (taken && length == 32'd3 && !burst_last_o);
       full_c:        cover (taken && length == 32'd16 && !burst_last_o);
       last_c:        cover (taken && length == 32'd2 && burst_last_o && $past(taken));

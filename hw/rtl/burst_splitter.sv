@@ -7,6 +7,13 @@
 //
 // With words of at most 16 bytes no burst has more than 16 beats or crosses 4 KiB.
 //
+// Only the first burst begins inside a block of 16 words, at word `first`. So one sum says all that
+// a range will need, and whether a burst is the last is a register, known a burst ahead:
+//
+//   first + beats - 1 = 16 * (bursts behind the first) + (last word within its block)
+//
+//   words 13 ... 33:  13 + 21 - 1 = 16 * 2 + 1       three bursts, the last ends with word 1
+//
 // Handshake: the stream contract on both sides. One burst per cycle, and no cycle between two
 // ranges; latency: 1 cycle. Relies on beats_i > 0.
 
@@ -36,27 +43,43 @@ module burst_splitter #(
   localparam int unsigned OffsetBits = $clog2(WordBytes);
   localparam int unsigned BurstBits  = 4;
   localparam int unsigned Burst      = 1 << BurstBits;  // beats
+  localparam int unsigned MoreBits   = 33 - BurstBits;  // of a number of bursts
   if (WordBytes != 1 << OffsetBits || WordBytes > 16) begin : gen_check
     $error("burst_splitter: WordBytes must be a power of two up to 16, got %0d", WordBytes);
   end
 
-  typedef logic [AddressBits-OffsetBits-1:0] word_t;
+  typedef logic [AddressBits-OffsetBits-BurstBits-1:0] block_t;  // number of an aligned burst
+  typedef logic [BurstBits-1:0]                        word_t;   // within its block
 
-  logic                busy_q;
-  word_t               word_q;
-  logic [31:0]         beats_q;
+  logic                busy_q, last_q;  // last: of its range
+  block_t              block_q;
+  word_t               first_q;         // of the burst
+  word_t               end_q;           // where the range's last burst ends
+  logic [MoreBits-1:0] more_q;          // bursts behind this one
   logic [InfoBits-1:0] info_q;
 
-  wire [BurstBits:0] room = (BurstBits + 1)'(Burst) - {1'b0, word_q[BurstBits-1:0]};
-  wire               last = beats_q <= 32'(room);
-  wire [BurstBits:0] length = last ? beats_q[BurstBits:0] : room;
-  wire               step = busy_q && burst_ready_i;
+  // Of a range that comes in.
+  block_t              block;
+  word_t               first, range_end;
+  logic [MoreBits-1:0] more;
+  assign {block, first} = range_address_i[AddressBits-1:OffsetBits];
+  assign {more, range_end} = 33'(range_beats_i) + 33'(first) - 33'd1;
 
-  assign range_ready_o   = !flush_i && (!busy_q || (step && last));
+  // `more` is 0, without waiting for the sum.
+  wire [BurstBits:0] room  = (BurstBits + 1)'(Burst) - {1'b0, first};
+  wire               fits  = range_beats_i[31:BurstBits+1] == '0
+                          && range_beats_i[BurstBits:0] <= room;
+
+  wire   step  = !busy_q || burst_ready_i;  // the registers take the next burst,
+  wire   fresh = !busy_q || last_q;         // which is the first of a range
+  word_t length;                            // beats - 1
+  assign length = (last_q ? end_q : word_t'(Burst - 1)) - first_q;
+
+  assign range_ready_o   = !flush_i && step && fresh;
   assign burst_valid_o   = busy_q;
-  assign burst_address_o = {word_q, OffsetBits'(0)};
-  assign burst_len_o     = 8'(length) - 8'd1;
-  assign burst_last_o    = last;
+  assign burst_address_o = {block_q, first_q, OffsetBits'(0)};
+  assign burst_len_o     = 8'(length);
+  assign burst_last_o    = last_q;
   assign burst_info_o    = info_q;
 
   always_ff @(posedge clk_i) begin
@@ -68,13 +91,13 @@ module burst_splitter #(
   end
 
   always_ff @(posedge clk_i) begin
-    if (range_ready_o) begin
-      word_q  <= range_address_i[AddressBits-1:OffsetBits];
-      beats_q <= range_beats_i;
-      info_q  <= range_info_i;
-    end else if (step) begin
-      word_q  <= word_q + word_t'(length);
-      beats_q <= beats_q - 32'(length);
+    if (step) begin
+      first_q <= fresh ? first : '0;
+      block_q <= fresh ? block : block_q + block_t'(1);
+      more_q  <= fresh ? more : more_q - MoreBits'(1);
+      last_q  <= fresh ? fits : more_q == MoreBits'(1);
+      if (fresh) end_q <= range_end;
+      if (fresh) info_q <= range_info_i;
     end
   end
 
