@@ -6,12 +6,15 @@
 //   . . . p p | p . . . .       position_q = 3, pixel_bytes_i = 3
 //
 // A row is the beats up to one with beat_last_i; its first byte is byte beat_offset_i of the first.
+// Pixels wait in a `skid_buffer`, so that a beat does not wait for what becomes of a pixel: rows
+// follow each other without being asked for.
 //
-// Handshake: the stream contract on beats; the pixel is there when pixel_valid_o and goes when
-// pixel_next_i (only then). drop_i, instead of taking pixels, throws away what is left of the row;
-// row_done_o: nothing is left. row_start_i, one cycle when row_done_o, begins the next. A pixel
-// every cycle, but one cycle for the first word of a row.
-// Relies on the row holding the pixels that are taken, and on pixel_bytes_i holding meanwhile.
+// Handshake: start_i, one cycle when all rows have been taken, takes rows_i and row_pixels_i; the
+// stream contract on beats and pixels. A pixel every cycle, but one cycle for the first word of a
+// row. Latency: 2 cycles from a row's first beat. drop_i: whoever takes the pixels, one each cycle,
+// wants no more of this row; what is left of it goes by the beat, and its last pixel, which may be
+// any bytes, comes all the same.
+// Relies on a row having the bytes of its pixels, and on pixel_bytes_i and row_pixels_i holding.
 
 module byte_window #(
   parameter int unsigned WordBytes = 8,  // C, a power of two from 4 up
@@ -20,9 +23,10 @@ module byte_window #(
   input  logic                   clk_i,
   input  logic                   rst_ni,
 
+  input  logic                   start_i,
+  input  logic [15:0]            rows_i,         // value - 1
+  input  logic [11:0]            row_pixels_i,   // from 1 up
   input  logic [2:0]             pixel_bytes_i,
-  input  logic                   row_start_i,
-  output logic                   row_done_o,
   input  logic                   drop_i,
 
   input  logic                   beat_valid_i,
@@ -32,8 +36,10 @@ module byte_window #(
   input  logic                   beat_last_i,
 
   output logic                   pixel_valid_o,
-  input  logic                   pixel_next_i,
-  output logic [31:0]            pixel_o         // first byte lowest; above the last anything
+  input  logic                   pixel_ready_i,
+  output logic [31:0]            pixel_o,        // first byte lowest; above the last anything
+  output logic                   pixel_last_o,   // of its row
+  output logic                   pixel_final_o   // its row is the last
 );
 
   logic                   open_q;   // the last beat of the row is still to come
@@ -41,43 +47,74 @@ module byte_window #(
   logic                   held_q;
   logic [OffsetBits-1:0]  position_q;
   logic [8*WordBytes-1:0] word_q;
+  logic [15:0]            rows_q;     // left, value - 1
+  logic                   final_q;    // none is
+  logic [11:0]            pixels_q;   // left in the row
+  logic                   last_q;     // one is
+  logic                   crosses_q;  // the next pixel ends in the next word
+  logic [OffsetBits:0]    behind_q;   // position_q + pixel_bytes_i
+  logic [OffsetBits:0]    behind_d;
 
-  logic [OffsetBits:0] behind_q;  // position_q + pixel_bytes_i
-
-  wire                ends    = behind_q[OffsetBits];  // the pixel takes the last byte held
-  wire                crosses = ends && behind_q[OffsetBits-1:0] != '0;
-  wire                taken   = beat_valid_i && beat_ready_o;
+  logic room, pixel_valid;
+  wire  ends     = behind_q[OffsetBits];  // the pixel takes the last byte held
+  wire  skip     = drop_i && !pixel_valid_o;
+  wire  given    = pixel_valid && room;
+  wire  taken    = beat_valid_i && beat_ready_o;
+  wire  row_ends = given && (last_q || drop_i);
 
   wire [16*WordBytes-1:0] both = {beat_data_i, word_q};
 
-  assign pixel_o       = both[8*position_q +: 32];
-  assign pixel_valid_o = held_q && (!crosses || (beat_valid_i && open_q));
-  assign beat_ready_o  = open_q && (!held_q || drop_i || (pixel_next_i && ends));
-  assign row_done_o    = !open_q;
+  // While pixels are dropped, none is given but the last, once those given before have gone.
+  assign pixel_valid  = held_q && (drop_i ? skip && !open_q : !crosses_q || beat_valid_i);
+  assign beat_ready_o = open_q && (!held_q || (drop_i ? skip : room && ends));
+  assign behind_d     = {1'b0, first_q ? beat_offset_i : behind_q[OffsetBits-1:0]}
+                      + (OffsetBits + 1)'(pixel_bytes_i);
+
+  skid_buffer #(.Width(34)) u_pixels (
+    .clk_i, .rst_ni,
+    .valid_i(pixel_valid), .ready_o(room),
+    .data_i({final_q, last_q || drop_i, both[8*position_q +: 32]}),
+    .valid_o(pixel_valid_o), .ready_i(pixel_ready_i),
+    .data_o({pixel_final_o, pixel_last_o, pixel_o})
+  );
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
       open_q <= 1'b0;
       held_q <= 1'b0;
-    end else if (row_start_i) begin
-      open_q <= 1'b1;
+    end else if (start_i || row_ends) begin
+      open_q <= start_i || !final_q;
       held_q <= 1'b0;
     end else begin
       if (taken && beat_last_i) open_q <= 1'b0;
       if (taken) held_q <= 1'b1;
-      else if (pixel_next_i && ends) held_q <= 1'b0;
+      else if (given && ends) held_q <= 1'b0;
     end
   end
 
   always_ff @(posedge clk_i) begin
-    first_q <= (first_q && !taken) || row_start_i;
+    if (start_i) begin
+      rows_q  <= rows_i;
+      final_q <= rows_i == '0;
+    end else if (row_ends) begin
+      rows_q  <= rows_q - 16'd1;
+      final_q <= rows_q == 16'd1;
+    end
+
+    if (start_i || row_ends) begin
+      pixels_q <= row_pixels_i;
+      last_q   <= row_pixels_i == 12'd1;
+    end else if (given) begin
+      pixels_q <= pixels_q - 12'd1;
+      last_q   <= pixels_q == 12'd2;
+    end
+
+    first_q <= (first_q && !taken) || start_i || row_ends;
     if (taken) word_q <= beat_data_i;
-    if (taken && first_q) begin
-      position_q <= beat_offset_i;
-      behind_q   <= {1'b0, beat_offset_i} + (OffsetBits + 1)'(pixel_bytes_i);
-    end else if (pixel_next_i) begin
-      position_q <= behind_q[OffsetBits-1:0];
-      behind_q   <= {1'b0, behind_q[OffsetBits-1:0]} + (OffsetBits + 1)'(pixel_bytes_i);
+    if ((taken && first_q) || given) begin
+      position_q <= first_q ? beat_offset_i : behind_q[OffsetBits-1:0];
+      behind_q   <= behind_d;
+      crosses_q  <= behind_d[OffsetBits] && behind_d[OffsetBits-1:0] != '0;
     end
   end
 

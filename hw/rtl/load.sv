@@ -81,6 +81,9 @@ module load
   end
 
   typedef struct packed {
+    logic        is_unfold;  // these three: what the opcode says, so that nothing waits for it
+    logic        is_wgt;
+    logic        is_par;
     logic [31:0] index;
     load_t       instr;
   } job_t;
@@ -118,14 +121,22 @@ module load
     .error_o(range_error), .error_index_o(range_index)
   );
 
-  job_t  job;
+  job_t  job_in, job;
   load_t instr;
   logic  job_valid, finish, jobs_empty;
+
+  assign job_in = '{
+    is_unfold: instr_i.opcode == OpcodeUnfold,
+    is_wgt:    instr_i.opcode == OpcodeLoadWgt,
+    is_par:    instr_i.opcode == OpcodeLoadPar,
+    index:     instr_index_i,
+    instr:     instr_i
+  };
 
   registered_fifo #(.Width($bits(job_t)), .Depth(Jobs)) u_jobs (
     .clk_i, .rst_ni,
     .valid_i(instr_valid_i && commands_ready), .ready_o(jobs_ready),
-    .data_i({instr_index_i, instr_i}),
+    .data_i(job_in),
     .valid_o(job_valid), .ready_i(finish), .data_o(job), .empty_o(jobs_empty)
   );
 
@@ -151,28 +162,26 @@ module load
   );
 
   assign instr = job.instr;
-  wire is_unfold = instr.opcode == OpcodeUnfold;
-  wire is_wgt    = instr.opcode == OpcodeLoadWgt;
-  wire is_par    = instr.opcode == OpcodeLoadPar;
-  wire start     = job_valid && !active_q;
-  wire written   = word_valid && word_ready;
+  wire start   = job_valid && !active_q;
+  wire written = word_valid && word_ready;
 
   // Beats behind the last word are the next job's; those behind UNFOLD's last column are still its.
   wire beats_over = ended_q || (assembler_valid && last);
-  wire feed       = active_q && !is_unfold && !beats_over;
-  wire ends       = active_q && ((written && last) || ended_q) && (unfold_idle || !is_unfold);
+  wire feed       = active_q && !job.is_unfold && !beats_over;
+  wire ends       = active_q && ((written && last) || ended_q) && (unfold_idle || !job.is_unfold);
 
   assign finish     = ends && end_ready;
-  assign beat_ready = is_unfold ? active_q && unfold_beat_ready : feed && assembler_beat_ready;
-  assign word_valid = is_unfold ? unfold_valid : assembler_valid;
-  assign word_beats = is_wgt ? CountBits'(WgtBeats)
-                    : is_par ? CountBits'(ParBeats) : CountBits'(1);
+  assign beat_ready = unfold_beat_ready || (feed && assembler_beat_ready);
+  assign word_valid = job.is_unfold ? unfold_valid : assembler_valid;
+  assign word_ready = job.is_wgt ? wgt_ready_i : job.is_par ? par_ready_i : end_ready;
+  assign word_beats = job.is_wgt ? CountBits'(WgtBeats)
+                    : job.is_par ? CountBits'(ParBeats) : CountBits'(1);
 
   word_walker u_walker (
     .clk_i,
-    .start_i(start), .address_i(instr.address),
-    .inner_i(is_unfold ? instr.column_words : 5'd1),
-    .middle_i(is_unfold ? 16'(instr.columns) - 16'd1 : instr.run_words), .outer_i(instr.runs),
+    .start_i(!active_q), .address_i(instr.address),
+    .inner_i(job.is_unfold ? instr.column_words : 5'd1),
+    .middle_i(job.is_unfold ? 16'(instr.columns) - 16'd1 : instr.run_words), .outer_i(instr.runs),
     .inner_step_i(instr.plane), .middle_step_i(instr.distance), .outer_step_i(instr.stride),
     .next_i(written), .address_o(address), .last_o(last)
   );
@@ -181,23 +190,22 @@ module load
     .clk_i, .rst_ni, .beats_i(word_beats),
     .beat_valid_i(beat_valid && feed), .beat_ready_o(assembler_beat_ready),
     .beat_data_i(beat_data),
-    .word_valid_o(assembler_valid), .word_ready_i(word_ready && !is_unfold), .word_o(word)
+    .word_valid_o(assembler_valid), .word_ready_i(word_ready && !job.is_unfold), .word_o(word)
   );
 
   unfold u_unfold (
     .clk_i, .rst_ni,
-    .start_i(start && is_unfold), .idle_o(unfold_idle), .runs_i(instr.runs),
+    .start_i(start && job.is_unfold), .idle_o(unfold_idle), .runs_i(instr.runs),
     .pixel_bytes_i(instr.pixel_bytes), .row_pixels_i(instr.row_pixels), .columns_i(instr.columns),
     .kernel_w_i(instr.kernel_w), .stride_x_i(instr.stride_x), .pad_left_i(instr.pad_left),
     .column_words_i(instr.column_words),
-    .beat_valid_i(beat_valid && active_q && is_unfold), .beat_ready_o(unfold_beat_ready),
+    .beat_valid_i(beat_valid), .beat_ready_o(unfold_beat_ready),
     .beat_data_i(beat_data), .beat_offset_i(beat_offset), .beat_last_i(beat_last),
     .word_valid_o(unfold_valid), .word_ready_i(end_ready), .word_o(unfold_word)
   );
 
-  assign word_ready  = is_wgt ? wgt_ready_i : is_par ? par_ready_i : end_ready;
-  assign wgt_valid_o = word_valid && is_wgt;
-  assign par_valid_o = word_valid && is_par;
+  assign wgt_valid_o = word_valid && job.is_wgt;
+  assign par_valid_o = word_valid && job.is_par;
 
   assign wgt_address_o = wgt_address_t'(address);
   assign wgt_data_o    = word[MaxBeats*WordBits-1 -: WgtBeats*WordBits];
@@ -216,9 +224,9 @@ module load
 
   load_end u_end (
     .clk_i, .rst_ni,
-    .write_i(word_valid && !is_wgt && !is_par), .ends_i(ends), .ready_o(end_ready),
+    .write_i(word_valid && !job.is_wgt && !job.is_par), .ends_i(ends), .ready_o(end_ready),
     .address_i(act_address_t'(address)), .log2_l_i(instr.interleave),
-    .data_i(is_unfold ? unfold_word : word[MaxBeats*WordBits-1 -: WordBits]),
+    .data_i(job.is_unfold ? unfold_word : word[MaxBeats*WordBits-1 -: WordBits]),
     .signal_to_i(instr.signal_to), .empty_o(end_empty),
     .read_error_i(beat_valid && beat_ready && beat_error), .read_index_i(job.index),
     .range_error_i(range_error), .range_index_i(range_index),

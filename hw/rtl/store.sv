@@ -110,7 +110,7 @@ module store
 
   word_walker u_walker (
     .clk_i,
-    .start_i(accept), .address_i(instr_i.address),
+    .start_i(!reading_q), .address_i(instr_i.address),
     .inner_i(5'd1), .middle_i(reading_q ? run_words_q : instr_i.run_words),
     .outer_i(instr_i.runs),
     .inner_step_i('0), .middle_step_i(distance_q), .outer_step_i(stride_q),
@@ -137,8 +137,9 @@ module store
     end
   end
 
+  // What is offered, so that none of this waits for its tokens.
   always_ff @(posedge clk_i) begin
-    if (accept) begin
+    if (!reading_q) begin
       run_words_q  <= instr_i.run_words;
       distance_q   <= instr_i.distance;
       stride_q     <= instr_i.stride;

@@ -6,8 +6,8 @@
 //
 // the inner index fastest. A run of words has one word in the inner level.
 //
-// Handshake: start_i takes address and counts; next_i moves on to the next address, in any cycle
-// after that. address_o is a register, last_o nearly one. The steps hold from start to last.
+// Handshake: start_i, as many cycles as it lasts, takes address and counts; next_i moves on to the next address, in any cycle
+// after that. Outputs are registers. The steps hold from start to last.
 
 module word_walker (
   input  logic               clk_i,
@@ -31,18 +31,38 @@ module word_walker (
   logic [15:0] middle_q, outer_q;
   logic [19:0] address_q, column_q, run_q;
 
-  // Registers too: whether an index is the last of its level.
-  logic inner_last_q, middle_last_q, outer_last_q;
+  // Registers too: whether an index is the last of its level, and all of them.
+  logic inner_last_q, middle_last_q, outer_last_q, last_q;
+  logic inner_last_d, middle_last_d, outer_last_d;
   wire  middle_ends = inner_last_q && middle_last_q;
+
+  always_comb begin
+    inner_last_d  = inner_last_q ? inner_i == 5'd1 : inner_q == 5'd2;
+    middle_last_d = middle_last_q;
+    outer_last_d  = outer_last_q;
+    if (inner_last_q) middle_last_d = middle_last_q ? middle_i == '0 : middle_q == 16'd1;
+    if (middle_ends) outer_last_d = outer_q == 16'd1;
+    if (start_i) begin
+      inner_last_d  = inner_i == 5'd1;
+      middle_last_d = middle_i == '0;
+      outer_last_d  = outer_i == '0;
+    end
+  end
 
   wire [19:0] next_word   = address_q + inner_step_i;
   wire [19:0] next_column = column_q + 20'(middle_step_i);
   wire [19:0] next_run    = run_q + outer_step_i;
 
   assign address_o = address_q;
-  assign last_o    = middle_ends && outer_last_q;
+  assign last_o    = last_q;
 
   always_ff @(posedge clk_i) begin
+    if (start_i || next_i) begin
+      inner_last_q  <= inner_last_d;
+      middle_last_q <= middle_last_d;
+      outer_last_q  <= outer_last_d;
+      last_q        <= inner_last_d && middle_last_d && outer_last_d;
+    end
     if (start_i) begin
       inner_q   <= inner_i;
       middle_q  <= middle_i;
@@ -50,23 +70,16 @@ module word_walker (
       address_q <= address_i;
       column_q  <= address_i;
       run_q     <= address_i;
-      inner_last_q    <= inner_i == 5'd1;
-      middle_last_q <= middle_i == '0;
-      outer_last_q  <= outer_i == '0;
     end else if (next_i) begin
       inner_q    <= inner_last_q ? inner_i : inner_q - 5'd1;
-      inner_last_q <= inner_last_q ? inner_i == 5'd1 : inner_q == 5'd2;
       if (middle_ends) begin
         middle_q  <= middle_i;
         outer_q   <= outer_q - 16'd1;
-        middle_last_q <= middle_i == '0;
-        outer_last_q  <= outer_q == 16'd1;
         address_q <= next_run;
         column_q  <= next_run;
         run_q     <= next_run;
       end else if (inner_last_q) begin
         middle_q  <= middle_q - 16'd1;
-        middle_last_q <= middle_q == 16'd1;
         address_q <= next_column;
         column_q  <= next_column;
       end else begin

@@ -299,6 +299,14 @@ def test_unfold_takes_a_pixel_each_cycle(
     assert longer - 6 < timed(hardware, [wide], rng).cycles <= longer + 50 + 20
 
 
+def test_unfold_drops_a_beat_each_cycle(hardware: HardwareConfig, rng: np.random.Generator) -> None:
+    """What is left of a row behind its last column goes as fast as it comes."""
+    load = Load(opcode=Opcode.UNFOLD, base=Base.INPUT, runs=6, pixel_bytes=1, row_pixels=1000,
+                dram_stride=1000, columns=4, kernel_w=3, stride=4)  # fmt: skip
+    found = timed(hardware, [load], rng)
+    assert found.cycles <= found.read_beats + 6 * (8 + 4) + 50 + 20
+
+
 def test_stores_hide_the_latency(hardware: HardwareConfig, rng: np.random.Generator) -> None:
     store = Store(base=Base.SCRATCH, run_words=16, runs=8, dram_stride=16 * hardware.input_lanes,
                   stride=16)  # fmt: skip
