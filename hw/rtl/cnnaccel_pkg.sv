@@ -89,6 +89,11 @@ package cnnaccel_pkg;
     result_t      high;
   } drained_t;
 
+  function automatic logic is_opcode(input logic [4:0] code);
+    return opcode_e'(code) inside {OpcodeLoadAct, OpcodeLoadWgt, OpcodeLoadPar, OpcodeUnfold,
+                                   OpcodeMac, OpcodeMax, OpcodeStore};
+  endfunction
+
   function automatic bank_t bank_of(act_address_t address, u2_t log2_l);
     return PixelLanes == 1 ? '0 : bank_t'(address >> log2_l);
   endfunction

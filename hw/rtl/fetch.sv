@@ -102,28 +102,28 @@ module fetch
 
   // -- Buffer -----------------------------------------------------------------------------------
 
-  logic                beat_valid, beat_error, unused_ready, taken;
+  logic                beat_valid, beat_error, unknown, unused_ready, taken;
   logic [WordBits-1:0] beat;
+  logic                first_q;       // it is the first of an instruction; then it must be known
   logic [BeatBits-1:0] beat_q;        // of its piece
   logic                second_q;      // piece of a compute instruction
-  logic                using, use_body, use_last, unused_empty;
-  logic                record_valid, record_ready;
+  logic                using, use_body, use_last, unused_empty, record_valid, record_ready;
+  logic [2:0]          unit_q;        // of the instruction
 
-  registered_fifo #(.Width(WordBits + 1), .Depth(Pieces * PieceBeats)) u_buffer (
+  wire bad    = beat_error || (first_q && unknown);
+  wire wanted = !bad && !record_valid;  // a bad one stays
+
+  registered_fifo #(.Width(WordBits + 2), .Depth(Pieces * PieceBeats)) u_buffer (
     .clk_i, .rst_ni,
-    .valid_i(beat_valid_i), .ready_o(beat_ready_o), .data_i({beat_error_i, beat_data_i}),
-    .valid_o(beat_valid), .ready_i(taken), .data_o({beat_error, beat}), .empty_o(unused_empty)
+    .valid_i(beat_valid_i), .ready_o(beat_ready_o),
+    .data_i({beat_error_i, !is_opcode(beat_data_i[4:0]), beat_data_i}),
+    .valid_o(beat_valid), .ready_i(wanted), .data_o({beat_error, unknown, beat}),
+    .empty_o(unused_empty)
   );
 
-  wire first     = beat_q == '0 && !second_q;  // beat of an instruction
-  wire bad       = beat_error || (first && !known(opcode_e'(beat[4:0])));
-  assign taken     = beat_valid && !bad && !record_valid;  // a bad one stays
+  assign taken     = beat_valid && wanted;
   wire   piece_out = taken && beat_q == BeatBits'(PieceBeats - 1);
-
-  function automatic logic known(input opcode_e opcode);
-    return opcode inside {OpcodeLoadAct, OpcodeLoadWgt, OpcodeLoadPar, OpcodeUnfold, OpcodeMac,
-                          OpcodeMax, OpcodeStore};
-  endfunction
+  wire   second    = unit_q[UnitCompute] && !second_q;  // the next piece is its
 
   program_walker u_using (
     .clk_i, .rst_ni, .start_i,
@@ -133,11 +133,10 @@ module fetch
 
   // -- Instructions -----------------------------------------------------------------------------
 
-  logic [2:0]                 unit_q;
   logic [8*2*PieceBytes-1:0]  record;
   logic [31:0]                index_q, next_index_q, body_index_q;
   logic [31:0]                input_advance_q, output_advance_q, input_q, output_q;
-  logic                       in_body_q;
+  logic                       in_body_q, began_q;  // a cycle after an instruction's first beat
 
   word_assembler #(.BeatBits(WordBits), .MaxBeats(RecordBeats)) u_assembler (
     .clk_i, .rst_ni,
@@ -146,7 +145,7 @@ module fetch
     .word_valid_o(record_valid), .word_ready_i(record_ready), .word_o(record)
   );
 
-  wire begins    = taken && first && use_body && !in_body_q;  // an iteration
+  wire begins    = began_q && use_body && !in_body_q;  // an iteration
   wire pass_ends = piece_q && use_last;  // no instruction begins in this cycle
   function automatic logic [31:0] saturating(input logic [31:0] a, input logic [31:0] b);
     logic [32:0] sum = {1'b0, a} + {1'b0, b};
@@ -156,7 +155,9 @@ module fetch
   always_ff @(posedge clk_i) begin
     if (!rst_ni || start_i) begin
       beat_q           <= '0;
+      first_q          <= 1'b1;
       piece_q          <= 1'b0;
+      began_q          <= 1'b0;
       second_q         <= 1'b0;
       next_index_q     <= '0;
       body_index_q     <= '0;
@@ -166,12 +167,13 @@ module fetch
       error_o          <= ErrorNone;
     end else begin
       piece_q <= piece_out;
+      began_q <= taken && first_q;
       if (taken) beat_q <= beat_q + BeatBits'(1);
-      if (piece_out) second_q <= unit_q[UnitCompute] && !second_q;
+      if (taken) first_q <= piece_out && !second;
+      if (piece_out) second_q <= second;
       // An index grows with the first beat of an instruction; body begins with that of once's end.
-      if (taken && first) next_index_q <= next_index_q + 32'd1;
-      if (begins) in_body_q <= 1'b1;
-      if (begins) body_index_q <= next_index_q;
+      if (began_q) next_index_q <= next_index_q + 32'd1;
+      if (begins) {in_body_q, body_index_q} <= {1'b1, next_index_q};
       if (pass_ends && use_body) begin
         in_body_q        <= 1'b0;
         next_index_q     <= body_index_q;
@@ -184,20 +186,18 @@ module fetch
     end
   end
 
-  // Of interest after a failure, which resets all else.
   always_ff @(posedge clk_i) begin
+    // Of interest after a failure, which resets all else.
     if (start_i) iteration_o <= '0;
     else if (begins) iteration_o <= iteration_o + 32'd1;
-  end
 
-  always_ff @(posedge clk_i) begin
-    if (taken && first) begin
-      unit_q   <= beat[4:2];
+    if (taken && first_q) unit_q <= beat[4:2];
+    if (began_q) begin
       index_q  <= next_index_q;
       input_q  <= input_advance_q;
       output_q <= output_advance_q;
     end
-    if (error_o == ErrorNone) error_index_o <= first ? next_index_q : index_q;
+    if (error_o == ErrorNone) error_index_o <= first_q || began_q ? next_index_q : index_q;
   end
 
   // -- Queues -----------------------------------------------------------------------------------

@@ -45,7 +45,7 @@ module program_walker (
       body_o        <= !has_once;
       left_q        <= has_once ? once_pieces_i : body_pieces_i;
       body_single_q <= body_pieces_i == 26'd1;
-      last_o        <= (has_once ? once_pieces_i : body_pieces_i) == 26'd1;
+      last_o        <= has_once ? once_pieces_i == 26'd1 : body_pieces_i == 26'd1;
       passes_q      <= has_body ? count_i - 32'(!has_once) : '0;
     end else if (ends) begin
       body_o   <= 1'b1;
