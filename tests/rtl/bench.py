@@ -18,12 +18,12 @@ import numpy as np
 import pytest
 
 from cnnaccel.backend.verilate import build
+from cnnaccel.compiler.drawn import touched
 from cnnaccel.compiler.execute import cost, execute
 from cnnaccel.compiler.isa import Compute
 from cnnaccel.compiler.scratchpad import Scratchpads
 from cnnaccel.hardware import HardwareConfig
 from cnnaccel.resources import resource
-from tests.rtl.instructions import touched
 from tests.unit.nests import par_bytes
 
 HW = resource("hw")

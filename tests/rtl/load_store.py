@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cnnaccel.backend.verilate import build
+from cnnaccel.compiler.drawn import par_bytes, wgt_bytes
 from cnnaccel.compiler.execute import transfer
 from cnnaccel.compiler.isa import Base, Error, Load, Opcode, Store
 from cnnaccel.compiler.scratchpad import Scratchpads
@@ -114,17 +115,6 @@ def expected(case: Case) -> Outcome:
         memory, pads.act, wgt_bytes(pads), par_bytes(pads), "", 0, 0, 0, 0,
         (loads, len(case.steps) - loads), none, (0, 0),
     )  # fmt: skip
-
-
-def wgt_bytes(pads: Scratchpads) -> npt.NDArray[np.uint8]:
-    """uint8[words, C*K], as the words lie in DRAM."""
-    return pads.wgt.view(np.uint8).reshape(len(pads.wgt), -1)
-
-
-def par_bytes(pads: Scratchpads) -> npt.NDArray[np.uint8]:
-    """uint8[groups, 7*K], as the words lie in DRAM."""
-    parts = [array[..., None].view(np.uint8) for array in (pads.bias, pads.multiplier, pads.shift)]
-    return np.ascontiguousarray(np.concatenate(parts, axis=-1)).reshape(len(pads.bias), -1)
 
 
 def simulate(case: Case) -> Outcome:

@@ -14,11 +14,11 @@ from cnnaccel.backend.lint import TOP, lint_texts, top_parameters
 from cnnaccel.backend.verilate import lint
 from cnnaccel.compiler.compile import compile_graph
 from cnnaccel.compiler.isa import Base
+from cnnaccel.compiler.random_program import draw
 from cnnaccel.ir import golden
 from cnnaccel.resources import resource
 from cnnaccel.runtime.simulator import Timing
 from tests.rtl.engine import Engine
-from tests.rtl.programs import draw
 from tests.rtl.test_random_programs import STALLS, TINY, check
 from tests.unit.networks import pixels
 from tests.unit.test_networks_as_programs import quantized

@@ -24,10 +24,10 @@ from cnnaccel.compiler.isa import (
     Unit,
 )
 from cnnaccel.compiler.program import Program
+from cnnaccel.compiler.random_program import Drawn, draw
 from cnnaccel.compiler.scratchpad import Scratchpads
 from cnnaccel.runtime.simulator import Style, Timing
 from tests.rtl.engine import ORIGIN, Engine
-from tests.rtl.programs import Drawn, draw
 from tests.rtl.styles import EVERY, SINGLE, mixed
 from tests.rtl.test_random_programs import STALLS, TINY, check
 

@@ -10,8 +10,8 @@ import pytest
 
 from cnnaccel.backend.verilate import lint
 from cnnaccel.compiler.compile import compile_graph
-from cnnaccel.compiler.isa import UNFOLD_BYTES, Base, Error, Load, Opcode, Store, Unit
-from cnnaccel.compiler.record import Code, layout
+from cnnaccel.compiler.drawn import count, drawn, place, unfold_fields
+from cnnaccel.compiler.isa import Base, Error, Load, Opcode, Store
 from cnnaccel.compiler.scratchpad import Scratchpads
 from cnnaccel.compiler.tiling import unfold_cycles
 from cnnaccel.hardware import PAR_BYTES, HardwareConfig
@@ -50,52 +50,6 @@ def hardware(request: pytest.FixtureRequest) -> HardwareConfig:
 
 
 # -- random instructions -------------------------------------------------------------------------
-
-
-def drawn(rng: np.random.Generator, kind: type[Any]) -> dict[str, Any]:
-    """Any value its table allows for every field of a transfer; no tokens of its own unit."""
-    values: dict[str, Any] = {}
-    for field in layout(kind):
-        if field.stored == "log2":
-            values[field.name] = 1 << int(rng.integers(0, field.high.bit_length()))
-        elif not issubclass(field.kind, Code):
-            values[field.name] = field.kind(int(rng.integers(field.low, field.high, endpoint=True)))
-    for name in ("wait_for", "signal_to"):
-        values[name] = Unit(values[name]) & ~kind.UNIT
-    if kind is Load:
-        values["kernel_w"] = min(values["kernel_w"], UNFOLD_BYTES // values["pixel_bytes"])
-    return values
-
-
-def count(rng: np.random.Generator, most: int) -> int:
-    """From 1 up; every second time at most 3."""
-    return int(rng.integers(1, min(most, 3 if rng.random() < 0.5 else most), endpoint=True))
-
-
-def unfold_fields(rng: np.random.Generator, width: int) -> dict[str, int]:
-    pixel_bytes = int(rng.integers(1, 4, endpoint=True))
-    kernel_w = count(rng, min(31, UNFOLD_BYTES // pixel_bytes))
-    needed = -(-kernel_w * pixel_bytes // width)
-    return {
-        "pixel_bytes": pixel_bytes,
-        "kernel_w": kernel_w,
-        "column_words": int(rng.integers(needed, UNFOLD_BYTES // width, endpoint=True)),
-        "columns": count(rng, 30),
-        "row_pixels": count(rng, 70),
-    }
-
-
-def place(
-    rng: np.random.Generator, runs: int, length: int, unit: int, size: int
-) -> tuple[int, int]:
-    """Offset and stride, multiples of `unit`, of runs that lie within a buffer."""
-    room = (size - length) // max(1, runs - 1) // unit
-    stride = int(rng.integers(-room, room, endpoint=True)) * unit
-    if rng.random() < 0.3:
-        stride = length if length <= room * unit else stride  # one run behind the other
-    span = (runs - 1) * stride
-    first, last = max(0, -span), size - length - max(0, span)
-    return int(rng.integers(-(-first // unit), last // unit, endpoint=True)) * unit, stride
 
 
 def random_step(

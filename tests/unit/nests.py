@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from cnnaccel.compiler import pack
+from cnnaccel.compiler.drawn import fresh
 from cnnaccel.compiler.execute import execute
 from cnnaccel.compiler.isa import Compute, Par
 from cnnaccel.compiler.loopnest import Place, Pool, interleave_for
@@ -22,7 +23,6 @@ from cnnaccel.compiler.scratchpad import Scratchpads
 from cnnaccel.compiler.tiling import extent, split
 from cnnaccel.hardware import HardwareConfig
 from cnnaccel.ir.graph import Add, AnyLayer, Concat, Conv2d, MaxPool2d
-from cnnaccel.ir.intmath import SHIFT_MAX
 from tests.unit import graphs
 
 GRID = [
@@ -34,18 +34,6 @@ W_INIT, PAR_INIT = 3, 2
 """Where weights and parameters begin, unless a test says otherwise: not where memories do."""
 
 # -- scratchpads -----------------------------------------------------------------------------------
-
-
-def fresh(hw: HardwareConfig, seed: int = 0) -> Scratchpads:
-    """Scratchpads full of garbage."""
-    pads = Scratchpads.empty(hw)
-    rng = np.random.default_rng(seed)
-    for memory in (pads.act, pads.wgt):
-        memory[:] = np.frombuffer(rng.bytes(memory.size), memory.dtype).reshape(memory.shape)
-    pads.bias[:] = rng.integers(-(2**16), 2**16, pads.bias.shape)
-    pads.multiplier[:] = rng.integers(0, 2**16, pads.multiplier.shape)
-    pads.shift[:] = rng.integers(0, SHIFT_MAX + 1, pads.shift.shape)
-    return pads
 
 
 def align(hw: HardwareConfig, address: int) -> int:

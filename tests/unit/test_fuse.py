@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from cnnaccel.compiler.allocate import Region, allocate
+from cnnaccel.compiler.drawn import fresh
 from cnnaccel.compiler.fuse import Fused, Lanes, fuse
 from cnnaccel.compiler.loopnest import Place, Pool, interleave_for
 from cnnaccel.compiler.scratchpad import Scratchpads
@@ -19,7 +20,7 @@ from cnnaccel.ir import golden
 from cnnaccel.ir.graph import Add, Concat, Conv2d, Graph, MaxPool2d
 from cnnaccel.nn.models import build_model
 from cnnaccel.quant.ptq import quantize
-from tests.unit.nests import fill, fresh, get, map_layer, put, run
+from tests.unit.nests import fill, get, map_layer, put, run
 
 LARGE = HardwareConfig(act_kib=4096, wgt_kib=4096, par_groups=1024)
 WIDE = HardwareConfig(

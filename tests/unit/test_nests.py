@@ -12,6 +12,7 @@ from hypothesis import assume, given, note
 from hypothesis import strategies as st
 
 from cnnaccel.compiler import pack
+from cnnaccel.compiler.drawn import fresh
 from cnnaccel.compiler.execute import cost, reads
 from cnnaccel.compiler.isa import LEVELS
 from cnnaccel.compiler.loopnest import (
@@ -41,7 +42,6 @@ from tests.unit.nests import (
     align,
     convolution,
     fill,
-    fresh,
     get,
     in_pieces,
     map_layer,

@@ -13,16 +13,30 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
+from cnnaccel.compiler.drawn import (
+    count,
+    drawn,
+    free,
+    garbage,
+    par_bytes,
+    place,
+    separate,
+    synchronised,
+    touched,
+    unfold_fields,
+    wgt_bytes,
+)
 from cnnaccel.compiler.execute import dram_runs, reads, writes
 from cnnaccel.compiler.isa import Base, Compute, Instruction, Load, Opcode, Store, Unit
 from cnnaccel.compiler.ops import NOTHING
 from cnnaccel.compiler.program import Program
+from cnnaccel.compiler.scratchpad import Scratchpads
 from cnnaccel.hardware import HardwareConfig
-from tests.rtl.instructions import free, garbage, separate, synchronised, touched
-from tests.rtl.load_store import par_bytes, wgt_bytes
-from tests.rtl.test_load_store import count, drawn, place, unfold_fields
 
+Bytes = npt.NDArray[np.uint8]
+Words = npt.NDArray[np.int64]
 _LIKELY = {
     Opcode.MAC: 7, Opcode.MAX: 4, Opcode.STORE: 4, Opcode.LOAD_ACT: 2, Opcode.LOAD_WGT: 2,
     Opcode.LOAD_PAR: 2, Opcode.UNFOLD: 2,
@@ -33,24 +47,30 @@ _MOST_UNCLEARED = 3
 
 @dataclasses.dataclass(frozen=True)
 class Drawn:
+    """A program, INPUT, and how often body runs."""
+
     program: Program
-    images: np.ndarray
+    images: Bytes
     count: int
 
 
-def draw(hw: HardwareConfig, seed: int, length: int) -> Drawn:
-    """A program with about so many instructions in body."""
+def draw(hw: HardwareConfig, seed: int, length: int, contents: int | None = None) -> Drawn:
+    """A program with about so many instructions in body.
+
+    contents: the seed of WEIGHTS, where several programs are to share them.
+    """
     rng = np.random.default_rng(seed)
-    return _Drawing(hw, rng).program(length)
+    return _Drawing(hw, rng, contents).program(length)
 
 
 class _Drawing:
     """Sizes and contents of the buffers of one program, and instructions that stay within."""
 
-    def __init__(self, hw: HardwareConfig, rng: np.random.Generator) -> None:
+    def __init__(self, hw: HardwareConfig, rng: np.random.Generator, contents: int | None) -> None:
         self.hw, self.rng = hw, rng
-        self.pads = garbage(hw, rng)
-        parts = [garbage(hw, rng) for _ in range(3)]
+        of_contents = rng if contents is None else np.random.default_rng(contents)
+        self.pads = garbage(hw, of_contents)
+        parts = [garbage(hw, of_contents) for _ in range(3)]
         self.par = np.concatenate([par_bytes(part).reshape(-1) for part in parts])
         wgt = wgt_bytes(self.pads).reshape(-1)
         self.act_bytes = self.pads.act.size
@@ -213,8 +233,8 @@ class _Drawing:
         touches = _Touches()
         of_unit: dict[Unit, list[int]] = {unit: [] for unit in Unit}
         for at, one in enumerate(made):
-            needs = touches.needs(*self.cells(one))
-            touches.note(at, one.UNIT, *self.cells(one))
+            needs = touches.needs(*cells(self.pads, one))
+            touches.note(at, one.UNIT, *cells(self.pads, one))
             for giver in Unit:
                 if giver is one.UNIT or not of_unit[giver]:
                     continue
@@ -236,21 +256,28 @@ class _Drawing:
             for one, wait, signal in zip(made, waits, signals, strict=True)
         )
 
-    def cells(self, one: Instruction) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-        """The words of each memory that an instruction reads, and writes."""
-        read, written = dict(reads(self.pads, one)), dict(writes(self.pads, one))
-        if isinstance(one, Compute):
-            in_act, out_act = touched(self.pads, one)
-            read["act"], written["act"] = np.flatnonzero(in_act), np.flatnonzero(out_act)
-            return read, written
-        assert isinstance(one, Load | Store)
-        for words in (read, written):
-            if "act" in words:
-                bank, row = self.pads.locate(words["act"], one.interleave)
-                words["act"] = np.unique(bank * self.pads.act.shape[1] + row)
-        runs = dram_runs(self.pads, one, one.dram_offset) // self.hw.input_lanes
-        (written if isinstance(one, Store) else read)[one.base.name] = np.unique(runs)
+
+def cells(pads: Scratchpads, one: Instruction) -> tuple[dict[str, Words], dict[str, Words]]:
+    """The words of each memory that an instruction reads, and writes; those of act by where they
+    lie, those of buffers in iteration 0."""
+    read, written = dict(reads(pads, one)), dict(writes(pads, one))
+    if isinstance(one, Compute):
+        in_act, out_act = touched(pads, one)
+        read["act"], written["act"] = np.flatnonzero(in_act), np.flatnonzero(out_act)
         return read, written
+    assert isinstance(one, Load | Store)
+    for words in (read, written):
+        if "act" in words:
+            words["act"] = np.unique(_physical(pads, words["act"], one.interleave))
+    runs = dram_runs(pads, one, one.dram_offset) // pads.act.shape[2]
+    (written if isinstance(one, Store) else read)[one.base.name] = np.unique(runs)
+    return read, written
+
+
+def _physical(pads: Scratchpads, words: Words, interleave: int) -> Words:
+    """Where words of act lie, as numbers."""
+    bank, row = pads.locate(words, interleave)
+    return np.asarray(bank * pads.act.shape[1] + row)
 
 
 class _Touches:
@@ -259,7 +286,7 @@ class _Touches:
     def __init__(self) -> None:
         self.last: dict[tuple[str, bool, Unit], dict[int, int]] = {}
 
-    def needs(self, read: dict[str, np.ndarray], written: dict[str, np.ndarray]) -> dict[Unit, int]:
+    def needs(self, read: dict[str, Words], written: dict[str, Words]) -> dict[Unit, int]:
         """The last instruction of each unit that this one must come after."""
         found: dict[Unit, int] = {}
         for (memory, writes_it, unit), cells in self.last.items():
@@ -271,9 +298,7 @@ class _Touches:
                 found[unit] = max(found.get(unit, -1), *ends)
         return found
 
-    def note(
-        self, at: int, unit: Unit, read: dict[str, np.ndarray], written: dict[str, np.ndarray]
-    ) -> None:
+    def note(self, at: int, unit: Unit, read: dict[str, Words], written: dict[str, Words]) -> None:
         for writes_it, words in ((False, read), (True, written)):
             for memory, cells in words.items():
                 self.last.setdefault((memory, writes_it, unit), {}).update(
