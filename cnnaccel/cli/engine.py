@@ -172,10 +172,30 @@ def export(**where: Any) -> None:
     metavar="FOLDER",
     help="For what is copied to the board; else ~/.cache/cnnaccel/<configuration>.",
 )
+@click.option(
+    "--self-test/--no-self-test",
+    default=None,
+    help="Before the images, run random programs, each layer by itself and the network, and name "
+    "the first difference.  [default: where a board sees this bitstream for the first time]",
+)
+@click.option(
+    "--layers",
+    is_flag=True,
+    help="Before the images, compare each layer by itself on the first 4 of them, or on --images.",
+)
 def deploy(
-    target: str, images: int | None, ssh_config: Path | None, remote_dir: str, **where: Any
+    target: str,
+    images: int | None,
+    ssh_config: Path | None,
+    remote_dir: str,
+    self_test: bool | None,
+    layers: bool,
+    **where: Any,
 ) -> None:
     """Run the test images of CONFIG on a board, by default a simulated one.
+
+    Every value must be golden's. A bitstream that is new on a board is tested there first; when
+    results are wrong, --self-test and --layers say where.
 
     \b
     Example:
@@ -184,6 +204,7 @@ def deploy(
     from cnnaccel.backend.remote import parse_target
     from cnnaccel.pipeline import deploy as stage
     from cnnaccel.pipeline.board import Place
+    from cnnaccel.runtime.board import ALWAYS, FIRST, NEVER
 
     def password() -> str:
         return str(click.prompt(f"password of sudo on {target}", hide_input=True, err=True))
@@ -192,6 +213,7 @@ def deploy(
     if target != stage.SIMULATED:
         ask = password if sys.stdin.isatty() else None
         place = Place(parse_target(target), ssh_config, remote_dir, ask)
+    when = {None: FIRST, True: ALWAYS, False: NEVER}[self_test]
     job = make_job(**where)
     with job.lock():
-        stage.deploy(job, place, images)
+        stage.deploy(job, place, images, when, layers)

@@ -63,6 +63,37 @@ def draw(hw: HardwareConfig, seed: int, length: int, contents: int | None = None
     return _Drawing(hw, rng, contents).program(length)
 
 
+def last_writers(hw: HardwareConfig, drawn: Drawn) -> dict[Base, npt.NDArray[np.int32]]:
+    """For each word of OUTPUT and SCRATCH after a run of a drawn program, the instruction whose
+    result it is, counted in the order in which they run, body again and again.
+
+    What body's last STORE puts into SCRATCH counts as of those that wrote it into act.
+    """
+    program, pads = drawn.program, Scratchpads.empty(hw)
+    width = hw.input_lanes
+    act = np.zeros(hw.act_words, np.int32)
+    found = {
+        Base.OUTPUT: np.zeros(drawn.count * program.output_stride // width, np.int32),
+        Base.SCRATCH: np.zeros(program.scratch_bytes // width, np.int32),
+    }
+    written = [cells(pads, one)[1] for one in (*program.once, *program.body)]
+    once, body = len(program.once), len(program.body)
+    dump = max(at for at, one in enumerate(program.body) if isinstance(one, Store))
+    for order in range(once + drawn.count * body):
+        iteration, at = divmod(max(0, order - once), body)
+        one = program.once[order] if order < once else program.body[at]
+        words = written[order if order < once else once + at]
+        if "act" in words:
+            act[words["act"]] = order
+        if isinstance(one, Store):
+            advances = one.advances and one.base is Base.OUTPUT
+            ahead = iteration * program.output_stride // width if advances else 0
+            is_dump = order >= once and at == dump
+            whose = act[_physical(pads, np.arange(hw.act_words), one.interleave)]
+            found[one.base][words[one.base.name] + ahead] = whose if is_dump else order
+    return found
+
+
 class _Drawing:
     """Sizes and contents of the buffers of one program, and instructions that stay within."""
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from cnnaccel.compiler.interpreter import run_program
@@ -19,6 +18,7 @@ from cnnaccel.errors import MismatchError
 from cnnaccel.hardware import HardwareConfig
 from cnnaccel.ir import golden
 from cnnaccel.ir.graph import Graph
+from cnnaccel.runtime.compare import difference
 from cnnaccel.runtime.ports import Ports
 
 Array = npt.NDArray[Any]
@@ -46,18 +46,6 @@ def interpret(hardware: HardwareConfig, program: Program, ports: Ports, images: 
     """[N, K, P, Q] of the interpreter, all images in one run."""
     dram = run_program(hardware, program, ports.pack(images), -(-len(images) // ports.images))
     return ports.unpack(dram[Base.OUTPUT], len(images))
-
-
-def difference(got: Array, expected: Array) -> str:
-    """Where [N, K, P, Q] differs first from what golden computes, and in how many values; or ``."""
-    wrong = np.argwhere(got != expected)
-    if not len(wrong):
-        return ""
-    image, channel, y, x = at = tuple(wrong[0].tolist())
-    return (
-        f"image {image}, channel {channel}, y {y}, x {x}: got {got[at]}, expected {expected[at]}, "
-        f"which golden computes; {len(wrong):,} of {got.size:,} values differ"
-    )
 
 
 def require_equal(who: str, got: Array, expected: Array) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,13 @@ from cnnaccel.backend.remote import Session, Target, connected
 from cnnaccel.errors import EngineError
 from cnnaccel.pipeline.export import exported
 from cnnaccel.pipeline.job import Job
+from cnnaccel.pipeline.selftest import require_passed
 from cnnaccel.report.progress import counter, working
 from cnnaccel.report.tables import table
+from cnnaccel.runtime.board import FIRST, NEVER, SELF_TEST
 from cnnaccel.runtime.layout import COUNTERS
 from cnnaccel.runtime.network import Network, contiguous_bytes, load_network
+from cnnaccel.runtime.selftest import case_count, contiguous_needed
 from cnnaccel.workspace import MANIFEST, sha256_of
 
 FOLDER = "~/.cache/cnnaccel"
@@ -61,25 +64,43 @@ class Board:
     host_seconds: float
     """Of them: in which the engine had nothing to do."""
     counters: Mapping[str, int]
+    tests: Sequence[str]
+    """What ran before the images, in a line for each."""
 
 
 def run_on_board(
-    job: Job, place: Place, images: npt.NDArray[np.uint8]
+    job: Job,
+    place: Place,
+    images: npt.NDArray[np.uint8],
+    self_test: str = FIRST,
+    layers: Path | None = None,
 ) -> tuple[npt.NDArray[Any], Board]:
     """[N, K, P, Q] of the network on a board, and what was seen there.
+
+    self_test: when, as `runtime.board` has it. layers: a file of tests that runs before the images.
 
     Raises:
         EngineError: the board is not reached, lacks something, or fails.
         WorkspaceError: there is no bitstream to send.
+        MismatchError: a test fails.
     """
     stage = exported(job)
     network = load_network(stage.folder)
+    files = {name: stage.folder / name for name in (*_artifacts(stage.folder), MANIFEST)}
+    tests = {SELF_TEST: files[SELF_TEST]} if self_test != NEVER else {}
+    tests |= {layers.name: layers} if layers else {}
     with connected(place.target, place.ssh_config, place.ask) as session:
         job.say(f"connecting to {place.target.text}")  # no moving line: ssh may ask something
         session.begin()
-        session.send("begin", **_wishes(job, place, stage.folder, network, len(images)))
-        copied = _copy(job, session, stage.folder)
-        checks = _look(job, session)
+        wishes = _wishes(job, place, network, len(images))
+        wishes["files"] = {name: [path.stat().st_size, sha256_of(path)]
+                           for name, path in (files | tests).items()}  # fmt: skip
+        wishes["tests"] = {name: contiguous_needed(path, stage.folder)
+                           for name, path in tests.items()}  # fmt: skip
+        session.send("begin", self_test=self_test, **wishes)
+        copied = _copy(job, session, files | tests)
+        checks, due = _look(job, session)
+        tested = [_tested(job, session, tests[name], self_test) for name in due]
         loaded, _ = session.receive("loaded")
         job.say(f"program and weights loaded in {loaded['seconds']:.2f} s")
         with counter(job.console, place.target.text, len(images)) as progress:
@@ -90,7 +111,7 @@ def run_on_board(
     run_seconds, host_seconds = (sum(r[name] for r in runs) for name in ("seconds", "host_seconds"))
     board = Board(
         checks, copied, loaded["seconds"], loaded["clock_mhz"], run_seconds, host_seconds,
-        {name: counters[name] for name in COUNTERS},
+        {name: counters[name] for name in COUNTERS}, tested,
     )  # fmt: skip
     return results, board
 
@@ -101,16 +122,20 @@ def _images_at_a_time(network: Network) -> int:
     return max(1, _CHUNK_BYTES // largest) * network.ports.images
 
 
-def _wishes(job: Job, place: Place, folder: Path, network: Network, images: int) -> dict[str, Any]:
-    """The frame `begin`."""
+def _artifacts(folder: Path) -> Mapping[str, str]:
+    """sha256 of what was exported, by name."""
+    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    artifacts: Mapping[str, str] = manifest["artifacts"]
+    return artifacts
+
+
+def _wishes(job: Job, place: Place, network: Network, images: int) -> dict[str, Any]:
+    """The frame `begin`, without what concerns files."""
     header, at_once = network.header, min(images, _images_at_a_time(network))
     iterations = -(-at_once // network.ports.images)
     packed = iterations * (header["input_stride"] + header["output_stride"])
-    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    names = {**manifest["artifacts"], MANIFEST: ""}
     return {
         "folder": place.folder or f"{FOLDER}/{job.workspace.folder.name}",
-        "files": {name: _described(folder / name, digest) for name, digest in names.items()},
         "digest": f"{job.hardware.digest:016x}",
         "contiguous": contiguous_bytes(header, iterations),
         "memory": (_AHEAD + 3) * packed,
@@ -118,18 +143,14 @@ def _wishes(job: Job, place: Place, folder: Path, network: Network, images: int)
     }
 
 
-def _described(path: Path, digest: str) -> list[Any]:
-    return [path.stat().st_size, digest or sha256_of(path)]
-
-
-def _copy(job: Job, session: Session, folder: Path) -> dict[str, int]:
+def _copy(job: Job, session: Session, files: Mapping[str, Path]) -> dict[str, int]:
     """Send what the board lacks; how many bytes by name."""
     want, _ = session.receive("want")
-    sizes = {name: (folder / name).stat().st_size - at for name, at in want["files"]}
+    sizes = {name: files[name].stat().st_size - at for name, at in want["files"]}
     total, sent = sum(sizes.values()), 0
     with counter(job.console, "copying, bytes", total) as progress:
         for name, at in want["files"]:
-            with (folder / name).open("rb") as file:
+            with files[name].open("rb") as file:
                 file.seek(at)
                 while data := file.read(_BLOCK):
                     session.send("data", data)
@@ -142,8 +163,8 @@ def _copy(job: Job, session: Session, folder: Path) -> dict[str, int]:
     return sizes
 
 
-def _look(job: Job, session: Session) -> dict[str, str]:
-    """Show what the board has; what was found, by its name.
+def _look(job: Job, session: Session) -> tuple[dict[str, str], list[str]]:
+    """Show what the board has; what was found, by its name, and the files of tests that it runs.
 
     Raises:
         EngineError: it lacks something, in a paragraph for each.
@@ -156,7 +177,25 @@ def _look(job: Job, session: Session) -> dict[str, str]:
     job.console.print(table(f"{where}: the board", ["what", "found", ""], rows))
     if problems := [check["problem"] for check in checks if check["problem"]]:
         raise EngineError("\n".join(f"{where}: {problem}" for problem in problems))
-    return {check["name"]: check["found"] for check in checks}
+    return {check["name"]: check["found"] for check in checks}, head["tests"]
+
+
+def _tested(job: Job, session: Session, path: Path, self_test: str) -> str:
+    """What came of a file of tests.
+
+    Raises:
+        MismatchError: something differs.
+    """
+    where, what = session.target.text, "layer by layer"
+    if path.name == SELF_TEST:
+        what = "self-test"
+        if self_test == FIRST:
+            job.say(f"{where}: this bitstream is new there, so it is tested first; it will be once "
+                    "(--no-self-test leaves that out)")  # fmt: skip
+    with counter(job.console, f"{where}: {what}", case_count(path)) as progress:
+        session.on_progress = progress
+        head, _ = session.receive("tested")
+    return require_passed(job, what, where, head["outcomes"])
 
 
 def _run(

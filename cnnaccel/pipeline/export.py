@@ -18,6 +18,7 @@ from cnnaccel.pipeline.bitstream import BITSTREAM, HWH, STAGE
 from cnnaccel.pipeline.identity import PROGRAM, Inputs, hardware_inputs, program_inputs
 from cnnaccel.pipeline.job import RESULTS, Job, write_results
 from cnnaccel.pipeline.memory import say_memory
+from cnnaccel.pipeline.selftest import selftest_file
 from cnnaccel.resources import resource
 from cnnaccel.runtime.network import load_network
 from cnnaccel.workspace import Stage, sha256_of, sha256_of_value
@@ -79,6 +80,7 @@ def export_inputs(job: Job, bitstream: Bitstream) -> Inputs:
         **hardware_inputs(job),
         "runtime": sha256_of(*_runtime().values()),
         "driver": sha256_of(*_driver().values()),
+        "self-test": sha256_of(selftest_file(job)),
         "classes": sha256_of_value(class_names(job)),
         "device trees": sha256_of_value(render_device_trees(job.hardware)),
         "texts": sha256_of(template, Path(__file__)),
@@ -93,7 +95,7 @@ def export(job: Job) -> Stage:
     classes = class_names(job)
     stage = job.workspace.stage("export")
     copied = {name: program / name for name in PROGRAM}
-    copied |= {path.name: path for path in bitstream.files}
+    copied |= {path.name: path for path in (*bitstream.files, selftest_file(job))}
     with stage.write(inputs) as folder:
         for name, source in (copied | _runtime() | _driver()).items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)

@@ -163,6 +163,15 @@ def deploy_inputs(job: Job) -> Inputs:
     }
 
 
+def selftest_inputs(job: Job) -> Inputs:
+    """What the file of a self-test is made from."""
+    return {
+        **program_inputs(job),
+        **hardware_inputs(job),
+        **_package("compiler", "ir", "pipeline/selftest", "runtime/selftest"),
+    }
+
+
 INPUTS: dict[str, Callable[[Job], Inputs]] = {
     "train": train_inputs,
     "import": import_inputs,

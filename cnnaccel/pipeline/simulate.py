@@ -12,7 +12,7 @@ from cnnaccel.backend.verilate import best_trace
 from cnnaccel.compiler.compile import Compiled, compile_graph
 from cnnaccel.compiler.estimate import Estimate, estimate
 from cnnaccel.compiler.program import Program
-from cnnaccel.compiler.verify import difference, interpret
+from cnnaccel.compiler.verify import interpret
 from cnnaccel.errors import MismatchError
 from cnnaccel.ir import golden
 from cnnaccel.ir.graph import Graph, macs, up_to
@@ -29,6 +29,7 @@ from cnnaccel.report.measured import (
     speed_lines,
 )
 from cnnaccel.report.progress import counter, working
+from cnnaccel.runtime.compare import difference
 from cnnaccel.runtime.simulator import Activity, Simulator
 
 Array = npt.NDArray[Any]

@@ -18,6 +18,12 @@ if TYPE_CHECKING:
     from cnnaccel.runtime.driver import Accelerator
 
 BITSTREAM = "cnnaccel.bit"
+SELF_TEST = "self-test.npz"
+"""What `selftest.run_cases` runs."""
+FIRST, ALWAYS, NEVER = "first", "always", "never"
+"""When a self-test runs."""
+_PASSED = "self-tested.json"
+"""Beside the bitstream: which ones passed the self-test on this board."""
 _STAMP = "cnnaccel.stamp"
 
 
@@ -25,11 +31,14 @@ def serve(link: Any, folder: Path, begin: dict[str, Any]) -> None:
     """Checks, then images and results until who deploys says bye. link: an `agent.Link`.
 
     begin: `digest` of the engine that the program is for, `memory` and `contiguous` bytes that a
-    run takes, `timeout` in seconds.
+    run takes, `timeout` in seconds, `self_test`, which is always, never or first, that is if the
+    bitstream has not passed it here yet, `tests`, by the name of a file the bytes that it takes.
     """
+    tests = [name for name in begin["tests"] if name != SELF_TEST or _wanted(folder, begin)]
+    begin["contiguous"] = max([begin["contiguous"], *(begin["tests"][name] for name in tests)])
     checks, engine = look_over(link, folder, begin)
-    link.send("checks", checks=[asdict(check) for check in checks])
-    if engine is None:
+    link.send("checks", checks=[asdict(check) for check in checks], tests=tests)
+    if engine is None or not all(_passes(link, engine, folder, name) for name in tests):
         return
     link.step("loading the program")
     started = time.perf_counter()
@@ -60,6 +69,38 @@ def _results(link: Any, engine: Accelerator, head: dict[str, Any], pixels: bytes
         "payload": results.tobytes(), "shape": results.shape, "dtype": str(results.dtype),
         "counters": engine.counters, "seconds": seconds, "host_seconds": engine.host_seconds,
     }  # fmt: skip
+
+
+def _wanted(folder: Path, begin: dict[str, Any]) -> bool:
+    """Whether the bitstream is to be tested."""
+    if begin["self_test"] != FIRST:
+        return bool(begin["self_test"] == ALWAYS)
+    return digest_of(folder / BITSTREAM) not in _passed(folder)
+
+
+def _passes(link: Any, engine: Accelerator, folder: Path, name: str) -> bool:
+    """Run a file of tests, tell what came of it, and note that a bitstream passed its own."""
+    from cnnaccel.runtime.selftest import run_cases  # not before numpy is known to be there
+
+    def tell(done: int, _: int) -> None:
+        link.step("running the tests of " + name, done)
+
+    outcomes = run_cases(engine, folder / name, folder, tell)
+    passed = not any(outcome["found"] for outcome in outcomes)
+    if name == SELF_TEST:
+        known = _passed(folder)
+        known.pop(digest_of(folder / BITSTREAM), None)
+        if passed:
+            known[digest_of(folder / BITSTREAM)] = time.strftime("%Y-%m-%d %H:%M:%S")
+        (folder / _PASSED).write_text(json.dumps(known, indent=1), encoding="utf-8")
+    link.send("tested", outcomes=outcomes)
+    return passed
+
+
+def _passed(folder: Path) -> dict[str, str]:
+    """When each bitstream passed its self-test here, by sha256."""
+    found = _read(folder / _PASSED)
+    return found if isinstance(found, dict) else {}
 
 
 def look_over(

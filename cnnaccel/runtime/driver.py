@@ -114,9 +114,14 @@ class Accelerator:
             EngineError: there is not enough memory.
         """
         network = load_network(folder)
+        self.take(network, folder)
+        return network
+
+    def take(self, network: Network, where: str | Path) -> None:
+        """As `load`, of a network that has been read. where: for messages."""
         if network.header["digest"] != self.digest:
             raise ProgramError(
-                f"{folder}: made for hardware {network.header['digest']:016x}, this engine is "
+                f"{where}: made for hardware {network.header['digest']:016x}, this engine is "
                 f"{self.digest:016x}; compile for this board, or load its own bitstream"
             )
         self.network, self._resident = None, False
@@ -127,7 +132,6 @@ class Accelerator:
         for name in ("body_bytes", "input_stride", "output_stride"):
             self.write(name, network.header[name])
         self.network = network
-        return network
 
     def run(self, images: Any, progress: Callable[[int], None] | None = None) -> npt.NDArray[Any]:
         """Results [N, K, P, Q] of images; progress: is told how many are done.
@@ -154,17 +158,20 @@ class Accelerator:
                 if progress is not None:
                     progress(min(first + iterations * ports.images, len(images)))
 
-            parts.append(ports.unpack(self._run(ports.pack(some), tell), len(some)))
+            parts.append(ports.unpack(self.run_packed(ports.pack(some), tell), len(some)))
         results: npt.NDArray[Any] = np.concatenate(
             parts or [ports.unpack(np.zeros(0, np.uint8), 0)]
         )
         self.host_seconds += time.perf_counter()
         return results
 
-    def _run(
-        self, packed: npt.NDArray[np.uint8], tell: Callable[[int], None]
+    def run_packed(
+        self, packed: npt.NDArray[np.uint8], tell: Callable[[int], None] = lambda _: None
     ) -> npt.NDArray[np.uint8]:
-        """OUTPUT for INPUT, by one start."""
+        """The bytes of OUTPUT for those of INPUT, whole iterations, by one start.
+
+        Counters are added to those of the run before. Raises: as `run`.
+        """
         assert self.network is not None
         self.reset()
         header = self.network.header
@@ -186,9 +193,16 @@ class Accelerator:
         self._resident = True
         self.host_seconds -= time.perf_counter()
         for name in layout.COUNTERS:
-            self.counters[name] += self.read(name)
+            self.counters[name] = self.counters.get(name, 0) + self.read(name)
         target.invalidate()
         return np.array(target[:size])
+
+    def scratch(self) -> npt.NDArray[np.uint8]:
+        """The bytes of SCRATCH, as the last start left them."""
+        assert self.network is not None
+        buffer = self.buffers["scratch"]
+        buffer.invalidate()
+        return np.array(buffer[: self.network.header["scratch_bytes"]])
 
     def _begin_at_weights(self, header: dict[str, int]) -> None:
         """Section once, or what of it is left to do while the chip holds the weights."""

@@ -6,6 +6,7 @@ import json
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from cnnaccel.errors import ProgramError
 from cnnaccel.runtime import layout
@@ -47,7 +48,18 @@ def load_network(folder: str | Path) -> Network:
         raise ProgramError(f"{error.filename}: {error.strerror}; compile again") from None
     except ValueError as error:
         raise ProgramError(f"{folder / 'network.json'}: no JSON ({error})") from None
-    header = _header(folder / "program.bin", program)
+    return network_of(folder, program, weights, description)
+
+
+def network_of(folder: Path, program: bytes, weights: bytes, description: Any) -> Network:
+    """The network in the bytes of its files and the values of its `network.json`.
+
+    folder: for messages.
+
+    Raises:
+        ProgramError: a part is damaged, or of another program.
+    """
+    header = read_packed_header(folder, program)
     sections = program[layout.HEADER_BYTES :]
     for name, data, size, crc in (
         ("program.bin", sections, header["once_bytes"] + header["body_bytes"], "sections_crc"),
@@ -74,7 +86,7 @@ def read_header(folder: Path) -> dict[str, int]:
     """
     path = folder / "program.bin"
     try:
-        return _header(path, path.read_bytes())
+        return read_packed_header(folder, path.read_bytes())
     except OSError as error:
         raise ProgramError(f"{path}: {error.strerror}; compile again") from None
 
@@ -86,7 +98,9 @@ def contiguous_bytes(header: dict[str, int], iterations: int = 1) -> int:
     return sum(header[name] for name in once) + packed
 
 
-def _header(path: Path, program: bytes) -> dict[str, int]:
+def read_packed_header(folder: Path, program: bytes) -> dict[str, int]:
+    """As `read_header`, of the bytes of `program.bin`."""
+    path = folder / "program.bin"
     at = {name: slice(at, at + size) for name, (at, size) in layout.HEADER.items()}
     header = {name: int.from_bytes(program[part], "little") for name, part in at.items()}
     whole = len(program) >= layout.HEADER_BYTES and header["magic"] == layout.MAGIC

@@ -1,6 +1,10 @@
 """Runs images on this board, in an exported folder:
 
     python3 -m cnnaccel.runtime.run IMAGES [RESULTS.npy]
+    python3 -m cnnaccel.runtime.run --self-test
+
+--self-test runs random programs, each layer of the network by itself and the network, compares all
+with what must come out, and names the first difference; exit code 1 if there is one.
 
 IMAGES is a .npy, a .npz of one array, or FILE.npz:ARRAY: uint8[N, C, H, W], or one image
 uint8[C, H, W], without C where that is 1. Results, [N, K, P, Q], go into a file if one is named.
@@ -12,11 +16,12 @@ import json
 import sys
 from pathlib import Path
 
-from cnnaccel.errors import CnnaccelError, ProgramError
+from cnnaccel.errors import CnnaccelError, MismatchError, ProgramError
 from cnnaccel.runtime.agent import RefusedError, digest_of, locked, run_folder
-from cnnaccel.runtime.board import BITSTREAM, open_engine
+from cnnaccel.runtime.board import BITSTREAM, SELF_TEST, open_engine
 from cnnaccel.runtime.images import read_images
 from cnnaccel.runtime.network import load_network
+from cnnaccel.runtime.selftest import first_differences, run_cases, summary
 
 _TIMEOUT_SECONDS = 10.0
 _SHOWN = 20
@@ -69,15 +74,47 @@ def run(folder: str | Path, images: str | Path, results: str | Path | None = Non
     print(f"{engine.counters['cycles'] / max(1, len(best)):,.1f} cycles per image")
 
 
+def self_test(folder: str | Path) -> None:
+    """Check the folder, run its self-test, say what came of each case.
+
+    Raises:
+        MismatchError: something differs.
+        ProgramError, EngineError, RefusedError: as `run`.
+    """
+    folder = Path(folder)
+    verify(folder)
+
+    def tell(done: int, count: int) -> None:
+        print(f"self-test: {done} of {count} done", flush=True)
+
+    with locked(run_folder()):
+        engine, found = open_engine(folder / BITSTREAM, _TIMEOUT_SECONDS)
+        print(f"overlay {found}")
+        outcomes = run_cases(engine, folder / SELF_TEST, folder, tell)
+    for one in outcomes:
+        remark = f", {one['remark']}" if one["remark"] else ""
+        result = one["found"] or ("equal" if one["values"] else "not run")
+        print(f"{one['kind']} {one['name']}{remark}: {one['values']:,} values, {result}")
+    print(f"self-test: {summary(outcomes)}")
+    if differences := first_differences(outcomes):
+        raise MismatchError("\n".join(differences))
+
+
 def main() -> None:
     """As the module says."""
-    if {"-h", "--help"} & set(sys.argv[1:]):
+    arguments = sys.argv[1:]
+    if {"-h", "--help"} & set(arguments):
         print((__doc__ or "").strip())
         return
-    if not 2 <= len(sys.argv) <= 3:
+    if not 1 <= len(arguments) <= 2 or "--self-test" in arguments[1:]:
         sys.exit((__doc__ or "").strip())
     try:
-        run(Path(), *sys.argv[1:])
+        if arguments == ["--self-test"]:
+            self_test(Path())
+        elif arguments[0].startswith("--"):
+            sys.exit((__doc__ or "").strip())
+        else:
+            run(Path(), *arguments)
     except (CnnaccelError, RefusedError, OSError, ValueError) as error:
         sys.exit(f"error: {error}")
 

@@ -43,12 +43,15 @@ def cnnaccel(capsys: pytest.CaptureFixture[str]) -> Cnnaccel:
 
 @pytest.fixture(scope="session")
 def tiny_build(shared: Callable[..., Path]) -> Path:
-    """A build folder in which `run tiny` has ended; to be read alone."""
+    """A build folder in which `run tiny` has ended, with the self-test that exports take; to be
+    read alone."""
 
     def make(folder: Path) -> None:
-        with pytest.raises(SystemExit) as ended:
-            main(["run", "tiny", "--build-dir", str(folder)])
-        assert ended.value.code in (0, None)
+        for command in ("run", "export"):
+            with pytest.raises(SystemExit) as ended:
+                main([command, "tiny", "--build-dir", str(folder)])
+            assert ended.value.code in (0, None)
+        shutil.rmtree(folder / "tiny/export")
 
     return shared("tiny", make)
 

@@ -22,6 +22,7 @@ from pathlib import Path
 
 from cnnaccel.backend.engine import simulated_bitstream
 from cnnaccel.hardware import load_hardware
+from tests.rtl.faulty import faulty_bitstream
 
 SSHD = shutil.which("sshd", path="/usr/sbin:/usr/local/sbin:" + os.environ.get("PATH", ""))
 
@@ -288,6 +289,13 @@ def put_bitstream(build: Path, board: str = "tiny") -> Path:
         shutil.copyfile(bitstream.with_suffix(suffix), folder / f"cnnaccel{suffix}")
     (folder / "hw.json").write_text(json.dumps({"digest": f"{hardware.digest:016x}"}))
     return folder
+
+
+def faulty_build(build: Path, folder: Path) -> None:
+    """The same, of the engine whose faults `tests.rtl.faulty` chooses by the environment."""
+    bitstream = faulty_bitstream(load_hardware("tiny"), folder)
+    for suffix in (".bit", ".hwh"):
+        shutil.copyfile(bitstream.with_suffix(suffix), build / f"tiny/build-hw/cnnaccel{suffix}")
 
 
 def lines(text: str) -> str:

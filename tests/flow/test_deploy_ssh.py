@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -21,8 +22,9 @@ from cnnaccel.backend import remote
 from cnnaccel.hardware import load_hardware
 from cnnaccel.pipeline import board as stage
 from tests.flow.conftest import ROOT, Cnnaccel, Result
-from tests.flow.loopback import SSHD, Loopback, lines, loopback, put_bitstream
+from tests.flow.loopback import SSHD, Loopback, faulty_build, lines, loopback, put_bitstream
 from tests.flow.test_bad_input import digests
+from tests.rtl import faulty
 
 pytestmark = pytest.mark.skipif(SSHD is None, reason="no sshd; apt install openssh-server")
 TINY = load_hardware("tiny")
@@ -47,10 +49,11 @@ Deploy = Callable[..., Result]
 
 @pytest.fixture
 def deploy(build: Path, board: Loopback, cnnaccel: Cnnaccel) -> Deploy:
-    """`deploy tiny` to the board, on 4 images unless told."""
+    """`deploy tiny` to the board, on 4 images and without a self-test unless told."""
 
-    def run(*more: str | Path, images: int | None = 4) -> Result:
+    def run(*more: str | Path, images: int | None = 4, new: bool = False) -> Result:
         some = ("--images", str(images)) if images else ()
+        some += () if new else ("--no-self-test",)
         return cnnaccel("deploy", "tiny", "--build-dir", build, *board.client, *some, *more)
 
     return run
@@ -141,6 +144,49 @@ def test_this_machine_is_the_board(
     result = cnnaccel("deploy", "tiny", "--build-dir", build, "--target", "local", "--images", "4")
     assert result.code == 0, result.err
     assert "│ reached │ local" in result.out and board.downloads == 1
+
+
+# -- tests on the board ---------------------------------------------------------------------------
+
+
+def test_a_bitstream_that_is_new_is_tested_first(
+    build: Path, board: Loopback, deploy: Deploy
+) -> None:
+    """Once, and again when there is another."""
+    said = "self-test: 12 random programs, 7 layers, the network: equal, in "
+    first = deploy(new=True)
+    assert first.code == 0, first.err
+    out = lines(first.out)
+    assert "this bitstream is new there, so it is tested first" in out and said in out
+    assert f"{board.target}: self-test: 0 of 20" in out
+    results = json.loads((build / "tiny/board/results.json").read_text())
+    assert results["tests"][0].startswith(said)
+    again = deploy("--layers", new=True)
+    assert again.code == 0 and "self-test" not in again.out, again.out + again.err
+    assert "layer by layer: 7 layers, the network: equal, in " in lines(again.out)
+    path = build / "tiny/build-hw/cnnaccel.bit"
+    path.write_bytes(path.read_bytes() + b"built again")
+    assert said in lines(deploy(new=True).out)
+
+
+def test_a_faulty_bitstream(build: Path, board: Loopback, deploy: Deploy, tmp_path: Path) -> None:
+    """The network does not run on it, and it is tested again until it passes."""
+    faulty_build(build, tmp_path / "rtl")
+    profile = board.home / ".profile"
+    right = profile.read_text()
+    profile.write_text(f"{right}\nexport {faulty.VARIABLE}={faulty.DEAD_LANE}\n")
+    result = deploy(new=True)
+    assert result.code == 1 and not (build / "tiny/board").exists(), result.out
+    error = lines(result.err)
+    assert f"{board.target}: self-test: random program 'seed 0' (12 of 12 random programs" in error
+    assert re.search(r"layer 'conv1' \(\d of 7 layers differ\): image 0, channel [15], y ", error)
+    assert "all in channel" in error and "network 'tiny': image 0" in error
+    assert board.idle()
+    result = deploy("--layers")
+    assert result.code == 1 and "layer by layer: layer 'conv1' (" in lines(result.err)
+    profile.write_text(right)
+    result = deploy(new=True)
+    assert result.code == 0 and "is tested first" in lines(result.out), result.err
 
 
 # -- who may come in ------------------------------------------------------------------------------

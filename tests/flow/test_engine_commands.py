@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from cnnaccel.hardware import load_hardware
 from cnnaccel.ir import golden
 from cnnaccel.ir.storage import load_graph
+from cnnaccel.pipeline import engine
 from cnnaccel.pipeline.engine import SimulatedEngine
 from cnnaccel.runtime.driver import Accelerator
 from tests.flow.conftest import Cnnaccel
 from tests.flow.test_bad_input import digests
+from tests.rtl import faulty
 
 
 def test_deploy_ran_the_test_set(tiny_build: Path) -> None:
@@ -116,6 +120,36 @@ def test_a_difference_in_the_end_alone(
     result = cnnaccel("simulate", "tiny", "--build-dir", tiny, "--images", "3")
     last = load_graph(tiny / "tiny/quantize").layers[-1]
     assert result.code == 1 and f"layer '{last.name}', image 1" in result.err
+
+
+def test_self_test_and_layers(tiny: Path, cnnaccel: Cnnaccel) -> None:
+    """On the simulated board when it is asked for."""
+    where = ("--build-dir", tiny, "--images", "2")
+    result = cnnaccel("deploy", "tiny", *where, "--self-test", "--layers")
+    assert result.code == 0, result.err
+    out = " ".join(result.out.split())
+    assert "self-test: 12 random programs, 7 layers, the network: equal, in " in out
+    assert "layer by layer: 7 layers, the network: equal, in " in out
+    assert re.search(r"max_pool_2 +│ behind conv2 +│ +1,152 │ equal", result.out)
+    assert "self-test" not in cnnaccel("deploy", "tiny", *where).out
+
+
+def test_a_fault_that_only_layers_show(
+    tiny: Path, cnnaccel: Cnnaccel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What deploy says of a wrong result leads there."""
+    bitstream = faulty.faulty_bitstream(load_hardware("tiny"), tmp_path / "rtl")
+    monkeypatch.setattr(engine, "simulated_bitstream", lambda *_: bitstream)
+    faulty.choose(bitstream, faulty.DEAD_LANE)
+    where = ("--build-dir", tiny, "--images", "2")
+    before = digests(tiny / "tiny/deploy")
+    result = cnnaccel("deploy", "tiny", *where)
+    assert result.code == 1 and "`--layers` says which layer differs" in result.err
+    result = cnnaccel("deploy", "tiny", *where, "--layers")
+    assert result.code == 1 and digests(tiny / "tiny/deploy") == before
+    assert "layer by layer: layer 'conv1' (" in result.err
+    result = cnnaccel("deploy", "tiny", *where, "--self-test")
+    assert result.code == 1 and "random program 'seed 0' (12 of 12" in result.err
 
 
 def test_deploy_that_differs_leaves_the_old_results(

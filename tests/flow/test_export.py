@@ -15,8 +15,9 @@ import pytest
 from cnnaccel.hardware import load_hardware
 from cnnaccel.workspace import sha256_of
 from tests.flow.conftest import ROOT, Cnnaccel
-from tests.flow.loopback import lines, profile, put_bitstream
+from tests.flow.loopback import faulty_build, lines, profile, put_bitstream
 from tests.flow.test_bad_input import digests
+from tests.rtl import faulty
 
 TINY = load_hardware("tiny")
 
@@ -38,6 +39,7 @@ def test_folder_has_all_that_a_target_needs(exported: Path, tiny: Path) -> None:
         "cnnaccel.bit", "cnnaccel.hwh", "hw.json", "program.bin", "weights.bin", "network.json",
         "model.h", "params.h", "README.md", "cnnaccel/__init__.py", "cnnaccel/errors.py",
         "cnnaccel/runtime/driver.py", "cnnaccel/runtime/run.py", "driver/cnnaccel.h",
+        "self-test.npz",
     }  # fmt: skip
     assert not [name for name in files if "__pycache__" in name or name.startswith("driver/test")]
     for name in ("program.bin", "weights.bin"):
@@ -121,12 +123,12 @@ class Target:
 
     def __init__(self, folder: Path, home: Path) -> None:
         self.folder, self.home = folder, home
+        self.login = {"HOME": str(home), "BOARD": str(home), "PATH": os.environ["PATH"],
+                      "CNNACCEL_RUN": str(home / "run")}  # fmt: skip
 
     def python(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        login = {"HOME": str(self.home), "BOARD": str(self.home), "PATH": os.environ["PATH"],
-                 "CNNACCEL_RUN": str(self.home / "run")}  # fmt: skip
         return subprocess.run(
-            [self.home / "bin/python3", *arguments], cwd=self.folder, env=login,
+            [self.home / "bin/python3", *arguments], cwd=self.folder, env=self.login,
             capture_output=True, text=True, check=False,
         )  # fmt: skip
 
@@ -168,6 +170,28 @@ def test_run_one_image_of_several_arrays(target: Target, tiny: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert np.array_equal(np.load(target.folder / "logits.npy"), wanted(target, tiny)[1:2])
     assert "FILE.npz:ARRAY" in target.python(*run, "--help").stdout
+
+
+def test_self_test_without_a_host(
+    target: Target, tiny: Path, cnnaccel: Cnnaccel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the right engine, and of one whose shifts are wrong."""
+    run = ("-m", "cnnaccel.runtime.run", "--self-test")
+    done = target.python(*run)
+    assert done.returncode == 0, done.stderr
+    assert "layer conv2: 2,304 values, equal\n" in done.stdout
+    assert "self-test: 12 random programs, 7 layers, the network: equal, in" in done.stdout
+    faulty_build(tiny, tmp_path / "rtl")
+    assert cnnaccel("export", "tiny", "--build-dir", tiny).code == 0
+    shutil.copytree(tiny / "tiny/export", target.folder, dirs_exist_ok=True)
+    target.login[faulty.VARIABLE] = str(faulty.WRONG_SHIFT)
+    done = target.python(*run)
+    assert done.returncode == 1 and "Traceback" not in done.stderr, done.stdout
+    assert re.search(r"^layer 'conv1' \(\d of 7 layers differ\): image 0, channel 0, y 0, x ",
+                     done.stderr, re.MULTILINE)  # fmt: skip
+    (target.folder / "self-test.npz").write_bytes(b"spoilt")
+    done = target.python(*run)
+    assert done.returncode == 1 and "self-test.npz: not what manifest.json says" in done.stderr
 
 
 def test_lines_of_the_readme(target: Target, tiny: Path) -> None:

@@ -1,0 +1,97 @@
+"""An engine with faults in its RTL, as silicon or a tool may have them, behind the simulated board.
+
+All of them are in one library, which asks the harness at each place whether it is broken now.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import shutil
+from pathlib import Path
+
+from cnnaccel.backend.engine import TOP, engine_sources
+from cnnaccel.backend.render import render_hwh
+from cnnaccel.backend.verilate import build
+from cnnaccel.hardware import HardwareConfig
+from cnnaccel.resources import resource
+
+NONE, STUCK_BIT, DEAD_LANE, WRONG_SHIFT, DROPPED_BEAT = range(5)
+VARIABLE = "CNNACCEL_FAULT"
+"""Of the environment: the fault from the start."""
+STUCK_WORD, STUCK_LANE, STUCK = 130, 2, 6
+"""Word, output lane and bit of a weight, of input channel 0, that is always 1."""
+LANE = 1
+"""The output lane whose sums stay 0."""
+_DROPPED = 77
+"""Which of 128 beats memory does not write."""
+
+_PLACES = {
+    "cnnaccel_pkg.sv": ("endpackage", '  import "DPI-C" function int fault();\nendpackage'),
+    "wgt_scratchpad.sv": (
+        ".write_data_i   (load_data_i)",
+        f".write_data_i   (fault() == {STUCK_BIT} && load_address_i == wgt_address_t'({STUCK_WORD})"
+        f"\n      ? load_data_i | ((OutputLanes*WordBits)'(1) << {STUCK_LANE}*WordBits + {STUCK})"
+        "\n      : load_data_i)",
+    ),
+    "mac_array.sv": (
+        "assign sum_o[PackedLanes*g+i][k] = sums[i];",
+        f"assign sum_o[PackedLanes*g+i][k] = fault() == {DEAD_LANE} && k == {LANE} ? '0 : sums[i];",
+    ),
+    "requantize.sv": (
+        "shift7_q <= shift6_q[1:0];",
+        f"shift7_q <= shift6_q[1:0] | 2'(fault() == {WRONG_SHIFT});",
+    ),
+    "engine.sv": (
+        ".axi_wstrb_o(mem_wstrb_o)",
+        ".axi_wstrb_o(strobes)",
+    ),
+}
+"""What stands in a file once, and what takes its place."""
+_STROBES = f"""
+  logic [InputLanes-1:0] strobes;
+  logic [6:0] beats_q;
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni) beats_q <= '0;
+    else if (mem_wvalid_o && mem_wready_i) beats_q <= beats_q + 7'd1;
+  end
+  assign mem_wstrb_o = fault() == {DROPPED_BEAT} && beats_q == 7'd{_DROPPED} ? '0 : strobes;
+
+  axi_write_master #("""
+_HARNESS = f"""
+#include <cstdlib>
+static int chosen = std::getenv("{VARIABLE}") ? std::atoi(std::getenv("{VARIABLE}")) : 0;
+extern "C" int fault() {{ return chosen; }}
+extern "C" void sim_fault(int fault) {{ chosen = fault; }}
+"""
+
+
+def faulty_bitstream(hardware: HardwareConfig, folder: Path) -> Path:
+    """A bitstream for `SimDevice` in a folder; the library is built once and kept in the cache."""
+    rtl, sources = folder / "hw/rtl", []  # as waivers of warnings name it
+    rtl.mkdir(parents=True)
+    for source in engine_sources():
+        text = source.read_text(encoding="utf-8")
+        if source.name in _PLACES:
+            text = _instead(text, *_PLACES[source.name])
+        if source.name == "engine.sv":
+            text = _instead(text, "\n  axi_write_master #(", _STROBES)
+        sources.append(rtl / source.name)
+        sources[-1].write_text(text, encoding="utf-8")
+    sim = resource("hw") / "sim"
+    harness = folder / "engine_sim.cpp"
+    harness.write_text((sim / harness.name).read_text(encoding="utf-8") + _HARNESS)
+    library = build(TOP, [*sources, sim / "activity.vlt"], hardware, harness)
+    bitstream = folder / "cnnaccel.bit"
+    shutil.copyfile(library, bitstream)
+    bitstream.with_suffix(".hwh").write_text(render_hwh(hardware), encoding="utf-8")
+    return bitstream
+
+
+def choose(bitstream: Path, fault: int) -> None:
+    """Which fault the library has from now on, in this process."""
+    ctypes.CDLL(str(bitstream)).sim_fault(fault)
+
+
+def _instead(text: str, right: str, wrong: str) -> str:
+    assert text.count(right) == 1, f"not once there: {right}"
+    return text.replace(right, wrong)
