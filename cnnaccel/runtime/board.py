@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnnaccel.errors import EngineError
-from cnnaccel.runtime import preflight
+from cnnaccel.runtime import fpga, preflight
 from cnnaccel.runtime.agent import digest_of, run_folder
 from cnnaccel.runtime.preflight import Check
 
@@ -129,40 +129,52 @@ def look_over(
 
 
 def open_engine(bitstream: str | Path, timeout_seconds: float) -> tuple[Accelerator, str]:
-    """The engine, and how it came: the bitstream is loaded unless it is there already."""
+    """The engine, and how it came: the bitstream is loaded unless it is there already.
+
+    An engine of ours that somebody left at work is stopped before anything else: whoever started
+    it was killed, its memory may be somebody else's by now, and bursts must not be open while the
+    FPGA is loaded.
+
+    Raises:
+        EngineError: as `Accelerator`, or that engine does not come to rest.
+    """
+    import pynq
+
     from cnnaccel.runtime.driver import Accelerator
 
     bitstream, stamp = Path(bitstream), run_folder() / _STAMP
     mark = [digest_of(path) for path in (bitstream, bitstream.with_suffix(".hwh"))]
     started = time.perf_counter()
-    if _read(stamp) == [*mark, _loaded()]:
+    present = _present(stamp)
+    stopped = ""
+    if present and fpga.come_to_rest(pynq.MMIO(*present["place"]), timeout_seconds):
+        stopped = ", after an engine that was left at work came to rest"
+    if present.get("files") == mark:
         with contextlib.suppress(EngineError):  # one that is stuck begins anew with its bitstream
             engine = Accelerator(bitstream, download=False, timeout_seconds=timeout_seconds)
-            return engine, f"loaded already, looked at in {time.perf_counter() - started:.2f} s"
+            seconds = time.perf_counter() - started
+            return engine, f"loaded already, looked at in {seconds:.2f} s{stopped}"
     stamp.unlink(missing_ok=True)
     engine = Accelerator(bitstream, timeout_seconds=timeout_seconds)
-    stamp.write_text(json.dumps([*mark, _loaded()]), encoding="utf-8")
-    return engine, f"loaded in {time.perf_counter() - started:.2f} s"
+    values = {"files": mark, "loaded": fpga.loaded(), "place": engine.place}
+    stamp.write_text(json.dumps(values), encoding="utf-8")
+    return engine, f"loaded in {time.perf_counter() - started:.2f} s{stopped}"
 
 
-def _read(stamp: Path) -> Any:
-    """What was loaded last, and what pynq called it; None where nobody knows."""
+def _present(stamp: Path) -> dict[str, Any]:
+    """Of the overlay that is on the FPGA, if it is the one we loaded last: `files`, its digests,
+    `place`, where its engine's registers are; else nothing."""
+    found = _read(stamp)
+    if not isinstance(found, dict) or not fpga.is_configured():
+        return {}
+    return found if found.get("loaded") == list(fpga.loaded()) and "place" in found else {}
+
+
+def _read(path: Path) -> Any:
+    """The values in a file of JSON; None where there are none."""
     with contextlib.suppress(OSError, ValueError):
-        return json.loads(stamp.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8"))
     return None
-
-
-def _loaded() -> str:
-    """What the next process will hear of the overlay; another one on the board changes it."""
-    import pynq
-
-    try:  # since pynq 3.0 a file, of which this process' own device may differ
-        from pynq.pl_server.global_state import load_global_state
-
-        state = load_global_state()
-        return f"{state.bitfile_name} {state.timestamp}"
-    except (ImportError, OSError):
-        return f"{pynq.PL.bitfile_name} {pynq.PL.timestamp}"
 
 
 def _device() -> list[Check]:

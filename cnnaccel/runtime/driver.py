@@ -5,6 +5,7 @@ The same on a board and on the simulated device, which differ in `pynq`'s device
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,9 +15,10 @@ import numpy as np
 import pynq
 
 from cnnaccel.errors import EngineError, ProgramError
-from cnnaccel.runtime import layout
+from cnnaccel.runtime import fpga, layout
 from cnnaccel.runtime.images import as_batch
 from cnnaccel.runtime.network import Network, load_network
+from cnnaccel.runtime.preflight import contiguous_memory
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -27,6 +29,13 @@ _CHUNK_BYTES = 32 << 20
 """Of images or results in one run of the engine, at most; a board's contiguous memory is scarce."""
 _SPIN_SECONDS = 0.002
 _SLEEP_SECONDS = 0.0005
+_REST_SECONDS = 1.0
+"""For DRAM to end what is under way when a run is broken off."""
+_NOT_LOADED = "verlay is not downloaded"
+"""In what pynq says where it keeps no record of an overlay."""
+_LACK = re.compile(r"alloc\w* failed|failed to alloc|cannot allocate memory", re.IGNORECASE)
+"""What XRT says where memory is short: pynq 2.7 and 3.0 `Allocate failed: -1`, 3.1 `BO allocation
+failed: ...`."""
 _INTERRUPTS = layout.INTERRUPT_ENABLE_DONE | layout.INTERRUPT_ENABLE_FAILED
 _MOVING = ("iteration", "steps", "read_bytes", "written_bytes")
 """Registers of which one changes while an engine works."""
@@ -40,7 +49,8 @@ class Accelerator:
     nothing.
 
     Raises:
-        EngineError: no such file, no engine in it, or one of another format.
+        EngineError: no such file, no engine in it, or one of another format; or the FPGA holds no
+            bitstream, or another one.
     """
 
     def __init__(
@@ -55,25 +65,30 @@ class Accelerator:
             raise EngineError(f"{bitstream}: needs this file and its .hwh beside it")
         self.device = device
         self.timeout_seconds = timeout_seconds
+        if not download:
+            fpga.require_loaded(bitstream)
         self.overlay = pynq.Overlay(str(bitstream), download=download, device=device)
+        fpga.require_configured("loading the bitstream failed; `dmesg` on the board says why")
         found = [ip for ip in self.overlay.ip_dict.values() if ENGINE in ip["type"]]
         if len(found) != 1:
             kinds = ", ".join(sorted(ip["type"] for ip in self.overlay.ip_dict.values()))
             raise EngineError(f"{bitstream}: has {len(found)} engines of cnnaccel among {kinds}")
-        address, size = found[0]["phys_addr"], found[0]["addr_range"]
-        self.registers = pynq.MMIO(address, size, device=device)
+        self.place = int(found[0]["phys_addr"]), int(found[0]["addr_range"])
+        """Of the registers: physical address, bytes."""
+        self.registers = pynq.MMIO(*self.place, device=device)
         self.network: Network | None = None
         self.counters: dict[str, int] = {}
         """Of the last `run`: sums over its starts."""
         self.host_seconds = 0.0
         """Of the last `run`: in which the engine had nothing to do."""
         self.buffers: dict[str, Any] = {}
+        self._kept: dict[str, int] = {}  # registers that a loaded overlay must have again
         self._skipped = 0  # instructions of section once, in this run
         self._resident = False  # the chip holds the weights of the network
         if self.read("id") != layout.MAGIC:
             raise EngineError(
-                f"{bitstream}: at 0x{address:08x} answers 0x{self.read('id'):08x}, no engine; is "
-                "the bitstream that of this .hwh, and is it loaded?"
+                f"{bitstream}: at 0x{self.place[0]:08x} answers 0x{self.read('id'):08x}, no "
+                "engine; is the bitstream that of this .hwh, and is it loaded?"
             )
         if self.read("version") != layout.FORMAT_VERSION:
             raise EngineError(
@@ -90,6 +105,8 @@ class Accelerator:
 
     def write(self, name: str, value: int) -> None:
         """Set a register."""
+        if name != "control":
+            self._kept[name] = value
         at, words = layout.REGISTERS[name]
         for i in range(words):
             self.registers.write(at + 4 * i, value >> 32 * i & 0xFFFFFFFF)
@@ -100,11 +117,17 @@ class Accelerator:
         Raises:
             EngineError: memory does not answer what is under way.
         """
+        if not self._rests(self.timeout_seconds):
+            raise EngineError(f"the engine does not end its reset: {self.activity()}")
+
+    def _rests(self, seconds: float) -> bool:
+        """Reset, and wait so long for DRAM to end what is under way; whether it did."""
         self.write("control", layout.CONTROL_RESET)
-        until = time.monotonic() + self.timeout_seconds
+        until = time.monotonic() + seconds
         while self.read("status"):
             if time.monotonic() > until:
-                raise EngineError(f"the engine does not end its reset: {self.activity()}")
+                return False
+        return True
 
     def load(self, folder: str | Path) -> Network:
         """Take over the program in a folder: into memory, not yet to the engine.
@@ -187,8 +210,8 @@ class Accelerator:
         self.host_seconds += time.perf_counter()
         try:
             self._wait(tell)
-        except BaseException:
-            self.write("control", layout.CONTROL_RESET)
+        except BaseException:  # whoever ends this may free memory that the engine still writes
+            self._rests(_REST_SECONDS)
             raise
         self._resident = True
         self.host_seconds -= time.perf_counter()
@@ -262,15 +285,41 @@ class Accelerator:
         buffer = self.buffers.get(name)
         if buffer is None or len(buffer) < size:
             self.buffers.pop(name, None)
-            try:
-                buffer = pynq.allocate((max(size, 1),), np.uint8, target=self.device)
-            except (MemoryError, RuntimeError) as error:
-                raise EngineError(
-                    f"no {size:,} bytes of contiguous memory for {name} ({error}); run fewer "
-                    "images at a time, or reboot the board with a larger cma="
-                ) from None
-            self.buffers[name] = buffer
+            self.buffers[name] = buffer = self._contiguous(name, max(size, 1))
         self.write(f"{name}_address", buffer.device_address)
         if name != "program":
             self.write(f"{name}_bytes", size)
         return buffer
+
+    def _contiguous(self, name: str, size: int) -> Any:
+        """A new buffer. Where pynq gives none before it has loaded an overlay itself, it does.
+
+        Raises:
+            EngineError: there is none, and why.
+        """
+        for again in (False, True):
+            try:
+                return pynq.allocate((size,), np.uint8, target=self.device)
+            except (MemoryError, RuntimeError, OSError) as error:
+                reason = error
+            if again or _NOT_LOADED not in str(reason):
+                break
+            self.overlay.download()
+            for register, value in list(self._kept.items()):
+                self.write(register, value)
+            self.reset()
+            self._resident = False
+        raise EngineError(_why_no_memory(name, size, reason)) from None
+
+
+def _why_no_memory(name: str, size: int, reason: Exception) -> str:
+    """What pynq or XRT said, and the way out where it is that memory is short."""
+    if not isinstance(reason, MemoryError) and not _LACK.search(str(reason)):
+        return f"pynq allocates no {size:,} bytes for {name}: {reason}"
+    have = contiguous_memory()
+    free = f"; {have[0]:,} of {have[1]:,} bytes of CMA are free" if have else ""
+    return (
+        f"no {size:,} bytes of contiguous memory for {name} ({reason}{free}); end other programs "
+        "that use the FPGA, run fewer images at a time, or reboot the board with a larger cma= in "
+        "its bootargs"
+    )

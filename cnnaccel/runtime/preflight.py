@@ -88,10 +88,24 @@ def space(folder: str | Path, memory_needed: int, contiguous_needed: int) -> lis
     ]
 
 
+def contiguous_memory() -> tuple[int, int] | None:
+    """Bytes that are free, and in all, of what the kernel keeps contiguous; None if it says not."""
+    try:
+        have = _amounts(_MEMINFO.read_text(encoding="ascii"))
+    except OSError:
+        return None
+    return (have["CmaFree"], have["CmaTotal"]) if have.get("CmaTotal") else None
+
+
+def _amounts(meminfo: str) -> dict[str, int]:
+    """Bytes by name."""
+    lines = re.findall(r"^(\w+): +(\d+) kB", meminfo, re.MULTILINE)
+    return {name: int(kilobytes) << 10 for name, kilobytes in lines}
+
+
 def memory(meminfo: str, needed: int, contiguous_needed: int) -> list[Check]:
     """What /proc/meminfo says, against bytes."""
-    lines = re.findall(r"^(\w+): +(\d+) kB", meminfo, re.MULTILINE)
-    have = {name: int(kilobytes) << 10 for name, kilobytes in lines}
+    have = _amounts(meminfo)
     available, wanted = have["MemAvailable"], needed + _SPARE_MEMORY_BYTES
     problem = ""
     if available < wanted:
@@ -102,14 +116,27 @@ def memory(meminfo: str, needed: int, contiguous_needed: int) -> list[Check]:
     found = [Check("memory", f"{_mib(available)} available", problem)]
     if not have.get("CmaTotal"):
         return [*found, Check("CMA", "the kernel reports none; allocating will tell")]
-    free, problem = have["CmaFree"], ""
+    free, total, problem = have["CmaFree"], have["CmaTotal"], ""
+    said = f"{_mib(free)} of {_mib(total)} free, {_mib(contiguous_needed)} needed"
     if free < contiguous_needed:
+        more = _cma_for(total - free + contiguous_needed)
+        ways = "end other programs that use the FPGA (notebooks keep their buffers), "
+        if total < contiguous_needed:
+            ways = "that is more than the kernel keeps: "
         problem = (
-            f"{_mib(free)} of contiguous memory are free, {_mib(contiguous_needed)} are needed: "
-            "end other programs that use the FPGA (notebooks keep their buffers), run fewer "
-            "--images, or reboot with a larger cma= in bootargs"
+            f"{_mib(free)} of {_mib(total)} of contiguous memory are free, "
+            f"{_mib(contiguous_needed)} are needed: {ways}run fewer --images, or reboot with "
+            f"cma={more}M in bootargs (in /boot/uEnv.txt or the device tree of the image)"
         )
-    return [*found, Check("CMA", f"{_mib(free)} of {_mib(have['CmaTotal'])} free", problem)]
+    return [*found, Check("CMA", said, problem)]
+
+
+def _cma_for(needed: int) -> int:
+    """MiB for cma=: a power of two, that programs have room for other buffers."""
+    mib = 16
+    while mib << 20 < needed:
+        mib *= 2
+    return mib
 
 
 def engine_in(hwh: str | Path) -> Check:

@@ -13,15 +13,22 @@ uint8[C, H, W], without C where that is 1. Results, [N, K, P, Q], go into a file
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from pathlib import Path
 
-from cnnaccel.errors import CnnaccelError, MismatchError, ProgramError
+from cnnaccel.errors import CnnaccelError, EngineError, MismatchError, ProgramError
+from cnnaccel.runtime import preflight
 from cnnaccel.runtime.agent import RefusedError, digest_of, locked, run_folder
 from cnnaccel.runtime.board import BITSTREAM, SELF_TEST, open_engine
 from cnnaccel.runtime.images import read_images
-from cnnaccel.runtime.network import load_network
-from cnnaccel.runtime.selftest import first_differences, run_cases, summary
+from cnnaccel.runtime.network import contiguous_bytes, load_network
+from cnnaccel.runtime.selftest import (
+    contiguous_needed,
+    first_differences,
+    run_cases,
+    summary,
+)
 
 _TIMEOUT_SECONDS = 10.0
 _SHOWN = 20
@@ -61,6 +68,8 @@ def run(folder: str | Path, images: str | Path, results: str | Path | None = Non
     folder = Path(folder)
     verify(folder)
     pixels = read_images(str(images), load_network(folder).ports.input_shape)
+    header = load_network(folder).header
+    _require_room(folder, contiguous_bytes(header))
     with locked(run_folder()):
         engine, found = open_engine(folder / BITSTREAM, _TIMEOUT_SECONDS)
         print(f"overlay {found}")
@@ -87,6 +96,7 @@ def self_test(folder: str | Path) -> None:
     def tell(done: int, count: int) -> None:
         print(f"self-test: {done} of {count} done", flush=True)
 
+    _require_room(folder, contiguous_needed(folder / SELF_TEST, folder))
     with locked(run_folder()):
         engine, found = open_engine(folder / BITSTREAM, _TIMEOUT_SECONDS)
         print(f"overlay {found}")
@@ -100,8 +110,22 @@ def self_test(folder: str | Path) -> None:
         raise MismatchError("\n".join(differences))
 
 
+def _require_room(folder: Path, contiguous: int) -> None:
+    """Raise an EngineError where the board has too little memory, as preflight says it."""
+    checks = preflight.space(folder, 0, contiguous)
+    if problems := [check.problem for check in checks if check.problem]:
+        raise EngineError("; ".join(problems))
+
+
+def _end(number: int, _: object) -> None:
+    """For signals that would end this process at once: the engine is to be reset before."""
+    raise SystemExit(128 + number)
+
+
 def main() -> None:
     """As the module says."""
+    for kind in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(kind, _end)
     arguments = sys.argv[1:]
     if {"-h", "--help"} & set(arguments):
         print((__doc__ or "").strip())
@@ -117,6 +141,9 @@ def main() -> None:
             run(Path(), *arguments)
     except (CnnaccelError, RefusedError, OSError, ValueError) as error:
         sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        print("interrupted; the engine is reset", file=sys.stderr)
+        sys.exit(130)
 
 
 if __name__ == "__main__":

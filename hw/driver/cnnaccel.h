@@ -43,6 +43,7 @@ enum cnnaccel_status {
     CNNACCEL_TIMEOUT, /* the engine does nothing any more */
     CNNACCEL_RESET_TIMEOUT, /* memory does not answer what was under way */
     CNNACCEL_NO_PLATFORM, /* a device of the platform cannot be opened, mapped or used */
+    CNNACCEL_NOT_CONFIGURED, /* the FPGA holds no working bitstream */
 };
 
 /* What the driver needs of a platform; README.md has the contract. No function can fail. */

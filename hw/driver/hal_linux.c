@@ -139,6 +139,27 @@ static void *map(int file, uint64_t offset, size_t bytes)
     return found == MAP_FAILED ? NULL : found;
 }
 
+/* Whether the kernel knows that no logic answers behind the registers: on a Zynq-7000 a read of one
+ * would stop the processors. /dev/NAME has /sys/class/fpga_manager/fpga0/state; without that nobody
+ * knows. */
+static bool is_empty(const char *registers)
+{
+    static const char operating[] = "operating";
+    const char *const dev = strstr(registers, "/dev/");
+    const int length = dev == NULL ? 0 : (int)(dev - registers);
+    char path[2 * PATH], state[NUMBER] = "";
+    int file;
+    ssize_t bytes;
+
+    snprintf(path, sizeof path, "%.*s/sys/class/fpga_manager/fpga0/state", length, registers);
+    file = open(path, O_RDONLY);
+    if (file < 0)
+        return false;
+    bytes = read(file, state, sizeof state - 1);
+    close(file);
+    return bytes > 0 && strncmp(state, operating, sizeof operating - 1) != 0;
+}
+
 static bool open_registers(struct cnnaccel_linux *platform, const char *where)
 {
     char path[PATH];
@@ -246,6 +267,8 @@ enum cnnaccel_status cnnaccel_linux_open(struct cnnaccel_linux *platform, const 
     platform->hal = hal;
     platform->interrupt = platform->sync_offset = platform->sync_size = -1;
     platform->sync_for_device = platform->sync_for_cpu = -1;
+    if (is_empty(registers))
+        return CNNACCEL_NOT_CONFIGURED;
     errno = 0;
     if (!open_registers(platform, registers) || !open_memory(platform, memory)) {
         failed(platform);

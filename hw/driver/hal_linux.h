@@ -20,7 +20,9 @@ struct cnnaccel_linux {
     int sync_offset, sync_size, sync_for_device, sync_for_cpu; /* of u-dma-buf, or -1 */
 };
 
-/* registers: "/dev/uio0", whose first map is the engine, or "/dev/mem@43c00000", a physical address
+/* CNNACCEL_NOT_CONFIGURED: the state of the kernel's FPGA manager is not `operating`; nothing is
+ * mapped then. Where there is no such manager, nobody knows, and the engine is looked for.
+ * registers: "/dev/uio0", whose first map is the engine, or "/dev/mem@43c00000", a physical address
  * in hex. memory: "/dev/udmabuf0", cached, or "/dev/mem@18000000+1000000", address and size in hex
  * of memory that the kernel does not use (mem= or a reserved-memory node), not cached. `platform`
  * must stay where it is. */

@@ -22,6 +22,7 @@ static const char *const status_words[] = {
     [CNNACCEL_TIMEOUT] = "the engine does nothing any more",
     [CNNACCEL_RESET_TIMEOUT] = "the engine does not end its reset",
     [CNNACCEL_NO_PLATFORM] = "registers or memory cannot be opened, mapped or used",
+    [CNNACCEL_NOT_CONFIGURED] = "fpga_manager says that no bitstream works; load it first",
 };
 
 enum {

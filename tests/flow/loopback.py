@@ -53,8 +53,14 @@ if not WANTED.get("without"):
 
             def started(simulator):
                 (HOME / "running").touch()
-                if WANTED.get("silent"):
-                    simulator.slow(Timing(bus_permille=0))
+                simulator.slow(Timing(bus_permille=0) if WANTED.get("silent") else Timing())
+
+            def state():
+                return (HOME / "fpga/state").read_text()
+
+            def note(event):
+                with (HOME / "events").open("a") as log:
+                    log.write(event + "\\n")
 
             class Board(SimDevice):
                 """Knows what another process has loaded."""
@@ -79,21 +85,45 @@ if not WANTED.get("without"):
                         self._system = {int(at): value for at, value in system.items()}
                         if WANTED.get("dead"):
                             self._engine = -1
+                        if state() == "operating":
+                            self._go_on()
                     self.on_start = started
 
+                def _go_on(self):
+                    """Be at work, with a burst that takes its time, if nobody has stopped it."""
+                    log = HOME / "events"
+                    controls = [e for e in log.read_text().split() if e != "download"]
+                    if controls[-1:] != ["1"]:
+                        return
+                    never = WANTED.get("wedged")
+                    slow = Timing(bus_permille=0) if never else Timing(latency=60_000)
+                    self.simulator.slow(slow)
+                    for name, value in (("program_address", 0x10001000), ("once_bytes", 4096),
+                                        ("count", 1), ("control", 1)):
+                        self.simulator.write(layout.REGISTERS[name][0], value)
+
+                def _read(self, address):
+                    self._must_answer(address)
+                    return super()._read(address)
+
                 def _write(self, address, value):
+                    self._must_answer(address)
                     if address == self._engine + layout.REGISTERS["control"][0]:
-                        with (HOME / "control").open("a") as log:
-                            log.write(f"{value}\\n")
+                        note(str(value))
                     super()._write(address, value)
+
+                def _must_answer(self, address):
+                    """Where no logic is, the processors stop."""
+                    if 0 <= address - self._engine < 256 and state() != "operating":
+                        os.abort()
 
                 def post_download(self, bitstream, parser, name="x"):
                     super().post_download(bitstream, parser, name)
                     if not self.quiet:
+                        (HOME / "fpga/state").write_text(WANTED.get("state", "operating"))
                         state = [bitstream.bitfile_name, bitstream.timestamp, self._system]
                         (HOME / "loaded.json").write_text(json.dumps(state))
-                        with (HOME / "downloads").open("a") as log:
-                            log.write(bitstream.bitfile_name + "\\n")
+                        note("download")
 
             return [Board()] if WANTED.get("device", True) else []
 '''
@@ -123,18 +153,24 @@ class Loopback:
     @property
     def downloads(self) -> int:
         """How often a bitstream was loaded."""
-        log = self.home / "downloads"
-        return len(log.read_text().splitlines()) if log.exists() else 0
+        return self.events.count("download")
 
-    def be(self, **wanted: object) -> None:
-        """What the hook reads: `without` packages, bytes of `memory`, memory that is `silent`, an
-        engine that is `dead` unless loaded, a device that is `mapped`, no `device` at all."""
-        (self.home / "board.json").write_text(json.dumps(wanted))
+    @property
+    def events(self) -> list[str]:
+        """`download`, and what was written to the engine's register `control`: 1 start, 2 reset."""
+        log = self.home / "events"
+        return log.read_text().split() if log.exists() else []
 
     @property
     def control(self) -> list[int]:
-        """What was written to the engine's register `control`: 1 start, 2 reset."""
-        return [int(line) for line in (self.home / "control").read_text().split()]
+        """The same without downloads."""
+        return [int(event) for event in self.events if event != "download"]
+
+    def be(self, **wanted: object) -> None:
+        """What the hook reads: `without` packages, bytes of `memory`, memory that is `silent`, an
+        engine that is `dead` unless loaded or `wedged` when it is left at work, a device that is
+        `mapped`, no `device` at all, the `state` of the FPGA after a bitstream was loaded."""
+        (self.home / "board.json").write_text(json.dumps(wanted))
 
     def agents(self) -> list[int]:
         """Also those whose connection has gone."""
@@ -219,9 +255,11 @@ def profile(home: Path) -> None:
     _write(
         home / ".profile",
         "echo a login prints what it likes\n"
-        f"export BOARD={home} CNNACCEL_RUN={home}/run\nPATH={home}/bin:$PATH\n",
+        f"export BOARD={home} CNNACCEL_RUN={home}/run CNNACCEL_FPGA={home}/fpga\n"
+        f"PATH={home}/bin:$PATH\n",
     )
     (home / "run").mkdir()
+    _write(home / "fpga/state", "unknown")
     _write(home / "board.json", "{}")
 
 

@@ -97,7 +97,7 @@ def test_changed_weights(build: Path, board: Loopback, deploy: Deploy, cnnaccel:
     assert again.code == 0, again.err
     assert "weights.bin" in copied(build) and board.downloads == 1
     assert copied(build) <= {"weights.bin", "program.bin", "model.h", "network.json",
-                             "manifest.json"}  # fmt: skip
+                             "self-test.npz", "manifest.json"}  # fmt: skip
     assert "program and weights loaded in" in again.out and "loaded already" in again.out
 
 
@@ -110,6 +110,21 @@ def test_another_overlay_in_between(board: Loopback, deploy: Deploy) -> None:
     assert deploy().code == 0 and board.downloads == 2
     board.be(dead=True)
     assert deploy().code == 0 and board.downloads == 3
+
+
+def test_fpga_that_lost_its_bitstream(board: Loopback, deploy: Deploy) -> None:
+    """Where pynq and the stamp still know it, the kernel does not: no register is touched before
+    it is loaded, and none if that does not help."""
+    assert deploy().code == 0
+    (board.home / "fpga/state").write_text("unknown")
+    result = deploy()
+    assert result.code == 0 and board.downloads == 2, result.err
+    (board.home / "fpga/state").write_text("unknown")
+    board.be(state="write error")
+    result = deploy()
+    assert result.code == 1 and board.downloads == 3
+    assert "the kernel's FPGA manager says 'write error', not 'operating'" in lines(result.err)
+    assert "`dmesg` on the board says why" in lines(result.err)
 
 
 def test_copying_goes_on_where_it_ended(build: Path, board: Loopback, deploy: Deploy) -> None:
@@ -491,6 +506,34 @@ def test_killed_agent(board: Loopback, deploy: Deploy, kind: int) -> None:
     assert result.code == 1 and "ended" in result.err, result.out + result.err
     assert board.idle(20) and board.control[-1] == (1 if kind == signal.SIGKILL else 2)
     well_again(board, deploy)
+
+
+def test_killed_agent_and_another_overlay(
+    build: Path, board: Loopback, deploy: Deploy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The engine still works on memory of who was killed: it comes to rest before its FPGA is
+    loaded, or the FPGA is not loaded."""
+    monkeypatch.setattr(stage, "_TIMEOUT_SECONDS", 1.0)
+    board.be(**SLOW)
+    with while_it_runs(board, lambda: kill(board.agents())):
+        assert deploy(images=None).code == 1
+    assert board.idle(20) and board.events[-1] == "1"
+    path = build / "tiny/build-hw/cnnaccel.bit"
+    path.write_bytes(path.read_bytes() + b"of another configuration")
+    board.be(wedged=True)
+    before = len(board.events)
+    result = deploy()
+    assert result.code == 1 and board.events[before:] == ["2"], result.out
+    assert "does not come to rest: DRAM does not answer" in lines(result.err)
+    assert "switch the board off and on" in lines(result.err)
+    with (board.home / "events").open("a") as log:
+        log.write("1\n")
+    board.be()
+    before = len(board.events)
+    result = deploy()
+    assert result.code == 0, result.err
+    assert board.events[before : before + 2] == ["2", "download"]
+    assert "after an engine that was left at work came to rest" in lines(result.out)
 
 
 def test_agent_that_is_silent(

@@ -6,7 +6,9 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
+import time
 from pathlib import Path
 
 import numpy as np
@@ -124,7 +126,8 @@ class Target:
     def __init__(self, folder: Path, home: Path) -> None:
         self.folder, self.home = folder, home
         self.login = {"HOME": str(home), "BOARD": str(home), "PATH": os.environ["PATH"],
-                      "CNNACCEL_RUN": str(home / "run")}  # fmt: skip
+                      "CNNACCEL_RUN": str(home / "run"),
+                      "CNNACCEL_FPGA": str(home / "fpga")}  # fmt: skip
 
     def python(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -170,6 +173,26 @@ def test_run_one_image_of_several_arrays(target: Target, tiny: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert np.array_equal(np.load(target.folder / "logits.npy"), wanted(target, tiny)[1:2])
     assert "FILE.npz:ARRAY" in target.python(*run, "--help").stdout
+
+
+@pytest.mark.parametrize("kind", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_run_that_is_ended(target: Target, kind: int) -> None:
+    """The engine is reset before the process goes, and its memory with it."""
+    (target.home / "board.json").write_text(json.dumps({"cycles_per_poll": 100}))
+    images = np.zeros((200, 1, 28, 28), np.uint8)
+    np.save(target.folder / "images.npy", images)
+    command = [target.home / "bin/python3", "-m", "cnnaccel.runtime.run", "images.npy"]
+    with subprocess.Popen(
+        command, cwd=target.folder, env=target.login, stderr=subprocess.PIPE, text=True
+    ) as process:
+        while not (target.home / "running").exists():
+            assert process.poll() is None
+            time.sleep(0.02)
+        process.send_signal(kind)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == (130 if kind == signal.SIGINT else 128 + kind)
+    assert "Traceback" not in errors
+    assert (target.home / "events").read_text().split()[-2:] == ["1", "2"]
 
 
 def test_self_test_without_a_host(

@@ -230,6 +230,23 @@ def test_linux_up_to_the_start(linux: Path, network: Path, tmp_path: Path, name:
     assert (attributes / "sync_for_cpu").read_text() == "none\n"
 
 
+def test_linux_asks_the_fpga_before_it_maps_anything(
+    linux: Path, network: Path, tmp_path: Path
+) -> None:
+    devices(tmp_path)
+    state = tmp_path / "sys/class/fpga_manager/fpga0/state"
+    state.parent.mkdir(parents=True)
+    registers = {"registers": f"{tmp_path}/dev/uio0@0"}
+    for said in ("unknown", "power off", "write error", "operation"):
+        state.write_text(f"{said}\n")  # and there is no uio0, which nobody misses
+        found = start(linux, network, tmp_path, **registers)
+        assert "fpga_manager says that no bitstream works; load it first" in found
+    state.write_text("operating\n")
+    assert "(No such file" in start(linux, network, tmp_path, **registers)
+    shutil.copy(tmp_path / "registers", tmp_path / "dev/uio0")
+    assert start(linux, network, tmp_path, **registers).startswith("run: the engine stopped")
+
+
 def test_linux_says_what_is_missing(linux: Path, network: Path, tmp_path: Path) -> None:
     devices(tmp_path, size=20000)
     weights = tmp_path / "weights"

@@ -240,7 +240,16 @@ def test_memory(available: int, total: int, free: int, problems: list[str]) -> N
     assert [check.name for check in checks] == ["memory", "CMA"]
     assert ("reports none" in checks[1].found) == (total == 0)
     if free == 3_000:
-        assert "2.9 MiB of contiguous memory are free, 4.0 MiB are needed" in checks[1].problem
+        said = "2.9 MiB of 128.0 MiB of contiguous memory are free, 4.0 MiB are needed: end other"
+        assert said in checks[1].problem and "reboot with cma=256M in bootargs" in checks[1].problem
+
+
+def test_more_contiguous_memory_than_the_kernel_keeps() -> None:
+    """No program that is ended would help."""
+    text = MEMINFO.format(available=400_000, total=131_072, free=131_072)
+    _, check = preflight.memory(text, 1, 300 << 20)
+    assert check.found == "128.0 MiB of 128.0 MiB free, 300.0 MiB needed"
+    assert "that is more than the kernel keeps" in check.problem and "cma=512M" in check.problem
 
 
 def test_memory_where_the_kernel_knows_no_cma() -> None:
