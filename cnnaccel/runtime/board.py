@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from cnnaccel.errors import EngineError
 from cnnaccel.runtime import fpga, preflight
 from cnnaccel.runtime.agent import digest_of, run_folder
+from cnnaccel.runtime.guard import guard
 from cnnaccel.runtime.preflight import Check
 
 if TYPE_CHECKING:
@@ -152,13 +153,23 @@ def open_engine(bitstream: str | Path, timeout_seconds: float) -> tuple[Accelera
     if present.get("files") == mark:
         with contextlib.suppress(EngineError):  # one that is stuck begins anew with its bitstream
             engine = Accelerator(bitstream, download=False, timeout_seconds=timeout_seconds)
+            _guard(engine)
             seconds = time.perf_counter() - started
             return engine, f"loaded already, looked at in {seconds:.2f} s{stopped}"
     stamp.unlink(missing_ok=True)
     engine = Accelerator(bitstream, timeout_seconds=timeout_seconds)
     values = {"files": mark, "loaded": fpga.loaded(), "place": engine.place}
     stamp.write_text(json.dumps(values), encoding="utf-8")
+    _guard(engine)
     return engine, f"loaded in {time.perf_counter() - started:.2f} s{stopped}"
+
+
+def _guard(engine: Accelerator) -> None:
+    """Where registers are memory: those of a simulated engine end with its process."""
+    import pynq
+
+    if pynq.Device.active_device.has_capability("MEMORY_MAPPED"):
+        guard(engine.registers, engine.timeout_seconds)
 
 
 def _present(stamp: Path) -> dict[str, Any]:
