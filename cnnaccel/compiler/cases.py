@@ -115,7 +115,7 @@ def layer_cases(
         if isinstance(layer, Concat):
             yield _not_run(layer, "nothing to compute: its inputs are written side by side")
             continue
-        part, remark = _narrowed(before.get(layer.name, layer), most_weights)
+        part, remark = _narrowed(before.get(layer.name, layer), hardware, most_weights)
         chain: tuple[AnyLayer, ...] = (part,)
         if layer.name in before:
             assert isinstance(layer, MaxPool2d)
@@ -151,11 +151,15 @@ def _not_run(layer: AnyLayer, why: str) -> Case:
     return Case(LAYER, layer.name, {}, {}, remark=why)
 
 
-def _narrowed(layer: AnyLayer, most_weights: int | None) -> tuple[AnyLayer, str]:
-    """The layer with its first output channels, as many as weights may take; a remark on that."""
+def _narrowed(
+    layer: AnyLayer, hardware: HardwareConfig, most_weights: int | None
+) -> tuple[AnyLayer, str]:
+    """The layer with its first output channels, as many as weights may take, in groups of K; a
+    remark on that."""
     if not isinstance(layer, Conv2d) or layer.groups > 1 or most_weights is None:
         return layer, ""
-    count = max(1, most_weights // layer.weight[0].size)
+    lanes = hardware.output_lanes
+    count = max(1, most_weights // layer.weight[0].size // lanes) * lanes
     if count >= len(layer.weight):
         return layer, ""
 
