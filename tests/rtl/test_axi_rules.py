@@ -17,13 +17,13 @@ from cnnaccel.backend.render import render_params_svh
 from cnnaccel.backend.tool import run_tool
 from cnnaccel.backend.verilate import build
 from cnnaccel.backend.yosys import yosys_command
+from cnnaccel.compiler.random_program import draw
 from cnnaccel.errors import EngineError
 from cnnaccel.hardware import HardwareConfig
 from cnnaccel.resources import resource
 from cnnaccel.runtime.simulator import Style, Timing
 from tests.rtl import engine as engines
 from tests.rtl.engine import Engine
-from tests.rtl.programs import draw
 
 SMALL = HardwareConfig(pixel_lanes=1, input_lanes=4, output_lanes=4, act_kib=4, wgt_kib=4,
                        par_groups=16)  # fmt: skip
