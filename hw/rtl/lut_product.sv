@@ -21,12 +21,12 @@ module lut_product
 
   typedef logic signed [10:0] triple_t;  // holds 3a
 
-  function automatic triple_t pick(triple_t a, triple_t three_a, logic [1:0] digit);
+  function automatic triple_t pick(triple_t once, triple_t thrice, logic [1:0] digit);
     unique case (digit)
       2'd0:    return '0;
-      2'd1:    return a;
-      2'd2:    return a <<< 1;
-      default: return three_a;
+      2'd1:    return once;
+      2'd2:    return once <<< 1;
+      default: return thrice;
     endcase
   endfunction
 
