@@ -462,6 +462,17 @@ def test_an_interrupt_for_edges(when: str, kind: str, run: Callable[[str], Run])
     assert done.returncode == 1 and ends(done.stdout).endswith(expected)
 
 
+def test_a_reset_that_never_ends(run: Callable[[str], Run]) -> None:
+    """The reset of the processors is active low, what waits for it is not by itself."""
+    built = run("pynq_z1")
+    done = built.step("design", CHANGED="C_EXT_RESET_HIGH=1")
+    message = "proc_sys_reset_0 does not keep what it was set to: CONFIG.C_EXT_RESET_HIGH is '1'"
+    assert done.returncode == 1 and message in ends(done.stdout)
+    done = built.step("design", DROPPED="C_EXT_RESET_HIGH=1")
+    message = "FCLK_RESET0_N is active low, /proc_sys_reset_0/ext_reset_in is active high"
+    assert done.returncode == 1 and message in done.stdout
+
+
 def test_what_comes_back_in_another_form_is_the_same(run: Callable[[str], Run]) -> None:
     forms = "PCW_FPGA0_PERIPHERAL_FREQMHZ=100.000000 PCW_USE_S_AXI_HP0=true C_IRQ_ACTIVE=1"
     run("pynq_z1").steps("design", CHANGED=f"{forms} C_KIND_OF_INTR=0xFFFFFFFE")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cnnaccel.backend.render_hw import render_hw_files, render_hw_json
+from cnnaccel.backend.render_hw import HW_FILES, render_hw_files, render_hw_json
 from cnnaccel.hardware import load_hardware
 
 BOARDS = sorted(path.stem for path in (Path(__file__).parents[2] / "configs/boards").glob("*.yaml"))
@@ -19,7 +19,7 @@ BOARDS = sorted(path.stem for path in (Path(__file__).parents[2] / "configs/boar
 def test_every_file_says_the_same(board: str) -> None:
     hardware = load_hardware(board)
     files = render_hw_files(hardware)
-    assert files == render_hw_files(hardware)
+    assert files == render_hw_files(hardware) and tuple(files) == HW_FILES
     said = json.loads(files["hw.json"])
     config = dict(re.findall(r"^    (\w+) (\S+)$", files["config.tcl"], re.MULTILINE))
     assert said["digest"] == config["digest"] == f"{hardware.digest:016x}"

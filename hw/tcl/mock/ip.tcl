@@ -18,7 +18,7 @@ namespace eval mock {
     }
     variable parameters
     array set parameters {
-        proc_sys_reset {}
+        proc_sys_reset {C_EXT_RESET_HIGH {bool 1}}
         smartconnect {
             NUM_SI {{int 1 16} 1} NUM_MI {{int 1 16} 1} NUM_CLKS {{int 1 16} 1}
             HAS_ARESETN {bool 1}
@@ -209,15 +209,12 @@ proc mock::axi {mode protocol width clock} {
 }
 
 proc mock::shape_proc_sys_reset {cell} {
-    return {
-        pins {
-            slowest_sync_clk {I clk - 1} ext_reset_in {I rst - 1} aux_reset_in {I rst - 0}
-            mb_debug_sys_rst {I rst high 0} dcm_locked {I data - 0} mb_reset {O rst high 0}
-            bus_struct_reset {O rst high 0} peripheral_reset {O rst high 0}
-            interconnect_aresetn {O rst low 0} peripheral_aresetn {O rst low 0}
-        }
-        buses {} spaces {} segments {}
-    }
+    set active [expr {[config_of $cell C_EXT_RESET_HIGH] ? "high" : "low"}]
+    return [dict create buses {} spaces {} segments {} pins [dict create \
+        slowest_sync_clk {I clk - 1} ext_reset_in [list I rst $active 1] \
+        aux_reset_in {I rst - 0} mb_debug_sys_rst {I rst high 0} dcm_locked {I data - 0} \
+        mb_reset {O rst high 0} bus_struct_reset {O rst high 0} peripheral_reset {O rst high 0} \
+        interconnect_aresetn {O rst low 0} peripheral_aresetn {O rst low 0}]]
 }
 
 proc mock::shape_smartconnect {cell} {

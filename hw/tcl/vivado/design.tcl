@@ -70,6 +70,13 @@ proc confirm_cell {cell parameters} {
     lappend wanted $cell $parameters
 }
 
+# What a cell may take over from a neighbour as well: it counts once validation is done.
+proc configure_for_later {cell parameters} {
+    global wanted
+    apply_preset $cell $parameters
+    lappend wanted $cell $parameters
+}
+
 # After validation, in which cells take over parameters from what they are connected to.
 proc confirm_cells {} {
     global wanted
@@ -127,7 +134,8 @@ perform design {
     connect_ps_pins $cell
     add_cell $engine cnnaccel:user:$config(top) \
         [list AddressBits $config(address_bits) WordBytes $config(word_bytes)]
-    add_cell proc_sys_reset_0 xilinx.com:ip:proc_sys_reset
+    configure_for_later [add_cell proc_sys_reset_0 xilinx.com:ip:proc_sys_reset] \
+        {C_EXT_RESET_HIGH 0}
     add_cell smartconnect_control xilinx.com:ip:smartconnect {NUM_SI 1 NUM_MI 2}
     add_cell smartconnect_memory xilinx.com:ip:smartconnect {NUM_SI 1 NUM_MI 1}
     set controller [add_cell $intc xilinx.com:ip:axi_intc {
