@@ -89,7 +89,7 @@ struct Bench {
   Result &result;
   VerilatedContext context;
   Vload_store_tb top{&context};
-  std::mt19937 random;
+  std::mt19937 random, noise;
   uint64_t now = 0;
 
   struct Read { uint64_t address; uint32_t beats, left; uint64_t due; };
@@ -194,9 +194,22 @@ struct Bench {
       top.bvalid_i = 1;
       top.bresp_i = responses_sent == s.write_error ? 3 : 0;
     }
+    junk();
     top.act_valid_i = !answers.empty() && answers.front().due <= now;
     if (top.act_valid_i)
       std::memcpy(&top.act_data_i, answers.front().data.data(), s.word_bytes);
+  }
+
+  // What is not valid means nothing.
+  void junk() {
+    uint32_t words[4];
+    for (uint32_t &word : words) word = static_cast<uint32_t>(noise());
+    if (!top.rvalid_i) {
+      std::memcpy(&top.rdata_i, words, s.word_bytes);
+      top.rresp_i = words[3] & 3;
+      top.rlast_i = words[3] >> 2 & 1;
+    }
+    if (!top.bvalid_i) top.bresp_i = words[3] >> 3 & 3;
   }
 
   void watch(Watch &it, bool valid, bool ready, const Bytes &payload) {
