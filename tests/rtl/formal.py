@@ -86,12 +86,12 @@ PROOFS = (
         (*_MASTER, "write_memory", "axi_write_master_props"), _PARTS, {"Outstanding": 4},
     ),
     Proof(
-        "axi_write_master, end to end", "axi_write_master", 11, 16,
+        "axi_write_master, end to end", "axi_write_master", 10, 15,
         (*_STREAM[:1], "burst_queue", "write_memory", "axi_write_order_props"), _PARTS, _SMALL,
         bounded=True,
     ),
     Proof(
-        "axi_write_master, after a flush", "axi_write_master", 15, 16,
+        "axi_write_master, after a flush", "axi_write_master", 14, 15,
         (*_STREAM[:1], "burst_queue", "write_memory", "axi_write_order_props",
          "axi_write_unstalled"), _PARTS, _SMALL, bounded=True, reaches="*flushed_c",
     ),
