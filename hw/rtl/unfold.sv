@@ -16,8 +16,9 @@
 // Handshake: start_i, one cycle when idle_o, takes the instruction's fields, which hold until the
 // last word has gone; the stream contract on beats (a row ends with beat_last_i) and on words.
 // One pixel per cycle, or one word if that takes longer; no cycle between rows but for what is
-// dropped, and for the first word of a row if no zeros come before it. A beat does not wait for
-// words: pixels wait in `byte_window`.
+// dropped, and for the first word of a row if no zeros come before it. Latency: 3 cycles from the
+// beat that ends a column to its first word. Beats do not wait for words: two pixels may wait in
+// `byte_window`, one before the shift register.
 
 module unfold
   import cnnaccel_pkg::*;
@@ -73,7 +74,7 @@ module unfold
 
   logic        pixel_valid, pixel_last, pixel_final;
   logic [31:0] pixel, newest_first;
-  logic        waits_q;  // an item does, for room for the words of its column
+  logic        waits_q;  // an item waits for room for the words of its column
   item_t       item_q, item;
 
   // Of the next pixel: it is the first of the row; it comes from the row, not from the padding; a
@@ -100,7 +101,7 @@ module unfold
   );
 
   always_comb begin
-    unique case (pixel_bytes_i[1:0])
+    unique case (pixel_bytes_i[1:0])  // of 1 to 4
       2'd1: newest_first = {24'b0, pixel[7:0]};
       2'd2: newest_first = {16'b0, pixel[7:0], pixel[15:8]};
       2'd3: newest_first = {8'b0, pixel[7:0], pixel[15:8], pixel[23:16]};
@@ -158,7 +159,8 @@ module unfold
   logic                 single_q;   // one is
   logic [IndexBits-1:0] index_q;    // of the word that is given out
 
-  // What counts pixels does not wait for room: the pixel does, and the next one for it.
+  // A pixel that completes a column waits here for room, and the next pixel waits for it; so what
+  // counts pixels hangs on a register alone.
   assign item = waits_q ? item_q : {fresh_q, from_row_q ? newest_first : '0};
   wire completes = waits_q || completes_q;
   wire room      = !word_valid_o || (single_q && word_ready_i);
@@ -189,7 +191,7 @@ module unfold
     if (!waits_q) item_q <= item;
     if (shift) shift_q <= shifted;
     if (fill) column_q <= shifted;
-    // What the row before has left is not shifted into this one. Nobody needs it any more.
+    // What the row before has left is not shifted into this one; its columns have been copied.
     if (item.fresh) shift_q[HeldBits-1:32] <= '0;
     if (item.fresh && room) column_q[HeldBits-1:32] <= '0;
 

@@ -152,18 +152,37 @@ def main(board: str, most: int = 20) -> None:
         report(read(json.loads(path.read_text(encoding="utf-8"))["modules"][TOP]), most)
 
 
-def report(made: Netlist, most: int) -> None:
+class Route(NamedTuple):
+    """The longest path to a register, a memory or a DSP."""
+
+    ns: float
+    start: str
+    """Names of registers, or ports of the module."""
+    end: str
+
+
+def longest(made: Netlist) -> list[Route]:
+    """For every end its longest path, in no order."""
     at = arrivals(made)
-    times: list[float] = []
-    worst: dict[str, tuple[float, str]] = {}
-    for bit, setup, end in made.ends:
-        time = at[bit][0] + _net(made, bit, False) + setup
-        times.append(time)
-        worst[end] = max(worst.get(end, (0.0, "")), (time, made.names.get(at[bit][1], "?")))
-    share = sum(time < LIMIT_NS for time in times) / len(times)
-    print(f"{len(times):,} ends, {share:.1%} below {LIMIT_NS:.2f} ns, longest {max(times):.1f}")
-    for end, (time, start) in sorted(worst.items(), key=lambda item: -item[1][0])[:most]:
-        print(f"{time:5.1f}  {start} to {end}")
+    return [
+        Route(
+            at[bit][0] + _net(made, bit, False) + setup,
+            made.names.get(at[bit][1], "?"),
+            end,
+        )
+        for bit, setup, end in made.ends
+    ]
+
+
+def report(made: Netlist, most: int) -> None:
+    found = longest(made)
+    share = sum(route.ns < LIMIT_NS for route in found) / len(found)
+    print(f"{len(found):,} ends, {share:.1%} below {LIMIT_NS:.2f} ns, longest {max(found).ns:.1f}")
+    worst: dict[str, Route] = {}
+    for route in found:
+        worst[route.end] = max(worst.get(route.end, route), route)
+    for route in sorted(worst.values(), reverse=True)[:most]:
+        print(f"{route.ns:5.1f}  {route.start} to {route.end}")
 
 
 if __name__ == "__main__":
