@@ -12,6 +12,7 @@ import time
 import zipfile
 import zlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,7 +51,7 @@ def run_cases(
     which is empty or says where the first difference is, `stopped`, `seconds`.
 
     Ends after the first case in which the engine stops or hangs. path: of the file. folder: of the
-    network's program. tell: is told how many cases are done, and of how many.
+    network's program. tell: is told how many cases are done, and of how many, also while one runs.
 
     Raises:
         ProgramError: the file is damaged, or made for another engine.
@@ -60,8 +61,9 @@ def run_cases(
         with np.load(path, allow_pickle=False) as file:
             cases = _index(file)
             for number, case in enumerate(cases):
-                tell(number, len(cases))
-                outcomes.append(_outcome(engine, folder, file, case))
+                still = partial(tell, number, len(cases))
+                still()
+                outcomes.append(_outcome(engine, folder, file, case, still))
                 if outcomes[-1]["stopped"]:
                     break
             tell(len(outcomes), len(cases))
@@ -125,7 +127,10 @@ def _index(file: Any) -> list[dict[str, Any]]:
     return cases
 
 
-def _outcome(engine: Accelerator, folder: Path, file: Any, case: dict[str, Any]) -> Outcome:
+def _outcome(
+    engine: Accelerator, folder: Path, file: Any, case: dict[str, Any], still: Callable[[], None]
+) -> Outcome:
+    """still: is called while the engine works."""
     made = {"kind": case["kind"], "name": case["name"], "remark": case["remark"],
             "values": 0, "wrong": 0, "found": "", "stopped": False, "seconds": 0.0}  # fmt: skip
     if not case["arrays"]:
@@ -135,7 +140,7 @@ def _outcome(engine: Accelerator, folder: Path, file: Any, case: dict[str, Any])
     try:
         network = _network(folder, arrays, case)
         engine.take(network, folder)
-        output = engine.run_packed(arrays["input"])
+        output = engine.run_packed(arrays["input"], lambda _: still())
         if case["kind"] == RANDOM:
             compared = _compare_memory(network, output, engine.scratch(), arrays)
         else:
