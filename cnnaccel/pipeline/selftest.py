@@ -38,10 +38,12 @@ _SEED = 12
 
 def selftest_file(job: Job) -> Path:
     """The file for the program of the configuration, made if it is not there yet."""
-    stage, inputs = job.workspace.stage(STAGE), selftest_inputs(job)
+    graph = _graph(job)
+    inputs = selftest_inputs(job) | {"layers": graph is not None}
+    stage = job.workspace.stage(STAGE)
     stage.finish_swap()
     if stage.why_stale(inputs):
-        _write(job, stage, inputs)
+        _write(job, stage, inputs, graph)
     return stage.folder / SELF_TEST
 
 
@@ -73,11 +75,10 @@ def require_passed(job: Job, what: str, where: str, outcomes: list[dict[str, Any
     return line
 
 
-def _write(job: Job, stage: Stage, inputs: Inputs) -> None:
+def _write(job: Job, stage: Stage, inputs: Inputs, graph: Graph | None) -> None:
     made: list[cases.Case] = []
     with working(job.console, "making the self-test: random programs, each layer by itself"):
         random = _random_file(job.hardware)
-        graph = _graph(job)
         if graph is not None:
             ports = load_network(job.workspace.stage("compile").folder).ports
             shape = (2 * ports.images, *graph.input.shape)
@@ -88,6 +89,8 @@ def _write(job: Job, stage: Stage, inputs: Inputs) -> None:
         cases.to_file(made, folder / SELF_TEST, random)
         count, size = case_count(folder / SELF_TEST), (folder / SELF_TEST).stat().st_size
         write_results(folder, f"{count} cases, {size:,} bytes", cases=count)
+    if graph is None:
+        job.say("the self-test has random programs alone: the graph of this program is gone")
 
 
 def _random_file(hardware: HardwareConfig) -> Path:

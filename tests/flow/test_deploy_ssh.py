@@ -197,8 +197,6 @@ def test_a_faulty_bitstream(build: Path, board: Loopback, deploy: Deploy, tmp_pa
     assert re.search(r"layer 'conv1' \(\d of 7 layers differ\): image 0, channel [15], y ", error)
     assert "all in channel" in error and "network 'tiny': image 0" in error
     assert board.idle()
-    result = deploy("--layers")
-    assert result.code == 1 and "layer by layer: layer 'conv1' (" in lines(result.err)
     profile.write_text(right)
     result = deploy(new=True)
     assert result.code == 0 and "is tested first" in lines(result.out), result.err
@@ -498,13 +496,12 @@ def test_killed_connection(build: Path, board: Loopback, deploy: Deploy) -> None
     well_again(board, deploy)
 
 
-@pytest.mark.parametrize("kind", [signal.SIGKILL, signal.SIGTERM])
-def test_killed_agent(board: Loopback, deploy: Deploy, kind: int) -> None:
+def test_agent_that_is_asked_to_end(board: Loopback, deploy: Deploy) -> None:
     board.be(**SLOW)
-    with while_it_runs(board, lambda: kill(board.agents(), kind)):
+    with while_it_runs(board, lambda: kill(board.agents(), signal.SIGTERM)):
         result = deploy(images=None)
     assert result.code == 1 and "ended" in result.err, result.out + result.err
-    assert board.idle(20) and board.control[-1] == (1 if kind == signal.SIGKILL else 2)
+    assert board.idle(20) and board.control[-1] == 2
     well_again(board, deploy)
 
 
@@ -516,7 +513,8 @@ def test_killed_agent_and_another_overlay(
     monkeypatch.setattr(stage, "_TIMEOUT_SECONDS", 1.0)
     board.be(**SLOW)
     with while_it_runs(board, lambda: kill(board.agents())):
-        assert deploy(images=None).code == 1
+        result = deploy(images=None)
+    assert result.code == 1 and "ended" in result.err, result.out + result.err
     assert board.idle(20) and board.events[-1] == "1"
     path = build / "tiny/build-hw/cnnaccel.bit"
     path.write_bytes(path.read_bytes() + b"of another configuration")

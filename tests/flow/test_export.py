@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from cnnaccel.hardware import load_hardware
+from cnnaccel.runtime.selftest import case_count
 from cnnaccel.workspace import sha256_of
 from tests.flow.conftest import ROOT, Cnnaccel
 from tests.flow.loopback import faulty_build, lines, profile, put_bitstream
@@ -59,6 +60,20 @@ def test_same_bytes_every_time(exported: Path, tiny: Path, cnnaccel: Cnnaccel) -
     before = digests(exported)
     assert cnnaccel("export", "tiny", "--build-dir", tiny).code == 0
     assert digests(exported) == before
+
+
+def test_self_test_of_a_program_whose_graph_is_gone(
+    exported: Path, tiny: Path, cnnaccel: Cnnaccel
+) -> None:
+    """Random programs are left; with the graph there are layers again."""
+    whole = case_count(exported / "self-test.npz")
+    (tiny / "tiny/quantize").rename(tiny / "away")
+    result = cnnaccel("export", "tiny", "--build-dir", tiny, "--stored")
+    assert result.code == 0 and "has random programs alone" in lines(result.out), result.err
+    assert case_count(exported / "self-test.npz") == 12 < whole
+    (tiny / "away").rename(tiny / "tiny/quantize")
+    assert cnnaccel("export", "tiny", "--build-dir", tiny).code == 0
+    assert case_count(exported / "self-test.npz") == whole
 
 
 def test_without_a_bitstream(tiny: Path, cnnaccel: Cnnaccel) -> None:
@@ -175,7 +190,7 @@ def test_run_one_image_of_several_arrays(target: Target, tiny: Path) -> None:
     assert "FILE.npz:ARRAY" in target.python(*run, "--help").stdout
 
 
-@pytest.mark.parametrize("kind", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+@pytest.mark.parametrize("kind", [signal.SIGTERM, signal.SIGINT])
 def test_run_that_is_ended(target: Target, kind: int) -> None:
     """The engine is reset before the process goes, and its memory with it."""
     (target.home / "board.json").write_text(json.dumps({"cycles_per_poll": 100}))
