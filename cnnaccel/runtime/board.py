@@ -199,7 +199,13 @@ def _device() -> list[Check]:
             "/etc/profile, which sets XRT up?"
         )
         return [Check("device", "none", problem)]
-    return [Check("device", str(getattr(device, "name", "")) or "there"), preflight.rights(device)]
+    state = fpga.state() or "the kernel does not say"
+    holds = state if fpga.is_configured() else f"{state}: holds no bitstream yet"
+    return [
+        Check("device", str(getattr(device, "name", "")) or "there"),
+        preflight.rights(device),
+        Check("FPGA", holds),
+    ]
 
 
 def _same(digest: int, wanted: int) -> Check:

@@ -126,7 +126,7 @@ def memory(meminfo: str, needed: int, contiguous_needed: int) -> list[Check]:
         problem = (
             f"{_mib(free)} of {_mib(total)} of contiguous memory are free, "
             f"{_mib(contiguous_needed)} are needed: {ways}run fewer --images, or reboot with "
-            f"cma={more}M in bootargs (in /boot/uEnv.txt or the device tree of the image)"
+            f"cma={more}M in the kernel's bootargs"
         )
     return [*found, Check("CMA", said, problem)]
 

@@ -119,6 +119,7 @@ def test_fpga_that_lost_its_bitstream(board: Loopback, deploy: Deploy) -> None:
     (board.home / "fpga/state").write_text("unknown")
     result = deploy()
     assert result.code == 0 and board.downloads == 2, result.err
+    assert "│ FPGA │ unknown: holds no bitstream yet │ ok" in lines(result.out)
     (board.home / "fpga/state").write_text("unknown")
     board.be(state="write error")
     result = deploy()
