@@ -66,11 +66,10 @@ def require_passed(job: Job, what: str, where: str, outcomes: list[dict[str, Any
     line = f"{what}: {summary(outcomes)}"
     job.say(line)
     if found := first_differences(outcomes):
+        differences = "\n".join(found)
         raise MismatchError(
-            f"{where}: {what}: "
-            + "\n".join(found)
-            + "\nThe engine there does not compute what its "
-            "program means; docs/deploy.md says what a pattern of differences points to"
+            f"{where}: {what}: {differences}\nThe engine there does not compute what its program "
+            "means; docs/deploy.md says what a pattern of differences points to"
         )
     return line
 

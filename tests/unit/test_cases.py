@@ -88,6 +88,21 @@ def test_a_layer_with_many_weights_is_cut() -> None:
         assert np.array_equal(interpreted(case, TINY), case.arrays["expected"])
 
 
+def test_a_layer_whose_results_are_all_the_same_gets_other_inputs() -> None:
+    """Else a fault might go unseen; layers behind it have golden's values all the same."""
+    x = graphs.spec("image", (3, 5, 5))
+    rng = np.random.default_rng(3)
+    scaled = graphs.requant(40_000, 22, "int8")
+    one = graphs.conv2d(x, rng.integers(-99, 99, (4, 3, 3, 3)), "one", 0, scaled, "int8")
+    two = graphs.conv2d(one.output, rng.integers(-99, 99, (4, 4, 1, 1)), "two", 9, scaled, "int8")
+    two = dataclasses.replace(two, bias=np.arange(0, 4_000, 1_000, dtype=np.int32))
+    cases = [*layer_cases(Graph("dull", x, (one, two)), TINY, np.zeros((1, 3, 5, 5), np.uint8))]
+    assert [case.remark for case in cases] == ["random inputs, golden's give 0 everywhere", ""]
+    for case in cases:
+        assert len(np.unique(case.arrays["expected"])) > 1
+        assert np.array_equal(interpreted(case, TINY), case.arrays["expected"])
+
+
 def test_a_layer_that_does_not_fit_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise ProgramError("too small")
