@@ -59,6 +59,7 @@ def replaced(program: Program, index: int, **changes: object) -> Program:
 def to_rest(engine: Engine) -> None:
     """Soft reset, until the engine is at rest."""
     engine.write("control", 2)
+    engine.write("interrupt_status", 3)  # of a program that had ended, which would stop each step
     for _ in range(100):
         engine.step(100)
         if engine.read("status") == 0:
@@ -330,7 +331,7 @@ def test_reset_in_every_style(style: Style) -> None:
     rng = np.random.default_rng(int(style))
     for stall in (0, 300):
         engine = Engine(TINY, timing=Timing(stall_permille=stall, seed=1, style=style))
-        for seed in range(40, 44):
+        for seed in (40, 41):
             drawn = draw(TINY, seed, LENGTH)
             check(engine, drawn, seed)
             cycles = engine.read("cycles")
