@@ -14,6 +14,7 @@ from typing import Literal, NamedTuple
 from cnnaccel.compiler.execute import Words, dram_runs, reads, writes
 from cnnaccel.compiler.isa import (
     LEVELS,
+    UNFOLD_BYTES,
     Base,
     Compute,
     Header,
@@ -271,6 +272,10 @@ def _check_transfer(instruction: Load | Store, hardware: HardwareConfig) -> None
             raise ProgramError(
                 f"column_words {instruction.column_words} hold {held} bytes of a kernel row "
                 f"of {needed}"
+            )
+        if held > UNFOLD_BYTES:
+            raise ProgramError(
+                f"column_words {instruction.column_words} hold {held} bytes, unfold {UNFOLD_BYTES}"
             )
         steps += [
             (instruction.columns, instruction.distance),

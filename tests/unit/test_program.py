@@ -236,6 +236,7 @@ WRONG = {
     "wgt": (Load(opcode=Opcode.LOAD_WGT, address=256), "words 256 to 256 of wgt, which has 256"),
     "par": (Load(opcode=Opcode.LOAD_PAR, runs=17, stride=1), "words 0 to 16 of par"),
     "unfold": (Load(opcode=Opcode.UNFOLD, kernel_w=5), "column_words 1 hold 4 bytes of .* of 5"),
+    "unfolded": (Load(opcode=Opcode.UNFOLD, column_words=17), "17 hold 68 bytes, unfold 64"),
     "column": (Load(opcode=Opcode.UNFOLD, columns=2, distance=2000), "words 0 to 2000 of act"),
     "tokens": (Load(wait_for=Unit.LOAD), "a unit passes no tokens to itself"),
 }
