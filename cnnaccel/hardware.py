@@ -1,7 +1,7 @@
 """One engine for one device: its parameters, what may be built, what it costs, its digest.
 
-Knows sizes and nothing of networks or instructions; `compiler/isa.py` takes the address widths and
-the format version from here, because they are part of the digest.
+Knows sizes and nothing of networks or instructions; `isa/instructions.py` takes the address widths
+and the format version from here, because they are part of the digest.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from cnnaccel.errors import ConfigError
 from cnnaccel.resources import resource
 
 FORMAT_VERSION = 2
-"""Of instructions, program header and registers; raised when `compiler/isa.py` changes them."""
+"""Of instructions, program header and registers; raised when `isa/instructions.py` changes them."""
 ACT_ADDRESS_BITS = 20
 """Of a signed word address, so that a walker may start left of its tensor: 2**19 words."""
 WGT_ADDRESS_BITS = 16

@@ -35,7 +35,10 @@ def programs() -> Iterator[tuple[Graph, str, HardwareConfig]]:
 def digests(folder: Path) -> Iterator[tuple[str, str]]:
     """Each file of a folder with the digest of its bytes."""
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        yield path.relative_to(folder).as_posix(), hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+        yield (
+            path.relative_to(folder).as_posix(),
+            hashlib.sha256(path.read_bytes()).hexdigest()[:16],
+        )
 
 
 def main() -> None:

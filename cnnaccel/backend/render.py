@@ -1,7 +1,7 @@
 """The instruction set and an engine's parameters in SystemVerilog, C, Python, XML and the docs.
 
-Turns the tables of `compiler/isa.py` into texts and numbers that the templates only place. The same
-hardware gives the same bytes.
+Turns the tables of `isa/instructions.py` into texts and numbers that the templates only place. The
+same hardware gives the same bytes.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from typing import Any
 
 from cnnaccel.backend.template import render_template as _render
 from cnnaccel.backend.zynq import REGION_BYTES, processing_system
-from cnnaccel.compiler import isa
-from cnnaccel.compiler.record import Code, Field, Record, layout
 from cnnaccel.hardware import FORMAT_VERSION, HardwareConfig
+from cnnaccel.isa import instructions as isa
+from cnnaccel.isa.record import Code, Field, Record, layout
 
 Row = dict[str, Any]
 _CODES: tuple[type[Code], ...] = (isa.Opcode, isa.Base, isa.Error)

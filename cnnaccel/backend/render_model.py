@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from cnnaccel.backend.template import render_template
-from cnnaccel.compiler import isa
-from cnnaccel.compiler.ports import load_description
 from cnnaccel.errors import ProgramError
+from cnnaccel.isa import instructions as isa
+from cnnaccel.isa.description import load_description
 from cnnaccel.runtime import layout
 from cnnaccel.runtime.network import Network, load_network
 

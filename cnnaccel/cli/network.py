@@ -113,9 +113,9 @@ def disasm(program: Path, board: str | None) -> None:
     Example:
       cnnaccel disasm build/lenet_fashionmnist/compile
     """
-    from cnnaccel.compiler.ports import load_compiled
-    from cnnaccel.compiler.program import disassemble, folder_of
     from cnnaccel.hardware import load_hardware
+    from cnnaccel.isa.description import load_compiled
+    from cnnaccel.isa.program import disassemble, folder_of
 
     hardware = load_hardware(board) if board is not None else None
     loaded, hardware = load_compiled(folder_of(program), hardware)

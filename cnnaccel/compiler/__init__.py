@@ -1,1 +1,1 @@
-"""From the integer graph to a program for the engine, and what a program means. numpy only."""
+"""From the integer graph to a program: `compile` lists the passes."""

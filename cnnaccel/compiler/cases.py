@@ -18,10 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cnnaccel.compiler.compile import Compiled, compile_graph
-from cnnaccel.compiler.fuse import Step, fuse
-from cnnaccel.compiler.interpreter import run_program
-from cnnaccel.compiler.isa import Base
-from cnnaccel.compiler.program import Program
+from cnnaccel.compiler.lower.fuse import Step, fuse
 from cnnaccel.compiler.random_program import draw, last_writers
 from cnnaccel.errors import ProgramError
 from cnnaccel.hardware import HardwareConfig
@@ -37,6 +34,9 @@ from cnnaccel.ir.graph import (
     Requant,
     TensorSpec,
 )
+from cnnaccel.isa.instructions import Base
+from cnnaccel.isa.interpreter import run_program
+from cnnaccel.isa.program import Program
 from cnnaccel.runtime.ports import Ports
 from cnnaccel.runtime.selftest import LAYER, NETWORK, RANDOM
 

@@ -9,17 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cnnaccel.compiler import limits
-from cnnaccel.compiler.allocate import DoesNotFitError
-from cnnaccel.compiler.emit import emit
-from cnnaccel.compiler.ops import synchronise
-from cnnaccel.compiler.orient import is_tall, oriented
-from cnnaccel.compiler.ports import Description
-from cnnaccel.compiler.program import Program
-from cnnaccel.compiler.schedule import ADDRESSES, Fronts, Schedule, TooSmallError, schedule
-from cnnaccel.compiler.tasks import Network, batchable, build, raw_image
+from cnnaccel.compiler.emit.emit import emit
+from cnnaccel.compiler.emit.tokens import synchronise
+from cnnaccel.compiler.lower.orient import is_tall, oriented
+from cnnaccel.compiler.lower.tasks import Network, batchable, build, raw_image
+from cnnaccel.compiler.plan.allocate import DoesNotFitError
+from cnnaccel.compiler.plan.schedule import ADDRESSES, Fronts, Schedule, TooSmallError, schedule
 from cnnaccel.errors import ProgramError
 from cnnaccel.hardware import HardwareConfig
 from cnnaccel.ir.graph import Graph
+from cnnaccel.isa.description import Description
+from cnnaccel.isa.program import Program
 from cnnaccel.runtime.ports import Ports
 
 _WORTH = 0.95

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cnnaccel.compiler.execute import reads, writes
-from cnnaccel.compiler.isa import LEVELS, UNFOLD_BYTES, Compute, Load, Opcode, Unit
-from cnnaccel.compiler.loopnest import jumps
-from cnnaccel.compiler.record import Code, layout
-from cnnaccel.compiler.scratchpad import Scratchpads
 from cnnaccel.hardware import HardwareConfig
 from cnnaccel.ir.intmath import SHIFT_MAX
+from cnnaccel.isa.execute import reads, writes
+from cnnaccel.isa.instructions import LEVELS, UNFOLD_BYTES, Compute, Load, Opcode, Unit
+from cnnaccel.isa.record import Code, layout
+from cnnaccel.isa.scratchpad import Scratchpads
+from cnnaccel.isa.walkers import jumps
 
 Flags = npt.NDArray[np.bool_]
 _ALL_COLUMNS = 131071

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from cnnaccel.compiler.isa import LEVELS, Compute, Instruction
-from cnnaccel.compiler.loopnest import strides
-from cnnaccel.compiler.program import Program
-from cnnaccel.compiler.record import Field, layout
 from cnnaccel.errors import ProgramError
 from cnnaccel.hardware import HardwareConfig
 from cnnaccel.ir.graph import Graph
+from cnnaccel.isa.instructions import LEVELS, Compute, Instruction
+from cnnaccel.isa.program import Program
+from cnnaccel.isa.record import Field, layout
+from cnnaccel.isa.walkers import strides
 from cnnaccel.runtime.ports import MOST_SIZE
 
 _SMALLER = "stride or pool before it, or cut the images into parts"

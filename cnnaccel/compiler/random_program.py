@@ -28,12 +28,12 @@ from cnnaccel.compiler.drawn import (
     unfold_fields,
     wgt_bytes,
 )
-from cnnaccel.compiler.execute import dram_runs, reads, writes
-from cnnaccel.compiler.isa import Base, Compute, Instruction, Load, Opcode, Store, Unit
-from cnnaccel.compiler.ops import NOTHING
-from cnnaccel.compiler.program import Program
-from cnnaccel.compiler.scratchpad import Scratchpads
+from cnnaccel.compiler.emit.tokens import NOTHING
 from cnnaccel.hardware import HardwareConfig
+from cnnaccel.isa.execute import dram_runs, reads, writes
+from cnnaccel.isa.instructions import Base, Compute, Instruction, Load, Opcode, Store, Unit
+from cnnaccel.isa.program import Program
+from cnnaccel.isa.scratchpad import Scratchpads
 
 Bytes = npt.NDArray[np.uint8]
 Words = npt.NDArray[np.int64]

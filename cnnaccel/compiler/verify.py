@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy.typing as npt
 
-from cnnaccel.compiler.interpreter import run_program
-from cnnaccel.compiler.isa import Base
-from cnnaccel.compiler.ports import load_compiled, load_description
-from cnnaccel.compiler.program import Program
 from cnnaccel.errors import MismatchError
 from cnnaccel.hardware import HardwareConfig
 from cnnaccel.ir import golden
 from cnnaccel.ir.graph import Graph
+from cnnaccel.isa.description import load_compiled, load_description
+from cnnaccel.isa.instructions import Base
+from cnnaccel.isa.interpreter import run_program
+from cnnaccel.isa.program import Program
 from cnnaccel.runtime.compare import difference
 from cnnaccel.runtime.ports import Ports
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from cnnaccel.compiler.compile import compile_graph
-from cnnaccel.compiler.estimate import estimate
-from cnnaccel.compiler.explore import explore
-from cnnaccel.compiler.program import PROGRAM_FILE
 from cnnaccel.compiler.verify import verify_program
 from cnnaccel.hardware import load_hardware
 from cnnaccel.ir.graph import macs
+from cnnaccel.isa.program import PROGRAM_FILE
 from cnnaccel.pipeline.identity import compile_inputs, graph_inputs, hardware_inputs, stored_graph
 from cnnaccel.pipeline.job import Job, draw, write_results
 from cnnaccel.pipeline.memory import say_memory
+from cnnaccel.predict.estimate import estimate
+from cnnaccel.predict.explore import explore
 from cnnaccel.report.progress import counter, working
 
 

@@ -131,7 +131,7 @@ def compile_inputs(job: Job) -> Inputs:
         **(data_inputs(job, "compile") if settings.verify_images else {}),
         **hardware_inputs(job),
         **section("compile", settings),
-        **_package("compiler", "ir"),
+        **_package("compiler", "isa", "ir"),
     }
 
 
@@ -143,7 +143,7 @@ def simulate_inputs(job: Job) -> Inputs:
         **hardware_inputs(job),
         "compile.images": job.config.compile.images,
         "engine": engine_digest(),
-        **_package("compiler", "runtime"),
+        **_package("compiler", "isa", "runtime"),
     }
 
 

@@ -10,16 +10,16 @@ import numpy.typing as npt
 
 from cnnaccel.backend.verilate import best_trace
 from cnnaccel.compiler.compile import Compiled, compile_graph
-from cnnaccel.compiler.estimate import Estimate, estimate
-from cnnaccel.compiler.program import Program
 from cnnaccel.compiler.verify import interpret
 from cnnaccel.errors import MismatchError
 from cnnaccel.ir import golden
 from cnnaccel.ir.graph import Graph, macs, up_to
+from cnnaccel.isa.program import Program
 from cnnaccel.pipeline.engine import SimulatedEngine
 from cnnaccel.pipeline.identity import simulate_inputs, stored_graph
 from cnnaccel.pipeline.job import Job, draw, write_results
 from cnnaccel.pipeline.memory import say_memory
+from cnnaccel.predict.estimate import Estimate, estimate
 from cnnaccel.report.activity import Recorded, recorded
 from cnnaccel.report.measured import (
     counters_table,

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cnnaccel.compiler.estimate import spans
-from cnnaccel.compiler.isa import Unit
-from cnnaccel.compiler.program import Program
+from cnnaccel.isa.instructions import Unit
+from cnnaccel.isa.program import Program
+from cnnaccel.predict.estimate import spans
 from cnnaccel.runtime.simulator import EVENTS, Activity
 
 FILE = "activity.json"

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
-from cnnaccel.compiler.estimate import Estimate
+from cnnaccel.predict.estimate import Estimate
 from cnnaccel.report.activity import UNITS, Recorded
 from cnnaccel.report.canvas import Axis, Canvas, Chart, Legend, frame, meets
 from cnnaccel.report.findings import Training

@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from cnnaccel.compiler.fuse import fuse
+from cnnaccel.compiler.lower.fuse import fuse
 from cnnaccel.errors import CnnaccelError
 from cnnaccel.ir.graph import Add, AnyLayer, AvgPool2d, Concat, Conv2d, Depthwise, Graph, macs
 from cnnaccel.ir.graph import MaxPool2d as MaxPool

@@ -11,9 +11,9 @@ from typing import Any
 
 from rich.table import Table
 
-from cnnaccel.compiler.estimate import Estimate, Usage
-from cnnaccel.compiler.explore import Exploration, Point, yaml_line
 from cnnaccel.hardware import HardwareConfig
+from cnnaccel.predict.estimate import Estimate, Usage
+from cnnaccel.predict.explore import Exploration, Point, yaml_line
 from cnnaccel.report.tables import table
 from cnnaccel.report.templates import render
 

@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from cnnaccel.compiler.estimate import Estimate
 from cnnaccel.hardware import HardwareConfig
 from cnnaccel.ir.graph import Graph
+from cnnaccel.predict.estimate import Estimate
 from cnnaccel.report import activity, distributions, measured, quantization
 from cnnaccel.report import estimate as predicted
 from cnnaccel.report.activity import Recorded

@@ -11,8 +11,8 @@ import matplotlib
 import numpy as np
 import numpy.typing as npt
 
-from cnnaccel.compiler.estimate import Estimate
-from cnnaccel.compiler.explore import Exploration
+from cnnaccel.predict.estimate import Estimate
+from cnnaccel.predict.explore import Exploration
 from cnnaccel.report.activity import UNITS, Recorded
 from cnnaccel.report.quantization import Sensitivity
 from cnnaccel.report.roof import roof_of

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from cnnaccel.compiler.estimate import Estimate, Usage
+from cnnaccel.predict.estimate import Estimate, Usage
 
 
 class Point(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from cnnaccel.compiler.estimate import Estimate
+from cnnaccel.predict.estimate import Estimate
 from cnnaccel.report import charts
 from cnnaccel.report.blocks import Block, Cell, Missing, Section, Table, Tile, bar, table
 from cnnaccel.report.estimate import LAYER_COLUMNS, layer_rows

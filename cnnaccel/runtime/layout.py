@@ -1,6 +1,6 @@
 """Where a host finds registers, and the fields of a program's header.
 
-Rendered from cnnaccel/compiler/isa.py by templates/layout.py.j2: do not edit; refresh with
+Rendered from cnnaccel/isa/instructions.py by templates/layout.py.j2: do not edit; refresh with
 `pytest tests/unit/test_render.py --update-golden`. docs/isa.md says what they mean.
 """
 

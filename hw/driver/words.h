@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Rendered from cnnaccel/compiler/isa.py by templates/words.h.j2: do not edit; refresh with
+ * Rendered from cnnaccel/isa/instructions.py by templates/words.h.j2: do not edit; refresh with
  * `pytest tests/unit/test_render_model.py --update-golden`. docs/isa.md has the same words.
  */
 #ifndef CNNACCEL_WORDS_H

@@ -12,7 +12,7 @@
 // waits, where the last step of a tile waits for the drain of the tile before. Instructions follow
 // one another with 1 cycle between them, unless wait_drain makes one wait for the last write.
 // Latency: 28 + log2 C cycles from the step that ends a tile to act's write port; from ready to
-// done_o 29 + log2 C, and those of `cost` in compiler/execute.py.
+// done_o 29 + log2 C, and those of `cost` in isa/execute.py.
 
 module compute
   import cnnaccel_pkg::*;

@@ -12,15 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from cnnaccel.compiler.explore import Sweep, explore
-from cnnaccel.compiler.ports import load_description
-from cnnaccel.compiler.program import load_program
 from cnnaccel.hardware import load_hardware
 from cnnaccel.ir import golden
 from cnnaccel.ir.graph import Add, Conv2d, Depthwise
 from cnnaccel.ir.storage import load_graph
+from cnnaccel.isa.description import load_description
+from cnnaccel.isa.program import load_program
 from cnnaccel.nn import data
 from cnnaccel.pipeline import compile as compiling
+from cnnaccel.predict.explore import Sweep, explore
 from cnnaccel.workspace import Stage
 from tests.flow.conftest import ROOT, Cnnaccel
 

@@ -19,10 +19,10 @@ import pytest
 
 from cnnaccel.backend.verilate import build
 from cnnaccel.compiler.drawn import touched
-from cnnaccel.compiler.execute import cost, execute
-from cnnaccel.compiler.isa import Compute
-from cnnaccel.compiler.scratchpad import Scratchpads
 from cnnaccel.hardware import HardwareConfig
+from cnnaccel.isa.execute import cost, execute
+from cnnaccel.isa.instructions import Compute
+from cnnaccel.isa.scratchpad import Scratchpads
 from cnnaccel.resources import resource
 from tests.unit.nests import par_bytes
 

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from cnnaccel.backend.engine import simulated_bitstream
-from cnnaccel.compiler.isa import Base, Error, Header, Register, registers
-from cnnaccel.compiler.program import Program
 from cnnaccel.hardware import HardwareConfig
+from cnnaccel.isa.instructions import Base, Error, Header, Register, registers
+from cnnaccel.isa.program import Program
 from cnnaccel.runtime.simulator import Simulator, Style, Timing
 
 Bytes = npt.NDArray[np.uint8]

@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from cnnaccel.compiler import pack
-from cnnaccel.compiler.isa import Compute
-from cnnaccel.compiler.loopnest import Place, Pool
-from cnnaccel.compiler.mapping import Part, Work, nest, work_of
+from cnnaccel.compiler.lower import pack
+from cnnaccel.compiler.lower.loopnest import Place, Pool
+from cnnaccel.compiler.lower.mapping import Part, Work, nest, work_of
 from cnnaccel.hardware import HardwareConfig
 from cnnaccel.ir.graph import AnyLayer
+from cnnaccel.isa.instructions import Compute
 from tests.unit.nests import align, wanted_interleave
 
 

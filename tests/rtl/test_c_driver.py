@@ -13,13 +13,13 @@ import pytest
 
 from cnnaccel.backend.engine import simulated_bitstream
 from cnnaccel.compiler.compile import compile_graph
-from cnnaccel.compiler.isa import Compute, Opcode
-from cnnaccel.compiler.ports import Description
-from cnnaccel.compiler.program import Note, Program
 from cnnaccel.errors import EngineError
 from cnnaccel.hardware import load_hardware
 from cnnaccel.ir import golden
 from cnnaccel.ir.graph import Graph
+from cnnaccel.isa.description import Description
+from cnnaccel.isa.instructions import Compute, Opcode
+from cnnaccel.isa.program import Note, Program
 from cnnaccel.runtime import layout
 from cnnaccel.runtime.device import SimDevice
 from cnnaccel.runtime.driver import Accelerator

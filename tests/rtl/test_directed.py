@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from cnnaccel.compiler.compile import compile_graph
-from cnnaccel.compiler.isa import Compute, Load, Opcode, Unit
-from cnnaccel.compiler.program import Program
 from cnnaccel.hardware import load_hardware
 from cnnaccel.ir import golden
 from cnnaccel.ir.graph import Graph
+from cnnaccel.isa.instructions import Compute, Load, Opcode, Unit
+from cnnaccel.isa.program import Program
 from cnnaccel.runtime.simulator import Timing
 from tests.rtl.bench import law
 from tests.rtl.engine import Engine

@@ -17,14 +17,14 @@ import pytest
 from cnnaccel.backend.engine import TOP, engine_sources
 from cnnaccel.backend.verilate import lint
 from cnnaccel.compiler.compile import Compiled, compile_graph
-from cnnaccel.compiler.estimate import estimate
-from cnnaccel.compiler.interpreter import run_program
-from cnnaccel.compiler.isa import MAGIC, Base, Compute, Error, Instruction, Load, Unit
-from cnnaccel.compiler.program import Program
 from cnnaccel.config import QuantizeConfig
 from cnnaccel.hardware import FORMAT_VERSION, HardwareConfig, load_hardware
 from cnnaccel.ir import golden
 from cnnaccel.ir.graph import Conv2d, Graph
+from cnnaccel.isa.instructions import MAGIC, Base, Compute, Error, Instruction, Load, Unit
+from cnnaccel.isa.interpreter import run_program
+from cnnaccel.isa.program import Program
+from cnnaccel.predict.estimate import estimate
 from cnnaccel.quant.ptq import quantize
 from cnnaccel.runtime.simulator import Timing
 from tests.rtl.engine import ORIGIN, Engine

@@ -10,8 +10,9 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from cnnaccel.compiler.execute import dram_runs
-from cnnaccel.compiler.isa import (
+from cnnaccel.compiler.random_program import Drawn, draw
+from cnnaccel.isa.execute import dram_runs
+from cnnaccel.isa.instructions import (
     TOKEN_BITS,
     Base,
     Compute,
@@ -23,9 +24,8 @@ from cnnaccel.compiler.isa import (
     Store,
     Unit,
 )
-from cnnaccel.compiler.program import Program
-from cnnaccel.compiler.random_program import Drawn, draw
-from cnnaccel.compiler.scratchpad import Scratchpads
+from cnnaccel.isa.program import Program
+from cnnaccel.isa.scratchpad import Scratchpads
 from cnnaccel.runtime.simulator import Style, Timing
 from tests.rtl.engine import ORIGIN, Engine
 from tests.rtl.styles import EVERY, SINGLE, mixed

@@ -11,12 +11,12 @@ import pytest
 from cnnaccel.backend.verilate import lint
 from cnnaccel.compiler.compile import compile_graph
 from cnnaccel.compiler.drawn import count, drawn, place, unfold_fields
-from cnnaccel.compiler.isa import Base, Error, Load, Opcode, Store
-from cnnaccel.compiler.scratchpad import Scratchpads
-from cnnaccel.compiler.tiling import unfold_cycles
+from cnnaccel.compiler.plan.tiling import unfold_cycles
 from cnnaccel.hardware import PAR_BYTES, HardwareConfig
 from cnnaccel.ir.graph import Graph
 from cnnaccel.ir.intmath import SHIFT_MAX
+from cnnaccel.isa.instructions import Base, Error, Load, Opcode, Store
+from cnnaccel.isa.scratchpad import Scratchpads
 from tests.rtl.load_store import (
     BUFFER_BYTES,
     HW,

@@ -20,15 +20,15 @@ import numpy as np
 import pytest
 
 from cnnaccel.compiler.compile import Compiled, choose, compile_graph, compile_schedule
-from cnnaccel.compiler.estimate import estimate
-from cnnaccel.compiler.isa import Base
-from cnnaccel.compiler.program import Program
-from cnnaccel.compiler.schedule import Schedule
+from cnnaccel.compiler.plan.schedule import Schedule
 from cnnaccel.config import DataConfig
 from cnnaccel.hardware import load_hardware
 from cnnaccel.ir import golden
 from cnnaccel.ir.graph import Graph
+from cnnaccel.isa.instructions import Base
+from cnnaccel.isa.program import Program
 from cnnaccel.nn.data import load_dataset
+from cnnaccel.predict.estimate import estimate
 from tests.rtl.engine import Engine
 from tests.unit import imagenet
 from tests.unit.networks import pixels

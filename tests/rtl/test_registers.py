@@ -1,4 +1,4 @@
-"""The registers behind AXI4-Lite against the table of `compiler/isa.py`."""
+"""The registers behind AXI4-Lite against the table of `isa/instructions.py`."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from cnnaccel.backend.verilate import build, lint
-from cnnaccel.compiler.isa import MAGIC, Base, Register, registers
 from cnnaccel.hardware import FORMAT_VERSION, HardwareConfig
+from cnnaccel.isa.instructions import MAGIC, Base, Register, registers
 from tests.rtl.load_store import HW, tiny
 
 SOURCES = (HW / "rtl" / "cnnaccel_pkg.sv", HW / "rtl" / "axi_lite_regs.sv")

@@ -19,11 +19,11 @@ import pytest
 from cnnaccel.backend.engine import simulated_bitstream
 from cnnaccel.backend.render import render_hwh
 from cnnaccel.compiler.compile import compile_graph
-from cnnaccel.compiler.isa import Header, Load, Opcode
 from cnnaccel.errors import EngineError, ProgramError
 from cnnaccel.hardware import HardwareConfig, load_hardware
 from cnnaccel.ir import golden
 from cnnaccel.ir.graph import Graph
+from cnnaccel.isa.instructions import Header, Load, Opcode
 from cnnaccel.runtime import driver, layout
 from cnnaccel.runtime.device import SimDevice
 from cnnaccel.runtime.driver import Accelerator

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from cnnaccel.backend.verilate import build, lint
-from cnnaccel.compiler.isa import TOKEN_BITS
+from cnnaccel.isa.instructions import TOKEN_BITS
 from tests.rtl.load_store import HW, tiny
 
 SOURCES = (HW / "rtl" / "cnnaccel_pkg.sv", HW / "rtl" / "tokens.sv")

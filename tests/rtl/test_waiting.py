@@ -8,9 +8,9 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from cnnaccel.compiler.isa import Base, Compute, Instruction, Load, Opcode, Store, Unit
-from cnnaccel.compiler.program import Program
 from cnnaccel.hardware import load_hardware
+from cnnaccel.isa.instructions import Base, Compute, Instruction, Load, Opcode, Store, Unit
+from cnnaccel.isa.program import Program
 from tests.rtl.engine import Engine, Timing
 
 HARDWARE = load_hardware("tiny")

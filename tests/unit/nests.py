@@ -13,16 +13,16 @@ from typing import Any, Literal
 
 import numpy as np
 
-from cnnaccel.compiler import pack
 from cnnaccel.compiler.drawn import fresh
-from cnnaccel.compiler.execute import execute
-from cnnaccel.compiler.isa import Compute, Par
-from cnnaccel.compiler.loopnest import Place, Pool, interleave_for
-from cnnaccel.compiler.mapping import Part, Work, nest, work_of
-from cnnaccel.compiler.scratchpad import Scratchpads
-from cnnaccel.compiler.tiling import extent, split
+from cnnaccel.compiler.lower import pack
+from cnnaccel.compiler.lower.loopnest import Place, Pool, interleave_for
+from cnnaccel.compiler.lower.mapping import Part, Work, nest, work_of
+from cnnaccel.compiler.plan.tiling import extent, split
 from cnnaccel.hardware import HardwareConfig
 from cnnaccel.ir.graph import Add, AnyLayer, Concat, Conv2d, MaxPool2d
+from cnnaccel.isa.execute import execute
+from cnnaccel.isa.instructions import Compute, Par
+from cnnaccel.isa.scratchpad import Scratchpads
 from tests.unit import graphs
 
 GRID = [

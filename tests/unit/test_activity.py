@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cnnaccel.compiler.isa import Compute, Opcode
-from cnnaccel.compiler.program import Note, Program
+from cnnaccel.isa.instructions import Compute, Opcode
+from cnnaccel.isa.program import Note, Program
 from cnnaccel.report.activity import Stretch, from_json, recorded
 from cnnaccel.runtime.simulator import EVENTS, Activity
 

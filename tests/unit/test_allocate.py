@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnnaccel.compiler.allocate import DoesNotFitError, Region, allocate
+from cnnaccel.compiler.plan.allocate import DoesNotFitError, Region, allocate
 from cnnaccel.errors import ProgramError
 
 

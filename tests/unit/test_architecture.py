@@ -16,7 +16,9 @@ FLOORS = (
     ("cli",),
     ("pipeline",),
     ("nn", "quant", "backend", "report"),
+    ("predict",),
     ("compiler",),
+    ("isa",),
     ("ir",),
     ("hardware",),
     ("workspace",),
@@ -25,6 +27,8 @@ FLOORS = (
     ("errors",),
     ("",),  # the package's own __init__
 )
+# Passes of the compiler: each may import itself and those before.
+PASSES = ("lower", "plan", "emit")
 ONLY_IN = {
     "torch": ("nn", "quant", "pipeline"),  # pipeline: for type checking alone
     "torchvision": ("nn",),
@@ -70,6 +74,16 @@ def test_imports_point_downward(path: Path) -> None:
         if name.split(".")[0] == "cnnaccel":
             other = floor_of(name)
             assert other == own or level(other) > level(own), f"{place(path)} imports {name}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=place)
+def test_passes_know_nothing_of_later_ones(path: Path) -> None:
+    parts = place(path).split("/")
+    if parts[0] == "compiler" and parts[1] in PASSES:
+        later = PASSES[PASSES.index(parts[1]) + 1 :]
+        for name in imports(path):
+            forbidden = [f"cnnaccel.compiler.{one}." for one in (*later, "compile")]
+            assert not name.startswith(tuple(forbidden)), f"{place(path)} imports {name}"
 
 
 @pytest.mark.parametrize("path", MODULES, ids=place)

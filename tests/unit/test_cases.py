@@ -8,16 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cnnaccel.compiler import interpreter
 from cnnaccel.compiler.cases import Case, layer_cases, random_cases, to_file
-from cnnaccel.compiler.interpreter import run_program
-from cnnaccel.compiler.isa import Base, Unit
-from cnnaccel.compiler.program import Program, unpack_program
 from cnnaccel.compiler.random_program import draw, last_writers
 from cnnaccel.errors import ProgramError
 from cnnaccel.hardware import HardwareConfig, load_hardware
 from cnnaccel.ir import golden
 from cnnaccel.ir.graph import Graph
+from cnnaccel.isa import interpreter
+from cnnaccel.isa.instructions import Base, Unit
+from cnnaccel.isa.interpreter import run_program
+from cnnaccel.isa.program import Program, unpack_program
 from cnnaccel.runtime.ports import Ports
 from cnnaccel.runtime.selftest import case_count
 from tests.unit import graphs

@@ -13,14 +13,14 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from cnnaccel.compiler import estimate as module
 from cnnaccel.compiler.compile import Compiled, compile_graph
-from cnnaccel.compiler.estimate import Estimate, estimate, spans
-from cnnaccel.compiler.execute import dram_runs
-from cnnaccel.compiler.isa import Compute
-from cnnaccel.compiler.scratchpad import Scratchpads
 from cnnaccel.hardware import HardwareConfig, load_hardware
 from cnnaccel.ir.graph import Graph, macs
+from cnnaccel.isa.execute import dram_runs
+from cnnaccel.isa.instructions import Compute
+from cnnaccel.isa.scratchpad import Scratchpads
+from cnnaccel.predict import estimate as module
+from cnnaccel.predict.estimate import Estimate, estimate, spans
 from cnnaccel.report import charts, plots
 from cnnaccel.report.estimate import estimate_table, from_json, headline, summary, write
 from tests.unit import graphs, imagenet

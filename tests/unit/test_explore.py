@@ -17,9 +17,12 @@ import pytest
 import yaml
 from rich.console import Console
 
-from cnnaccel.compiler import explore as module
-from cnnaccel.compiler.allocate import DoesNotFitError, Region
-from cnnaccel.compiler.explore import (
+from cnnaccel.compiler.plan.allocate import DoesNotFitError, Region
+from cnnaccel.errors import CnnaccelError
+from cnnaccel.hardware import HardwareConfig, load_hardware
+from cnnaccel.ir.graph import Graph
+from cnnaccel.predict import explore as module
+from cnnaccel.predict.explore import (
     Exploration,
     Point,
     Sweep,
@@ -29,9 +32,6 @@ from cnnaccel.compiler.explore import (
     pareto_front,
     yaml_line,
 )
-from cnnaccel.errors import CnnaccelError
-from cnnaccel.hardware import HardwareConfig, load_hardware
-from cnnaccel.ir.graph import Graph
 from cnnaccel.report import plots
 from cnnaccel.report.estimate import exploration_lines, exploration_summary, exploration_table
 from tests.unit import imagenet
@@ -206,7 +206,7 @@ def test_a_process_that_dies_is_an_error(monkeypatch: pytest.MonkeyPatch) -> Non
 
 SCRIPT = """
 import sys
-from cnnaccel.compiler.explore import explore
+from cnnaccel.predict.explore import explore
 from cnnaccel.hardware import HardwareConfig
 from tests.unit import imagenet
 

@@ -9,15 +9,15 @@ import pytest
 import torch
 from torch import nn
 
-from cnnaccel.compiler.allocate import Region, allocate
 from cnnaccel.compiler.drawn import fresh
-from cnnaccel.compiler.fuse import Fused, Lanes, fuse
-from cnnaccel.compiler.loopnest import Place, Pool, interleave_for
-from cnnaccel.compiler.scratchpad import Scratchpads
+from cnnaccel.compiler.lower.fuse import Fused, Lanes, fuse
+from cnnaccel.compiler.lower.loopnest import Place, Pool, interleave_for
+from cnnaccel.compiler.plan.allocate import Region, allocate
 from cnnaccel.config import QuantizeConfig
 from cnnaccel.hardware import HardwareConfig
 from cnnaccel.ir import golden
 from cnnaccel.ir.graph import Add, Concat, Conv2d, Graph, MaxPool2d
+from cnnaccel.isa.scratchpad import Scratchpads
 from cnnaccel.nn.models import build_model
 from cnnaccel.quant.ptq import quantize
 from tests.unit.nests import fill, get, map_layer, put, run

@@ -12,17 +12,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cnnaccel.compiler import pack
-from cnnaccel.compiler.execute import execute, reads, writes
-from cnnaccel.compiler.interpreter import ORDERS, Order, run_program
-from cnnaccel.compiler.isa import Base, Compute, Instruction, Load, Opcode, Store, Unit
-from cnnaccel.compiler.loopnest import Place, Pool, interleave_for
-from cnnaccel.compiler.ops import NOTHING
-from cnnaccel.compiler.program import Program
-from cnnaccel.compiler.scratchpad import Scratchpads
+from cnnaccel.compiler.emit.tokens import NOTHING
+from cnnaccel.compiler.lower import pack
+from cnnaccel.compiler.lower.loopnest import Place, Pool, interleave_for
 from cnnaccel.errors import ProgramError
 from cnnaccel.hardware import HardwareConfig
 from cnnaccel.ir import golden
+from cnnaccel.isa.execute import execute, reads, writes
+from cnnaccel.isa.instructions import Base, Compute, Instruction, Load, Opcode, Store, Unit
+from cnnaccel.isa.interpreter import ORDERS, Order, run_program
+from cnnaccel.isa.program import Program
+from cnnaccel.isa.scratchpad import Scratchpads
 from tests.unit import graphs
 from tests.unit.nests import map_layer, par_bytes
 from tests.unit.test_program import PYNQ, TINY, Example, example

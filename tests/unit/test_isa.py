@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnnaccel.compiler import isa
-from cnnaccel.compiler.isa import Compute, Header, Instruction, Load, Opcode, Par, Store, Unit
-from cnnaccel.compiler.record import Code, Field, Record, layout
 from cnnaccel.errors import ProgramError
 from cnnaccel.hardware import FORMAT_VERSION
+from cnnaccel.isa import instructions as isa
+from cnnaccel.isa.instructions import Compute, Header, Instruction, Load, Opcode, Par, Store, Unit
+from cnnaccel.isa.record import Code, Field, Record, layout
 
 RECORDS: tuple[type[Record], ...] = (Compute, Load, Store, Par, Header)
 PROTECTED = {"magic", "version", "header_crc"}  # of the header; no value but one

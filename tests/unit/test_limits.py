@@ -17,17 +17,26 @@ from torch import nn
 
 from cnnaccel.compiler import limits
 from cnnaccel.compiler.compile import Compiled, compile_graph
-from cnnaccel.compiler.interpreter import run_program
-from cnnaccel.compiler.isa import INSTRUCTIONS, Base, Compute, Header, Instruction, Load, Par, Store
-from cnnaccel.compiler.loopnest import MOST_ROWS, counted_rows
-from cnnaccel.compiler.orient import transposed
-from cnnaccel.compiler.program import Note, Program
-from cnnaccel.compiler.record import layout
+from cnnaccel.compiler.lower.loopnest import MOST_ROWS, counted_rows
+from cnnaccel.compiler.lower.orient import transposed
 from cnnaccel.config import QuantizeConfig
 from cnnaccel.errors import GraphError, ProgramError
 from cnnaccel.hardware import HardwareConfig, load_hardware
 from cnnaccel.ir import golden
 from cnnaccel.ir.graph import Graph
+from cnnaccel.isa.instructions import (
+    INSTRUCTIONS,
+    Base,
+    Compute,
+    Header,
+    Instruction,
+    Load,
+    Par,
+    Store,
+)
+from cnnaccel.isa.interpreter import run_program
+from cnnaccel.isa.program import Note, Program
+from cnnaccel.isa.record import layout
 from cnnaccel.quant.canonical import canonicalize
 from cnnaccel.quant.outline import outline
 from cnnaccel.quant.ptq import check_supported, quantize

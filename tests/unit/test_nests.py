@@ -11,27 +11,26 @@ import pytest
 from hypothesis import assume, given, note
 from hypothesis import strategies as st
 
-from cnnaccel.compiler import pack
 from cnnaccel.compiler.drawn import fresh
-from cnnaccel.compiler.execute import cost, reads
-from cnnaccel.compiler.isa import LEVELS
-from cnnaccel.compiler.loopnest import (
+from cnnaccel.compiler.lower import pack
+from cnnaccel.compiler.lower.loopnest import (
     Channels,
     Place,
     Pool,
     Window,
     interleave_for,
-    jumps,
     phases,
     slide,
-    strides,
 )
-from cnnaccel.compiler.mapping import Part, Work, nest, work_of
-from cnnaccel.compiler.tiling import split
+from cnnaccel.compiler.lower.mapping import Part, Work, nest, work_of
+from cnnaccel.compiler.plan.tiling import split
 from cnnaccel.errors import ProgramError
 from cnnaccel.hardware import HardwareConfig
 from cnnaccel.ir import golden
 from cnnaccel.ir.graph import Add, AnyLayer, Conv2d
+from cnnaccel.isa.execute import cost, reads
+from cnnaccel.isa.instructions import LEVELS
+from cnnaccel.isa.walkers import jumps, strides
 from tests.unit import graphs
 from tests.unit.nests import (
     GRID,

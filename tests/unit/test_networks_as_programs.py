@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from cnnaccel.compiler.compile import Compiled, compile_graph
-from cnnaccel.compiler.interpreter import Order, run_program
-from cnnaccel.compiler.isa import Base
 from cnnaccel.config import DataConfig, QuantizeConfig
 from cnnaccel.hardware import HardwareConfig
 from cnnaccel.ir import golden
 from cnnaccel.ir.graph import Graph, up_to
+from cnnaccel.isa.instructions import Base
+from cnnaccel.isa.interpreter import Order, run_program
 from cnnaccel.nn.data import load_dataset
 from cnnaccel.quant.ptq import quantize
 from tests.unit.networks import network, pixels

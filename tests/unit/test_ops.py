@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from cnnaccel.compiler.isa import Compute, Instruction, Load, Store, Unit
-from cnnaccel.compiler.ops import NOTHING, Cells, Op, synchronise
-from cnnaccel.compiler.program import Note
+from cnnaccel.compiler.emit.tokens import NOTHING, Cells, Op, synchronise
+from cnnaccel.isa.instructions import Compute, Instruction, Load, Store, Unit
+from cnnaccel.isa.program import Note
 
 NOTE = Note("layer", "what")
 MEMORIES = {"act": (1, 16)}

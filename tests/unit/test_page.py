@@ -11,8 +11,8 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from cnnaccel.compiler.estimate import Estimate, Usage
 from cnnaccel.hardware import HardwareConfig
+from cnnaccel.predict.estimate import Estimate, Usage
 from cnnaccel.report.blocks import bar, picture, png, table
 from cnnaccel.report.canvas import Axis, meets, shortened
 from cnnaccel.report.charts import curves, roofline

@@ -16,10 +16,10 @@ import pytest
 from hypothesis import given, settings
 
 from cnnaccel.compiler.compile import choose
-from cnnaccel.compiler.emit import emit, moved
-from cnnaccel.compiler.ops import NOTHING, Op
-from cnnaccel.compiler.schedule import Schedule, TooSmallError
-from cnnaccel.compiler.tiling import Moved
+from cnnaccel.compiler.emit.emit import emit, moved
+from cnnaccel.compiler.emit.tokens import NOTHING, Op
+from cnnaccel.compiler.plan.schedule import Schedule, TooSmallError
+from cnnaccel.compiler.plan.tiling import Moved
 from cnnaccel.hardware import HardwareConfig, load_hardware
 from cnnaccel.ir.graph import AnyLayer, Graph
 from tests.unit import graphs

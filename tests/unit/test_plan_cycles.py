@@ -16,12 +16,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cnnaccel.compiler import choices, compile, schedule, tiling
+from cnnaccel.compiler import compile
 from cnnaccel.compiler.compile import compile_graph
-from cnnaccel.compiler.estimate import estimate
-from cnnaccel.compiler.traffic import Flow, Sources
+from cnnaccel.compiler.plan import cost as choices
+from cnnaccel.compiler.plan import schedule, tiling
+from cnnaccel.compiler.plan.traffic import Flow, Sources
 from cnnaccel.hardware import HardwareConfig, load_hardware
 from cnnaccel.ir.graph import AnyLayer, Graph, TensorSpec
+from cnnaccel.predict.estimate import estimate
 from tests.unit import graphs
 from tests.unit.test_networks_as_programs import quantized
 

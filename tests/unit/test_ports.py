@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cnnaccel.compiler.isa import Compute, Opcode
-from cnnaccel.compiler.ports import Description, load_compiled, load_description
-from cnnaccel.compiler.program import Note, Program, folder_of
 from cnnaccel.errors import ProgramError
 from cnnaccel.hardware import HardwareConfig
+from cnnaccel.isa.description import Description, load_compiled, load_description
+from cnnaccel.isa.instructions import Compute, Opcode
+from cnnaccel.isa.program import Note, Program, folder_of
 from cnnaccel.runtime.ports import Ports
 
 HARDWARE = HardwareConfig(pixel_lanes=2, input_lanes=4, output_lanes=4, clock_mhz=62.5)

@@ -11,8 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cnnaccel.compiler import pack
-from cnnaccel.compiler.isa import (
+from cnnaccel.compiler.emit.tokens import NOTHING
+from cnnaccel.compiler.lower import pack
+from cnnaccel.compiler.lower.loopnest import Place
+from cnnaccel.errors import ProgramError
+from cnnaccel.hardware import HardwareConfig, load_hardware
+from cnnaccel.ir.graph import Conv2d
+from cnnaccel.isa.instructions import (
     Base,
     Compute,
     Header,
@@ -22,18 +27,13 @@ from cnnaccel.compiler.isa import (
     Store,
     Unit,
 )
-from cnnaccel.compiler.loopnest import Place
-from cnnaccel.compiler.ops import NOTHING
-from cnnaccel.compiler.program import (
+from cnnaccel.isa.program import (
     Program,
     check,
     disassemble,
     load_program,
     unpack_program,
 )
-from cnnaccel.errors import ProgramError
-from cnnaccel.hardware import HardwareConfig, load_hardware
-from cnnaccel.ir.graph import Conv2d
 from tests.unit import graphs
 from tests.unit.nests import map_layer, par_bytes
 

@@ -16,11 +16,11 @@ from hypothesis import assume, given, note, settings
 from hypothesis import strategies as st
 
 from cnnaccel.compiler.compile import Compiled, compile_graph
-from cnnaccel.compiler.interpreter import run_program
-from cnnaccel.compiler.isa import Base
 from cnnaccel.hardware import HardwareConfig
 from cnnaccel.ir import golden
 from cnnaccel.ir.graph import Add, AnyLayer, Concat, Graph, TensorSpec
+from cnnaccel.isa.instructions import Base
+from cnnaccel.isa.interpreter import run_program
 from tests.unit import graphs
 
 LANES = [(p, c, c * times) for p in (1, 2, 4, 8) for c in (4, 8, 16) for times in (1, 2, 4)]

@@ -17,10 +17,10 @@ from cnnaccel.backend.render import (
     render_params_h,
     render_params_svh,
 )
-from cnnaccel.compiler import isa
-from cnnaccel.compiler.isa import Compute, Header, Load, Par, Store
-from cnnaccel.compiler.record import Record, layout
 from cnnaccel.hardware import load_hardware
+from cnnaccel.isa import instructions as isa
+from cnnaccel.isa.instructions import Compute, Header, Load, Par, Store
+from cnnaccel.isa.record import Record, layout
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests/golden"

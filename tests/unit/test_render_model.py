@@ -14,11 +14,11 @@ import pytest
 
 from cnnaccel.backend.render import render_params_h
 from cnnaccel.backend.render_model import render_model_h, render_words_h
-from cnnaccel.compiler.isa import Compute, Load, Opcode
-from cnnaccel.compiler.ports import Description
-from cnnaccel.compiler.program import Note, Program
 from cnnaccel.errors import ProgramError
 from cnnaccel.hardware import load_hardware
+from cnnaccel.isa.description import Description
+from cnnaccel.isa.instructions import Compute, Load, Opcode
+from cnnaccel.isa.program import Note, Program
 from cnnaccel.runtime import layout
 from cnnaccel.runtime.ports import Ports
 

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from cnnaccel.compiler.compile import compile_graph
-from cnnaccel.compiler.isa import Compute, Load, Opcode
-from cnnaccel.compiler.schedule import TooSmallError
+from cnnaccel.compiler.plan.schedule import TooSmallError
 from cnnaccel.errors import ProgramError
 from cnnaccel.hardware import HardwareConfig
 from cnnaccel.ir.graph import Graph
+from cnnaccel.isa.instructions import Compute, Load, Opcode
 from tests.unit import graphs
 
 PYNQ = HardwareConfig()

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from cnnaccel.compiler.compile import Compiled, compile_graph
-from cnnaccel.compiler.interpreter import ORDERS, Order, run_program
-from cnnaccel.compiler.isa import Base
 from cnnaccel.config import QuantizeConfig
 from cnnaccel.hardware import HardwareConfig
 from cnnaccel.ir import golden
 from cnnaccel.ir.graph import Graph
+from cnnaccel.isa.instructions import Base
+from cnnaccel.isa.interpreter import ORDERS, Order, run_program
 from cnnaccel.quant.ptq import quantize
 from tests.unit.networks import network, pixels
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Rendered for pynq_z1 from cnnaccel/hardware.py and cnnaccel/compiler/isa.py: do not edit.
+ * Rendered for pynq_z1 from cnnaccel/hardware.py and cnnaccel/isa/instructions.py: do not edit.
  * Records are little endian. docs/isa.md says what the fields mean.
  */
 #ifndef CNNACCEL_PARAMS_H

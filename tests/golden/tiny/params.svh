@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rendered for tiny from cnnaccel/hardware.py and cnnaccel/compiler/isa.py: do not edit.
+// Rendered for tiny from cnnaccel/hardware.py and cnnaccel/isa/instructions.py: do not edit.
 // One package includes this file. docs/isa.md says what the fields mean.
 
 localparam logic [31:0] Magic = 32'h414e4e43;

@@ -8,15 +8,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cnnaccel.compiler.isa import Base, Load, Store
-from cnnaccel.compiler.moves import in_dram, transfer_bytes
-from cnnaccel.compiler.ops import NOTHING, Op
-from cnnaccel.compiler.pieces import TaskEmitter
-from cnnaccel.compiler.program import Note
-from cnnaccel.compiler.schedule import Schedule
-from cnnaccel.compiler.tiling import Moved, region_unit
-from cnnaccel.compiler.weights import WeightImage
+from cnnaccel.compiler.emit.task import TaskEmitter
+from cnnaccel.compiler.emit.tokens import NOTHING, Op
+from cnnaccel.compiler.emit.transfers import in_dram, transfer_bytes
+from cnnaccel.compiler.emit.weights import WeightImage
+from cnnaccel.compiler.plan.schedule import Schedule
+from cnnaccel.compiler.plan.tiling import Moved, region_unit
 from cnnaccel.hardware import HardwareConfig
+from cnnaccel.isa.instructions import Base, Load, Store
+from cnnaccel.isa.program import Note
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 
-from cnnaccel.compiler.blocks import span
-from cnnaccel.compiler.isa import Load, Opcode
-from cnnaccel.compiler.mapping import Part
-from cnnaccel.compiler.ops import Cells, Op
-from cnnaccel.compiler.program import Note
-from cnnaccel.compiler.tasks import Task
+from cnnaccel.compiler.emit.tokens import Cells, Op
+from cnnaccel.compiler.lower.mapping import Part
+from cnnaccel.compiler.lower.tasks import Task
+from cnnaccel.compiler.plan.blocks import span
 from cnnaccel.hardware import HardwareConfig
+from cnnaccel.isa.instructions import Load, Opcode
+from cnnaccel.isa.program import Note
 
 
 @dataclass

@@ -30,14 +30,14 @@ from itertools import product
 from multiprocessing import get_context, parent_process
 from threading import Thread
 
-from cnnaccel.compiler.allocate import DoesNotFitError
 from cnnaccel.compiler.compile import choose, compile_graph, compile_schedule
-from cnnaccel.compiler.estimate import estimate
-from cnnaccel.compiler.schedule import TooSmallError
+from cnnaccel.compiler.plan.allocate import DoesNotFitError
+from cnnaccel.compiler.plan.schedule import TooSmallError
 from cnnaccel.config import FieldError
 from cnnaccel.errors import CnnaccelError, ProgramError
 from cnnaccel.hardware import HardwareConfig
 from cnnaccel.ir.graph import Graph, macs
+from cnnaccel.predict.estimate import estimate
 
 _CLOSE = 0.98
 """What makes an engine that is better by this little not worth compiling for."""

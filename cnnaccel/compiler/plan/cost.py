@@ -10,10 +10,9 @@ import itertools
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from cnnaccel.compiler.blocks import apart
-from cnnaccel.compiler.isa import Base
-from cnnaccel.compiler.tasks import Task, Tensor
-from cnnaccel.compiler.tiling import (
+from cnnaccel.compiler.lower.tasks import Task, Tensor
+from cnnaccel.compiler.plan.blocks import apart
+from cnnaccel.compiler.plan.tiling import (
     ISSUE_CYCLES,
     PIPELINE_CYCLES,
     Buffers,
@@ -30,8 +29,9 @@ from cnnaccel.compiler.tiling import (
     sizes,
     under,
 )
-from cnnaccel.compiler.traffic import Flow, Sources, results_flow, weights_flow
+from cnnaccel.compiler.plan.traffic import Flow, Sources, results_flow, weights_flow
 from cnnaccel.hardware import HardwareConfig
+from cnnaccel.isa.instructions import Base
 
 _ALONE = 0.5
 """Of the time until an image's first block is there, that much counts: as if every other image came

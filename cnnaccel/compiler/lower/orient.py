@@ -11,7 +11,7 @@ import dataclasses
 
 import numpy as np
 
-from cnnaccel.compiler.loopnest import MOST_ROWS
+from cnnaccel.compiler.lower.loopnest import MOST_ROWS
 from cnnaccel.ir.graph import (
     Add,
     AnyLayer,

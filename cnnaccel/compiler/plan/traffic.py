@@ -13,10 +13,16 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from cnnaccel.compiler.blocks import Reading, in_one_transfer, spread, unfolded_pixels, weights_once
-from cnnaccel.compiler.mapping import Part
-from cnnaccel.compiler.tasks import Task, Tensor
-from cnnaccel.compiler.tiling import ISSUE_CYCLES, Cut, sizes, split, unfold_cycles
+from cnnaccel.compiler.lower.mapping import Part
+from cnnaccel.compiler.lower.tasks import Task, Tensor
+from cnnaccel.compiler.plan.blocks import (
+    Reading,
+    in_one_transfer,
+    spread,
+    unfolded_pixels,
+    weights_once,
+)
+from cnnaccel.compiler.plan.tiling import ISSUE_CYCLES, Cut, sizes, split, unfold_cycles
 from cnnaccel.hardware import HardwareConfig
 
 _Sums = npt.NDArray[np.int64]

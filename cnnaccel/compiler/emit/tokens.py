@@ -18,8 +18,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from cnnaccel.compiler.isa import Compute, Instruction, Opcode, Unit
-from cnnaccel.compiler.program import Note
+from cnnaccel.isa.instructions import Compute, Instruction, Opcode, Unit
+from cnnaccel.isa.program import Note
 
 NOTHING = Compute(opcode=Opcode.MAX, drain=False, out_w=0)
 """Takes a step and touches nothing; carries tokens."""

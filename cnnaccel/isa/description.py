@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cnnaccel.compiler.program import Note, Program, load_program
 from cnnaccel.errors import ConfigError, ProgramError
 from cnnaccel.hardware import HardwareConfig
+from cnnaccel.isa.program import Note, Program, load_program
 from cnnaccel.runtime.ports import Ports, read_ports
 from cnnaccel.workspace import write_atomic
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from cnnaccel.compiler.pack import in_order
+from cnnaccel.compiler.lower.pack import in_order
 from cnnaccel.ir.graph import (
     Add,
     AnyLayer,

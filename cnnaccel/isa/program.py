@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from cnnaccel.compiler.execute import Words, dram_runs, reads, writes
-from cnnaccel.compiler.isa import (
+from cnnaccel.errors import ProgramError
+from cnnaccel.hardware import HardwareConfig
+from cnnaccel.isa.execute import Words, dram_runs, reads, writes
+from cnnaccel.isa.instructions import (
     LEVELS,
     UNFOLD_BYTES,
     Base,
@@ -25,9 +27,7 @@ from cnnaccel.compiler.isa import (
     Unit,
     unpack_instruction,
 )
-from cnnaccel.compiler.scratchpad import Scratchpads
-from cnnaccel.errors import ProgramError
-from cnnaccel.hardware import HardwareConfig
+from cnnaccel.isa.scratchpad import Scratchpads
 from cnnaccel.workspace import write_atomic
 
 PROGRAM_FILE = "program.bin"

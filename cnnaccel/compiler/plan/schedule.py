@@ -10,11 +10,10 @@ from bisect import bisect_right
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
-from cnnaccel.compiler.allocate import DoesNotFitError, Region, allocate
-from cnnaccel.compiler.choices import least_words, shape_of, tilings
-from cnnaccel.compiler.isa import Base
-from cnnaccel.compiler.tasks import Network, Task, View
-from cnnaccel.compiler.tiling import (
+from cnnaccel.compiler.lower.tasks import Network, Task, View
+from cnnaccel.compiler.plan.allocate import DoesNotFitError, Region, allocate
+from cnnaccel.compiler.plan.cost import least_words, shape_of, tilings
+from cnnaccel.compiler.plan.tiling import (
     Situation,
     Tiling,
     buffer_words,
@@ -24,6 +23,7 @@ from cnnaccel.compiler.tiling import (
 )
 from cnnaccel.errors import ProgramError
 from cnnaccel.hardware import HardwareConfig
+from cnnaccel.isa.instructions import Base
 
 _PASSES = 4
 ADDRESSES = 1 << 32

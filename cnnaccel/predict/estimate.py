@@ -11,11 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cnnaccel.compiler.compile import Compiled
-from cnnaccel.compiler.execute import cost
-from cnnaccel.compiler.isa import Compute, Instruction, Load, Opcode, Store, Unit
-from cnnaccel.compiler.moves import transfer_bytes
-from cnnaccel.compiler.program import Note
-from cnnaccel.compiler.tiling import (
+from cnnaccel.compiler.emit.transfers import transfer_bytes
+from cnnaccel.compiler.plan.tiling import (
     ISSUE_CYCLES,
     PIPELINE_CYCLES,
     region_unit,
@@ -23,6 +20,9 @@ from cnnaccel.compiler.tiling import (
     unfold_cycles,
 )
 from cnnaccel.hardware import HardwareConfig
+from cnnaccel.isa.execute import cost
+from cnnaccel.isa.instructions import Compute, Instruction, Load, Opcode, Store, Unit
+from cnnaccel.isa.program import Note
 
 _ITERATIONS = 3
 """Played; the last one is the pace that all later ones keep."""

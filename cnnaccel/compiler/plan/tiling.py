@@ -9,12 +9,12 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
-from cnnaccel.compiler.isa import Compute, Load
-from cnnaccel.compiler.loopnest import Pool, interleave_for, phases
-from cnnaccel.compiler.mapping import Part, Work
-from cnnaccel.compiler.tasks import Task
+from cnnaccel.compiler.lower.loopnest import Pool, interleave_for, phases
+from cnnaccel.compiler.lower.mapping import Part, Work
+from cnnaccel.compiler.lower.tasks import Task
 from cnnaccel.errors import ProgramError
 from cnnaccel.hardware import HardwareConfig
+from cnnaccel.isa.instructions import Compute, Load
 
 PIPELINE_CYCLES = 33
 """From the last step of an instruction to its last write."""

@@ -23,12 +23,12 @@ from typing import Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-from cnnaccel.compiler.execute import Words, dram_runs, execute, reads, transfer, writes
-from cnnaccel.compiler.isa import TOKEN_BITS, Base, Compute, Instruction, Load, Store, Unit
-from cnnaccel.compiler.program import Program, Section, check
-from cnnaccel.compiler.scratchpad import Addresses, Scratchpads
 from cnnaccel.errors import ProgramError
 from cnnaccel.hardware import HardwareConfig
+from cnnaccel.isa.execute import Words, dram_runs, execute, reads, transfer, writes
+from cnnaccel.isa.instructions import TOKEN_BITS, Base, Compute, Instruction, Load, Store, Unit
+from cnnaccel.isa.program import Program, Section, check
+from cnnaccel.isa.scratchpad import Addresses, Scratchpads
 
 Order = Literal["load first", "compute first", "store first", "round robin", "random"]
 """Which of the units that could go on goes on; behind the first one in the order of the flow."""

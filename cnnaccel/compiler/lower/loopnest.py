@@ -11,13 +11,13 @@ and what the weight words hold.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from cnnaccel.compiler.isa import LEVELS, Compute
 from cnnaccel.errors import ProgramError
 from cnnaccel.hardware import ACT_ADDRESS_BITS, HardwareConfig
+from cnnaccel.isa.instructions import LEVELS, Compute
+from cnnaccel.isa.walkers import jumps
 
 Pair = tuple[int, int]
 MOST_ROWS = 2047
@@ -362,30 +362,8 @@ def merged(place: Place, rows: range | None = None) -> Place:
     )  # fmt: skip
 
 
-def jumps(bounds: Mapping[str, int], strides: Mapping[str, int], levels: int) -> tuple[int, ...]:
-    """What a walker moves by when a level is the outermost to step: its stride, less what the
-    levels inside, which start over, have moved it by. For the first `levels` of LEVELS."""
-    result = []
-    for outer, level in enumerate(LEVELS[:levels]):
-        inside = sum(strides.get(name, 0) * (bounds[name] - 1) for name in LEVELS[outer + 1 :])
-        result.append(strides.get(level, 0) - inside)
-    return tuple(result)
-
-
 def _wrapped(words: int) -> int:
     """The same address of act, or distance, in its field: all wrap at the size of act, a power of
     two, and what lies far outside is padding."""
     half = 1 << (ACT_ADDRESS_BITS - 1)
     return (words + half) % (2 * half) - half
-
-
-def strides(bounds: tuple[int, ...], moves: tuple[int, ...]) -> tuple[int, ...]:
-    """The inverse of `jumps`, a stride for each of the nine levels; those of bound 1 are 0."""
-    result = [0] * len(LEVELS)
-    for level in reversed(range(len(moves))):
-        if bounds[level] > 1:
-            inside = sum(
-                result[inner] * (bounds[inner] - 1) for inner in range(level + 1, len(LEVELS))
-            )
-            result[level] = moves[level] + inside
-    return tuple(result)

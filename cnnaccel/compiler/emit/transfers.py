@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from cnnaccel.compiler.blocks import RUN, Block, in_one_transfer, unfolded_pixels
-from cnnaccel.compiler.isa import Base, Load, Opcode, Store
-from cnnaccel.compiler.loopnest import Place
-from cnnaccel.compiler.ops import Cells, Op
-from cnnaccel.compiler.program import Note
-from cnnaccel.compiler.schedule import Schedule
-from cnnaccel.compiler.tasks import Tensor
-from cnnaccel.compiler.tiling import region_unit
+from cnnaccel.compiler.emit.tokens import Cells, Op
+from cnnaccel.compiler.lower.loopnest import Place
+from cnnaccel.compiler.lower.tasks import Tensor
+from cnnaccel.compiler.plan.blocks import RUN, Block, in_one_transfer, unfolded_pixels
+from cnnaccel.compiler.plan.schedule import Schedule
+from cnnaccel.compiler.plan.tiling import region_unit
 from cnnaccel.hardware import HardwareConfig
+from cnnaccel.isa.instructions import Base, Load, Opcode, Store
+from cnnaccel.isa.program import Note
 
 
 def in_dram(tensor: str) -> str:

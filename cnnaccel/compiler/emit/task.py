@@ -10,17 +10,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from cnnaccel.compiler.blocks import Block, Piece, Reading, pieces, spread, weights_once
-from cnnaccel.compiler.isa import Load, Store
-from cnnaccel.compiler.loopnest import Place
-from cnnaccel.compiler.mapping import Part, nest
-from cnnaccel.compiler.moves import act_cells, move, place_cells, unfold
-from cnnaccel.compiler.ops import Cells, Op
-from cnnaccel.compiler.program import Note
-from cnnaccel.compiler.schedule import Schedule
-from cnnaccel.compiler.tasks import Addition, View
-from cnnaccel.compiler.tiling import lanes_for, wanted_interleave
-from cnnaccel.compiler.weights import WeightImage
+from cnnaccel.compiler.emit.tokens import Cells, Op
+from cnnaccel.compiler.emit.transfers import act_cells, move, place_cells, unfold
+from cnnaccel.compiler.emit.weights import WeightImage
+from cnnaccel.compiler.lower.loopnest import Place
+from cnnaccel.compiler.lower.mapping import Part, nest
+from cnnaccel.compiler.lower.tasks import Addition, View
+from cnnaccel.compiler.plan.blocks import Block, Piece, Reading, pieces, spread, weights_once
+from cnnaccel.compiler.plan.schedule import Schedule
+from cnnaccel.compiler.plan.tiling import lanes_for, wanted_interleave
+from cnnaccel.isa.instructions import Load, Store
+from cnnaccel.isa.program import Note
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cnnaccel.compiler import pack
-from cnnaccel.compiler.isa import Compute, Opcode
-from cnnaccel.compiler.loopnest import Channels, Pair, Place, Pool, Window, add, slide
+from cnnaccel.compiler.lower import pack
+from cnnaccel.compiler.lower.loopnest import Channels, Pair, Place, Pool, Window, add, slide
 from cnnaccel.hardware import PAR_BYTES, HardwareConfig
 from cnnaccel.ir.graph import (
     Add,
@@ -28,6 +27,7 @@ from cnnaccel.ir.graph import (
     MaxPool2d,
     Requant,
 )
+from cnnaccel.isa.instructions import Compute, Opcode
 
 ONE = Requant(np.ones(1, np.uint16), np.zeros(1, np.uint8), -128, 255)
 """Leaves values as they are."""

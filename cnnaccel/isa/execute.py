@@ -15,12 +15,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cnnaccel.compiler.isa import TILE_LEVEL, Compute, Instruction, Load, Opcode, Store, Transfer
-from cnnaccel.compiler.loopnest import strides
-from cnnaccel.compiler.scratchpad import Scratchpads
 from cnnaccel.errors import ProgramError
 from cnnaccel.hardware import PAR_BYTES
 from cnnaccel.ir import intmath
+from cnnaccel.isa.instructions import (
+    TILE_LEVEL,
+    Compute,
+    Instruction,
+    Load,
+    Opcode,
+    Store,
+    Transfer,
+)
+from cnnaccel.isa.scratchpad import Scratchpads
+from cnnaccel.isa.walkers import strides
 
 Array = npt.NDArray[Any]
 Addresses = npt.NDArray[np.int64]

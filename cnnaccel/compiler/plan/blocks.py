@@ -10,10 +10,10 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cnnaccel.compiler.isa import Base
-from cnnaccel.compiler.mapping import Part
-from cnnaccel.compiler.tasks import Task, Tensor
-from cnnaccel.compiler.tiling import Cut, extent, split
+from cnnaccel.compiler.lower.mapping import Part
+from cnnaccel.compiler.lower.tasks import Task, Tensor
+from cnnaccel.compiler.plan.tiling import Cut, extent, split
+from cnnaccel.isa.instructions import Base
 
 RUN = 65536
 """Words of a run, and runs, that a transfer can name."""

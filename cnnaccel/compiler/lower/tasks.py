@@ -15,14 +15,14 @@ from functools import cache
 
 import numpy as np
 
-from cnnaccel.compiler import pack
-from cnnaccel.compiler.fuse import Fused, Layout, Step, fuse
-from cnnaccel.compiler.isa import UNFOLD_BYTES, Base, Load
-from cnnaccel.compiler.loopnest import Pair
-from cnnaccel.compiler.mapping import Part, Work, work_of
-from cnnaccel.compiler.record import layout
+from cnnaccel.compiler.lower import pack
+from cnnaccel.compiler.lower.fuse import Fused, Layout, Step, fuse
+from cnnaccel.compiler.lower.loopnest import Pair
+from cnnaccel.compiler.lower.mapping import Part, Work, work_of
 from cnnaccel.hardware import HardwareConfig
 from cnnaccel.ir.graph import Add, AnyLayer, Conv2d, Graph, macs
+from cnnaccel.isa.instructions import UNFOLD_BYTES, Base, Load
+from cnnaccel.isa.record import layout
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,6 @@ from typing import Any, ClassVar, Literal
 
 from typing_extensions import Self
 
-from cnnaccel.compiler.record import Code, Record, bits, layout
 from cnnaccel.errors import ProgramError
 from cnnaccel.hardware import (
     ACT_ADDRESS_BITS,
@@ -27,6 +26,7 @@ from cnnaccel.hardware import (
     PAR_BYTES,
     WGT_ADDRESS_BITS,
 )
+from cnnaccel.isa.record import Code, Record, bits, layout
 
 MAGIC = 0x414E4E43
 """`CNNA`: the first bytes of a program, and register `id`."""

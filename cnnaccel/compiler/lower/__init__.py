@@ -1,0 +1,1 @@
+"""The graph as tasks: layers joined, channels in words, loop nests."""

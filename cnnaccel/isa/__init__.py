@@ -1,0 +1,1 @@
+"""What a program is and means: instructions, files, and the interpreter that defines them."""

@@ -1,0 +1,33 @@
+"""How far a walker moves at each level of a loop nest, and the strides that makes.
+
+A walker is an address, row or column that follows the nine counters of an instruction. The engine
+adds one number to it after every step, the jump of the outermost level that changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from cnnaccel.isa.instructions import LEVELS
+
+
+def jumps(bounds: Mapping[str, int], strides: Mapping[str, int], levels: int) -> tuple[int, ...]:
+    """What a walker moves by when a level is the outermost to step: its stride, less what the
+    levels inside, which start over, have moved it by. For the first `levels` of LEVELS."""
+    result = []
+    for outer, level in enumerate(LEVELS[:levels]):
+        inside = sum(strides.get(name, 0) * (bounds[name] - 1) for name in LEVELS[outer + 1 :])
+        result.append(strides.get(level, 0) - inside)
+    return tuple(result)
+
+
+def strides(bounds: tuple[int, ...], moves: tuple[int, ...]) -> tuple[int, ...]:
+    """The inverse of `jumps`, a stride for each of the nine levels; those of bound 1 are 0."""
+    result = [0] * len(LEVELS)
+    for level in reversed(range(len(moves))):
+        if bounds[level] > 1:
+            inside = sum(
+                result[inner] * (bounds[inner] - 1) for inner in range(level + 1, len(LEVELS))
+            )
+            result[level] = moves[level] + inside
+    return tuple(result)

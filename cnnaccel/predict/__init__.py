@@ -1,0 +1,1 @@
+"""What a program will take, and what other engines would."""
