@@ -23,6 +23,7 @@ from cnnaccel.isa.instructions import (
     Compute,
     Instruction,
     Load,
+    Memory,
     Opcode,
     Store,
     Transfer,
@@ -33,8 +34,8 @@ from cnnaccel.isa.walkers import strides
 Array = npt.NDArray[Any]
 Addresses = npt.NDArray[np.int64]
 Bytes = npt.NDArray[np.uint8]
-Words = dict[str, Addresses]
-"""Ascending addresses by scratchpad: act, wgt, par."""
+Words = dict[Memory, Addresses]
+"""Ascending addresses by scratchpad."""
 _BLOCK_BYTES = 16 << 20
 _PADDING = {Opcode.MAC: 0, Opcode.MAX: -128}
 """What a lane outside the input reads."""
@@ -144,7 +145,9 @@ def reads(pads: Scratchpads, instruction: Instruction) -> Words:
         case Compute():
             return _Nest(pads, instruction).reads()
         case Store():
-            return {"act": _distinct(_transfer_addresses(instruction), _depth(pads, "act"))}
+            return {
+                Memory.ACT: _distinct(_transfer_addresses(instruction), _depth(pads, Memory.ACT))
+            }
         case _:
             return {}
 
@@ -162,22 +165,24 @@ def writes(pads: Scratchpads, instruction: Instruction) -> Words:
 
 
 _SCRATCHPAD = {
-    Opcode.LOAD_ACT: "act",
-    Opcode.LOAD_WGT: "wgt",
-    Opcode.LOAD_PAR: "par",
-    Opcode.UNFOLD: "act",
-    Opcode.STORE: "act",
+    Opcode.LOAD_ACT: Memory.ACT,
+    Opcode.LOAD_WGT: Memory.WGT,
+    Opcode.LOAD_PAR: Memory.PAR,
+    Opcode.UNFOLD: Memory.ACT,
+    Opcode.STORE: Memory.ACT,
 }
 
 
 def _word_bytes(pads: Scratchpads, instruction: Transfer) -> int:
     k, c = pads.wgt.shape[1:]
-    return {"act": c, "wgt": c * k, "par": k * PAR_BYTES}[_SCRATCHPAD[instruction.opcode]]
+    return {Memory.ACT: c, Memory.WGT: c * k, Memory.PAR: k * PAR_BYTES}[
+        _SCRATCHPAD[instruction.opcode]
+    ]
 
 
-def _depth(pads: Scratchpads, name: str) -> int:
+def _depth(pads: Scratchpads, name: Memory) -> int:
     banks, rows, _ = pads.act.shape
-    return {"act": banks * rows, "wgt": len(pads.wgt), "par": len(pads.bias)}[name]
+    return {Memory.ACT: banks * rows, Memory.WGT: len(pads.wgt), Memory.PAR: len(pads.bias)}[name]
 
 
 def _distinct(addresses: Addresses, depth: int) -> Addresses:
@@ -285,7 +290,7 @@ class _Nest:
     def reads(self) -> Words:
         """What `reads` says of a `Compute`."""
         ins = self.ins
-        act = np.zeros(_depth(self.pads, "act"), bool)
+        act = np.zeros(_depth(self.pads, Memory.ACT), bool)
         moves = (ins.a_jumps, ins.x_jumps, ins.y_jumps, ins.ox_jumps)
         alike = not any(strides(ins.bounds, jumps)[0] for jumps in moves)
         groups = range(ins.bounds[0])
@@ -294,27 +299,27 @@ class _Nest:
                 a, inside = self._operands(group, tiles)
                 kept = self._kept(group, tiles).repeat(ins.lanes_per_slot, axis=1)
                 act[a[inside & kept[:, None, None]] % len(act)] = True
-        found: Words = {"act": np.flatnonzero(act)}
+        found: Words = {Memory.ACT: np.flatnonzero(act)}
         if ins.opcode is Opcode.MAC:
             words = np.concatenate(
                 [self._weight_words(group, np.s_[:]).reshape(-1) for group in groups]
             )
-            found["wgt"] = _distinct(words, _depth(self.pads, "wgt"))
+            found[Memory.WGT] = _distinct(words, _depth(self.pads, Memory.WGT))
         if ins.drain:
             words = np.array([self._par_word(group) for group in groups])
-            found["par"] = _distinct(words, _depth(self.pads, "par"))
+            found[Memory.PAR] = _distinct(words, _depth(self.pads, Memory.PAR))
         return found
 
     def writes(self) -> Words:
         """What `writes` says of a `Compute`."""
         if not self.ins.drain:
             return {}
-        act = np.zeros(_depth(self.pads, "act"), bool)
+        act = np.zeros(_depth(self.pads, Memory.ACT), bool)
         for group in range(self.ins.bounds[0]):
             kept = self._kept(group, np.s_[:])
             for address in self._targets(group, np.s_[:]):
                 act[address[kept] % len(act)] = True
-        return {"act": np.flatnonzero(act)}
+        return {Memory.ACT: np.flatnonzero(act)}
 
     def _operands(self, group: int, tiles: slice) -> tuple[Addresses, npt.NDArray[np.bool_]]:
         """[tiles, windows, steps, P]: act words of the lanes, and whether they are in the input."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import zlib
 from dataclasses import dataclass
-from enum import IntFlag
+from enum import Enum, IntFlag
 from functools import cache
 from math import prod
 from typing import Any, ClassVar, Literal
@@ -46,6 +46,17 @@ class Unit(IntFlag):
     LOAD = 1
     COMPUTE = 2
     STORE = 4
+
+
+class Memory(str, Enum):
+    """A scratchpad."""
+
+    ACT = "act"
+    WGT = "wgt"
+    PAR = "par"
+
+    def __str__(self) -> str:
+        return self.value
 
 
 class Opcode(Code):

@@ -16,9 +16,10 @@ from __future__ import annotations
 
 import random
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import permutations
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +27,16 @@ import numpy.typing as npt
 from cnnaccel.errors import ProgramError
 from cnnaccel.hardware import HardwareConfig
 from cnnaccel.isa.execute import Words, dram_runs, execute, reads, transfer, writes
-from cnnaccel.isa.instructions import TOKEN_BITS, Base, Compute, Instruction, Load, Store, Unit
+from cnnaccel.isa.instructions import (
+    TOKEN_BITS,
+    Base,
+    Compute,
+    Instruction,
+    Load,
+    Memory,
+    Store,
+    Unit,
+)
 from cnnaccel.isa.program import Program, Section, check
 from cnnaccel.isa.scratchpad import Addresses, Scratchpads
 
@@ -128,11 +138,18 @@ class _Machine:
             np.frombuffer(images, np.uint8) if isinstance(images, bytes) else images.reshape(-1)
         )
         self.width = hardware.input_lanes
-        depths = {"act": hardware.act_words, "wgt": hardware.wgt_words, "par": hardware.par_groups}
-        depths |= {base.name: -(-size // self.width) for base, size in sizes.items()}
+        depths: dict[Memory | Base, int] = {
+            Memory.ACT: hardware.act_words,
+            Memory.WGT: hardware.wgt_words,
+            Memory.PAR: hardware.par_groups,
+            **{base: -(-size // self.width) for base, size in sizes.items()},
+        }
         self.log: list[list[str]] = [[""] for _ in range(4)]
         """By thread and time: whose event it was."""
-        self.memories = {name: _Memory(name, depth, self.log) for name, depth in depths.items()}
+        self.memories = {
+            key: _Memory(key.value if isinstance(key, Memory) else key.name, depth, self.log)
+            for key, depth in depths.items()
+        }
         planned = [self._plan(*place) for place in program.sections()]
         self.queues = {
             unit: [
@@ -157,7 +174,7 @@ class _Machine:
         found = self._physical(reads(self.pads, instruction), inner)
         made = self._physical(writes(self.pads, instruction), outer)
         if isinstance(instruction, Compute) and made:
-            both = np.intersect1d(found["act"], made["act"])
+            both = np.intersect1d(found[Memory.ACT], made[Memory.ACT])
             if both.size:
                 name = self.program.name_of(section, index)
                 raise ProgramError(f"{name} writes {both.size} words of act that it reads itself")
@@ -166,9 +183,9 @@ class _Machine:
 
     def _physical(self, words: Words, interleave: int) -> Words:
         """With words of act by where they lie, their number if L is 1."""
-        if "act" in words:
-            bank, row = self.pads.locate(words["act"], interleave)
-            words = {**words, "act": row * len(self.pads.act) + bank}
+        if Memory.ACT in words:
+            bank, row = self.pads.locate(words[Memory.ACT], interleave)
+            words = {**words, Memory.ACT: row * len(self.pads.act) + bank}
         return words
 
     def next(self, unit: Unit) -> tuple[_Planned, int] | None:
@@ -215,8 +232,8 @@ class _Machine:
             clock = self._start(unit, planned, iteration)
             match instruction:
                 case Compute():
-                    operands = {n: at for n, at in planned.reads.items() if n != "par"}
-                    parameters = {n: at for n, at in planned.reads.items() if n == "par"}
+                    operands = {n: at for n, at in planned.reads.items() if n != Memory.PAR}
+                    parameters = {n: at for n, at in planned.reads.items() if n == Memory.PAR}
                     self._access(_READ, clock, operands, {})
                     clock = self._tick(_DRAIN, clock, planned, iteration)
                     self._access(_DRAIN, clock, parameters, planned.writes)
@@ -251,7 +268,14 @@ class _Machine:
         self.log[thread].append(planned.name(iteration))
         return clock
 
-    def _access(self, thread: int, clock: Clock, read: Words, written: Words) -> None:
+    def _access(
+        self,
+        thread: int,
+        clock: Clock,
+        read: Mapping[Any, Addresses],
+        written: Mapping[Any, Addresses],
+    ) -> None:
+        """By `Memory`, or by `Base` of a buffer that is watched."""
         for name, words in read.items():
             self.memories[name].read(words, thread, clock)
         for name, words in written.items():
@@ -267,9 +291,9 @@ class _Machine:
         if instruction.advances:
             start += iteration * strides.get(base, 0)
         transfer(self.pads, instruction, self.dram[base], start)
-        if base.name in self.memories:
+        if base in self.memories:
             runs = dram_runs(self.pads, instruction, start)
-            words = {base.name: np.unique(runs // self.width)}
+            words = {base: np.unique(runs // self.width)}
             if isinstance(instruction, Load):
                 self._access(_LOAD, clock, words, {})
             else:

@@ -22,6 +22,7 @@ from cnnaccel.isa.instructions import (
     Header,
     Instruction,
     Load,
+    Memory,
     Opcode,
     Store,
     Unit,
@@ -287,11 +288,11 @@ def _check_transfer(instruction: Load | Store, hardware: HardwareConfig) -> None
         steps += [(instruction.run_words, instruction.distance)]
     match instruction.opcode:
         case Opcode.LOAD_WGT:
-            name, depth = "wgt", hardware.wgt_words
+            name, depth = Memory.WGT, hardware.wgt_words
         case Opcode.LOAD_PAR:
-            name, depth = "par", hardware.par_groups
+            name, depth = Memory.PAR, hardware.par_groups
         case _:
-            name, depth = "act", hardware.act_words
+            name, depth = Memory.ACT, hardware.act_words
     ends = [(count - 1) * by for count, by in steps]
     first = instruction.address + sum(min(0, end) for end in ends)
     last = instruction.address + sum(max(0, end) for end in ends)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from cnnaccel.compiler.emit.tokens import NOTHING, Cells, Op, synchronise
-from cnnaccel.isa.instructions import Compute, Instruction, Load, Store, Unit
+from cnnaccel.compiler.emit.tokens import NOTHING, Cells, InDram, Op, Watched, synchronise
+from cnnaccel.isa.instructions import Compute, Instruction, Load, Memory, Store, Unit
 from cnnaccel.isa.program import Note
 
 NOTE = Note("layer", "what")
-MEMORIES = {"act": (1, 16)}
+MEMORIES: dict[Watched, tuple[int, int]] = {Memory.ACT: (1, 16)}
 FENCE = Op(NOTHING, NOTE, fence=True)
 
 
 def cells(*numbers: int) -> tuple[Cells, ...]:
-    return tuple(Cells("act", slice(0, 1), slice(number, number + 1)) for number in numbers)
+    return tuple(Cells(Memory.ACT, slice(0, 1), slice(number, number + 1)) for number in numbers)
 
 
 def load(*writes: int) -> Op:
@@ -86,9 +86,9 @@ def test_weights_that_stay_are_waited_for_once() -> None:
 
 def test_a_tensor_that_comes_back_from_dram() -> None:
     """store -> load: the load waits until the store's bytes have arrived."""
-    there = (Cells("dram t", slice(0, 2), slice(0, 3)),)
+    there = (Cells(InDram("t"), slice(0, 2), slice(0, 3)),)
     back = Op(Load(), NOTE, there, cells(4))
     away = Op(Store(), NOTE, cells(1), there)
     body = [load(0), compute((0,), (1,)), away, back, compute((4,), (5,)), store(5), FENCE]
-    _, found, _ = synchronise([], body, MEMORIES | {"dram t": (2, 3)})
+    _, found, _ = synchronise([], body, MEMORIES | {InDram("t"): (2, 3)})
     assert tokens(found)[2:4] == [("c", "l"), ("s", "c")]

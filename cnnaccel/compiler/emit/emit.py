@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cnnaccel.compiler.emit.task import TaskEmitter
-from cnnaccel.compiler.emit.tokens import NOTHING, Op
-from cnnaccel.compiler.emit.transfers import in_dram, transfer_bytes
+from cnnaccel.compiler.emit.tokens import NOTHING, InDram, Op, Watched
+from cnnaccel.compiler.emit.transfers import transfer_bytes
 from cnnaccel.compiler.emit.weights import WeightImage
 from cnnaccel.compiler.plan.schedule import Schedule
 from cnnaccel.compiler.plan.tiling import Moved, region_unit
 from cnnaccel.hardware import HardwareConfig
-from cnnaccel.isa.instructions import Base, Load, Store
+from cnnaccel.isa.instructions import Base, Load, Memory, Store
 from cnnaccel.isa.program import Note
 
 
@@ -26,7 +26,7 @@ class Emitted:
     once: tuple[Op, ...]
     body: tuple[Op, ...]
     weights: bytes
-    memories: dict[str, tuple[int, int]]
+    memories: dict[Watched, tuple[int, int]]
 
 
 def emit(schedule: Schedule) -> Emitted:
@@ -39,7 +39,7 @@ def emit(schedule: Schedule) -> Emitted:
         if stored is not None:
             once += weights.load_all(task, tiling.cut.parts, stored.wgt, stored.par)
     body: list[Op] = []
-    halves = {"wgt": 0, "par": 0}  # of the streams: which is next
+    halves: dict[Memory, int] = {Memory.WGT: 0, Memory.PAR: 0}  # of the streams: which is next
     first_together = len(network.each)
     for image in range(network.images):
         for number in range(first_together):
@@ -47,13 +47,13 @@ def emit(schedule: Schedule) -> Emitted:
     for number in range(first_together, len(network.tasks)):
         body += _as_planned(schedule, weights, halves, number, 0)
     body.append(Op(NOTHING, Note("end", "all results are stored"), fence=True))
-    memories = {
-        "act": (1, -(-hardware.act_words // region_unit(hardware))),
-        "wgt": (1, hardware.wgt_words),
-        "par": (1, hardware.par_groups),
+    memories: dict[Watched, tuple[int, int]] = {
+        Memory.ACT: (1, -(-hardware.act_words // region_unit(hardware))),
+        Memory.WGT: (1, hardware.wgt_words),
+        Memory.PAR: (1, hardware.par_groups),
     }
     memories |= {
-        in_dram(name): (tensor.words, tensor.rows)
+        InDram(name): (tensor.words, tensor.rows)
         for name, tensor in network.tensors.items()
         if name not in schedule.held and tensor.base is not Base.INPUT
     }
@@ -72,7 +72,7 @@ def moved(hardware: HardwareConfig, ops: Sequence[Op]) -> Moved:
 
 
 def _as_planned(
-    schedule: Schedule, weights: WeightImage, halves: dict[str, int], number: int, image: int
+    schedule: Schedule, weights: WeightImage, halves: dict[Memory, int], number: int, image: int
 ) -> list[Op]:
     """A task for one image: what the schedule was chosen for, to the byte."""
     ops = TaskEmitter(schedule, weights, halves, number, image).emit()

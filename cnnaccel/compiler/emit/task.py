@@ -17,9 +17,9 @@ from cnnaccel.compiler.lower.loopnest import Place
 from cnnaccel.compiler.lower.mapping import Part, nest
 from cnnaccel.compiler.lower.tasks import Addition, View
 from cnnaccel.compiler.plan.blocks import Block, Piece, Reading, pieces, spread, weights_once
-from cnnaccel.compiler.plan.schedule import Schedule
-from cnnaccel.compiler.plan.tiling import lanes_for, wanted_interleave
-from cnnaccel.isa.instructions import Load, Store
+from cnnaccel.compiler.plan.schedule import Schedule, TaskBuffer
+from cnnaccel.compiler.plan.tiling import Buffer, Role, lanes_for, wanted_interleave
+from cnnaccel.isa.instructions import Load, Memory, Store
 from cnnaccel.isa.program import Note
 
 
@@ -78,7 +78,7 @@ class TaskEmitter:
         self,
         schedule: Schedule,
         weights: WeightImage,
-        halves: dict[str, int],
+        halves: dict[Memory, int],
         number: int,
         image: int,
     ) -> None:
@@ -97,7 +97,8 @@ class TaskEmitter:
             Reading(self.task, at, self.tensors[view.tensor], self.cut)
             for at, view in enumerate(self.task.reads)
         ]
-        self.streams: dict[str, _Stream] = {}
+        self.streams: dict[Memory | int, _Stream] = {}
+        """By memory, of weights and parameters; by its number in `Task.reads`, of a source."""
 
     def emit(self) -> list[Op]:
         """All operations, in order."""
@@ -123,9 +124,9 @@ class TaskEmitter:
             keys = [(piece.groups, piece.part, piece.last) for piece in self.pieces]
             if weights_once(self.task):
                 keys = keys[:1] * len(keys)
-            found.append(self._halves("wgt", keys, self._load_wgt))
+            found.append(self._halves(Memory.WGT, keys, self._load_wgt))
             groups = [piece.groups for piece in self.pieces]
-            found.append(self._halves("par", groups, self._load_par))
+            found.append(self._halves(Memory.PAR, groups, self._load_par))
         slots = self.tiling.slots[0]
         for number, view in enumerate(self.task.reads):
             if view.tensor in self.schedule.held:
@@ -134,12 +135,12 @@ class TaskEmitter:
             runs = sum(1 for _ in itertools.groupby(blocks))
             load = self._loader(number, len(blocks) // runs)
             stream = _Stream(blocks, load, slots, self.image * runs % slots)
-            self.streams[f"source {number}"] = stream
+            self.streams[number] = stream
             found.append(stream.loads())
         return found
 
     def _halves(
-        self, memory: str, keys: Sequence[Any], load: Callable[[Any, int], list[Op]]
+        self, memory: Memory, keys: Sequence[Any], load: Callable[[Any, int], list[Op]]
     ) -> list[list[Op]]:
         slots = self.tiling.slots[1]
         stream = _Stream(keys, load, slots, self.halves[memory] % slots)
@@ -150,14 +151,15 @@ class TaskEmitter:
 
     def _load_wgt(self, key: tuple[range, Part, bool], slot: int) -> list[Op]:
         groups, part, last = key
-        return self.weights.load_wgt(self.task, groups, part, last, self._half("wgt", slot).start)
+        at = self._half(Memory.WGT, slot).start
+        return self.weights.load_wgt(self.task, groups, part, last, at)
 
     def _load_par(self, groups: range, slot: int) -> list[Op]:
-        return self.weights.load_par(self.task, groups, self._half("par", slot).start)
+        return self.weights.load_par(self.task, groups, self._half(Memory.PAR, slot).start)
 
-    def _half(self, memory: str, slot: int) -> range:
+    def _half(self, memory: Memory, slot: int) -> range:
         """The words of one of the buffers that weights or parameters pass through."""
-        area = self.schedule.wgt_stream if memory == "wgt" else self.schedule.par_stream
+        area = self.schedule.wgt_stream if memory is Memory.WGT else self.schedule.par_stream
         size = len(area) // self.tiling.slots[1]
         return area[slot * size : (slot + 1) * size]
 
@@ -188,13 +190,13 @@ class TaskEmitter:
         """The buffer of a source with a block in it."""
         tensor = self.tensors[self.task.reads[number].tensor]
         return Place(
-            self._buffer(f"source {number}.{slot}"), len(block.words), tensor.rows,
+            self._buffer(Buffer(Role.SOURCE, slot, number)), len(block.words), tensor.rows,
             tensor.columns, tensor.signed, self._interleave(number),
             block.rows.start, len(block.rows), block.columns.start, len(block.columns),
         )  # fmt: skip
 
-    def _buffer(self, name: str) -> int:
-        return self.schedule.act[f"{self.number}:{name}"]
+    def _buffer(self, buffer: Buffer) -> int:
+        return self.schedule.act[TaskBuffer(self.number, buffer)]
 
     def _interleave(self, number: int) -> int:
         """L of the buffer of a source; operands of an addition have one L."""
@@ -222,7 +224,7 @@ class TaskEmitter:
         wanted = self.work.output_words(piece.groups)
         if not self.readings[number].elementwise:
             wanted = self.work.input_words(piece.groups, piece.part)
-        stream = self.streams.get(f"source {number}")
+        stream = self.streams.get(number)
         if stream is None:
             return self._held(view, wanted)
         block = stream.keys[at]
@@ -247,9 +249,9 @@ class TaskEmitter:
         if tensor.name in self.schedule.held:
             return self._held(view, made)
         slot = results % self.tiling.slots[2]
-        return self._made_in(f"result {slot}", piece, tensor.signed, 1)
+        return self._made_in(Buffer(Role.RESULT, slot), piece, tensor.signed, 1)
 
-    def _made_in(self, buffer: str, piece: Piece, signed: bool, interleave: int) -> _Operand:
+    def _made_in(self, buffer: Buffer, piece: Piece, signed: bool, interleave: int) -> _Operand:
         """A buffer that holds what a piece makes."""
         place = Place(
             self._buffer(buffer), len(self.work.output_words(piece.groups)), self.task.rows,
@@ -275,7 +277,7 @@ class TaskEmitter:
         target = result
         if addition is not None:
             interleave = self.schedule.held.get(addition.other.tensor, 1)
-            target = self._made_in("middle", piece, work.limits[0] < 0, interleave)
+            target = self._made_in(Buffer(Role.MIDDLE), piece, work.limits[0] < 0, interleave)
         made = range(target.place.words)
         found = []
         for words in _alike(sources, made) if work.window is None else [made]:
@@ -325,7 +327,7 @@ class TaskEmitter:
     def _wgt(self, at: int, piece: Piece) -> _Words:
         """The first wgt word of a piece."""
         if self.stored is None:
-            return self._streamed("wgt", at)
+            return self._streamed(Memory.WGT, at)
         first = self.stored.wgt
         if self.work.window is not None and not self.work.one_weight:
             parts = self.cut.parts
@@ -337,11 +339,11 @@ class TaskEmitter:
     def _par(self, at: int, piece: Piece) -> _Words:
         """The first par word of a piece."""
         if self.stored is None:
-            return self._streamed("par", at)
+            return self._streamed(Memory.PAR, at)
         first = 0 if self.work.one_parameter else piece.groups.start
         return _Words(self.stored.par + first, ())
 
-    def _streamed(self, memory: str, at: int) -> _Words:
+    def _streamed(self, memory: Memory, at: int) -> _Words:
         half = self._half(memory, self.streams[memory].slot_of[at])
         return _Words(half.start, (Cells(memory, slice(0, 1), slice(half.start, half.stop)),))
 

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from cnnaccel.isa.instructions import Compute, Instruction, Opcode, Unit
+from cnnaccel.isa.instructions import Compute, Instruction, Memory, Opcode, Unit
 from cnnaccel.isa.program import Note
 
 NOTHING = Compute(opcode=Opcode.MAX, drain=False, out_w=0)
@@ -31,10 +31,20 @@ _COPIES = 6
 """Of body, at most, until its tokens repeat."""
 
 
+@dataclass(frozen=True)
+class InDram:
+    """A tensor in DRAM, as a memory that is watched."""
+
+    tensor: str
+
+
+Watched = Memory | InDram
+
+
 class Cells(NamedTuple):
     """A rectangle of a memory that is watched: rows and columns of an array, or columns of one."""
 
-    memory: str
+    memory: Watched
     rows: slice
     columns: slice
 
@@ -69,7 +79,7 @@ class _Found:
 
 
 def synchronise(
-    once: Sequence[Op], body: Sequence[Op], memories: Mapping[str, tuple[int, int]]
+    once: Sequence[Op], body: Sequence[Op], memories: Mapping[Watched, tuple[int, int]]
 ) -> tuple[tuple[Instruction, ...], tuple[Instruction, ...], tuple[Note, ...]]:
     """Instructions of both sections, with tokens, and what they are for.
 
@@ -125,7 +135,7 @@ def _with_tokens(ops: Sequence[Op], found: _Found) -> tuple[Instruction, ...]:
 class _Machine:
     """What every unit knows, and who touched what last, after some sections."""
 
-    memories: Mapping[str, tuple[int, int]]
+    memories: Mapping[Watched, tuple[int, int]]
     clocks: dict[Unit, npt.NDArray[np.int64]] = field(default_factory=dict)
     ends: dict[Unit, list[npt.NDArray[np.int64]]] = field(default_factory=dict)
     """The clock at the end of every operation of a unit."""

@@ -7,26 +7,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from cnnaccel.compiler.emit.tokens import Cells, Op
+from cnnaccel.compiler.emit.tokens import Cells, InDram, Op
 from cnnaccel.compiler.lower.loopnest import Place
 from cnnaccel.compiler.lower.tasks import Tensor
 from cnnaccel.compiler.plan.blocks import RUN, Block, in_one_transfer, unfolded_pixels
 from cnnaccel.compiler.plan.schedule import Schedule
 from cnnaccel.compiler.plan.tiling import region_unit
 from cnnaccel.hardware import HardwareConfig
-from cnnaccel.isa.instructions import Base, Load, Opcode, Store
+from cnnaccel.isa.instructions import Base, Load, Memory, Opcode, Store
 from cnnaccel.isa.program import Note
-
-
-def in_dram(tensor: str) -> str:
-    """The memory of `Cells` that stands for a tensor in DRAM."""
-    return f"dram {tensor}"
 
 
 def act_cells(hardware: HardwareConfig, first: int, last: int) -> Cells:
     """The units of act from word `first` to before `last`."""
     unit = region_unit(hardware)
-    return Cells("act", slice(0, 1), slice(first // unit, -(-last // unit)))
+    return Cells(Memory.ACT, slice(0, 1), slice(first // unit, -(-last // unit)))
 
 
 def place_cells(hardware: HardwareConfig, place: Place) -> Cells:
@@ -86,7 +81,7 @@ def move(
     if tensor.base is not Base.INPUT:
         rows = slice(block.rows.start, block.rows.stop)
         words_too = slice(block.words.start, block.words.stop)
-        dram = (Cells(in_dram(tensor.name), words_too, rows),)
+        dram = (Cells(InDram(tensor.name), words_too, rows),)
     reads, writes = (dram, act) if kind is Load else (act, dram)
     note = Note(layer, block.of(tensor))
     return [Op(kind(**common, **shape), note, reads, writes) for shape in shapes]

@@ -14,7 +14,7 @@ from cnnaccel.compiler.lower.mapping import Part
 from cnnaccel.compiler.lower.tasks import Task
 from cnnaccel.compiler.plan.blocks import span
 from cnnaccel.hardware import HardwareConfig
-from cnnaccel.isa.instructions import Load, Opcode
+from cnnaccel.isa.instructions import Load, Memory, Opcode
 from cnnaccel.isa.program import Note
 
 
@@ -53,7 +53,7 @@ class WeightImage:
             words = task.work.weight_words(groups, part).tobytes()
             return words + _added_weights(task) if last else words
 
-        key = (task.name, "wgt", groups, part)
+        key = (task.name, Memory.WGT, groups, part)
         note = Note(task.name, f"weights of groups {span(groups)}")
         return self._load(key, packed, Opcode.LOAD_WGT, at, note)
 
@@ -67,14 +67,14 @@ class WeightImage:
             return words
 
         note = Note(task.name, f"parameters of groups {span(groups)}")
-        return self._load((task.name, "par", groups), packed, Opcode.LOAD_PAR, at, note)
+        return self._load((task.name, Memory.PAR, groups), packed, Opcode.LOAD_PAR, at, note)
 
     def _load(
         self, key: Hashable, packed: Callable[[], bytes], opcode: Opcode, at: int, note: Note
     ) -> list[Op]:
-        memory, word = "wgt", self.hardware.wgt_word_bytes
+        memory, word = Memory.WGT, self.hardware.wgt_word_bytes
         if opcode is Opcode.LOAD_PAR:
-            memory, word = "par", self.hardware.par_word_bytes
+            memory, word = Memory.PAR, self.hardware.par_word_bytes
         if key not in self.pieces:
             start = len(self.data)
             self.data += packed()

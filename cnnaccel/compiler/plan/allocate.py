@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 from cnnaccel.errors import ProgramError
+
+Key = TypeVar("Key")
 
 
 class DoesNotFitError(ProgramError):
     """A region found no place."""
 
-    def __init__(self, region: Region, capacity: int, free: int) -> None:
+    def __init__(self, region: Region[Any], capacity: int, free: int) -> None:
         super().__init__(
             f"'{region.name}' ({region.words} words) does not fit: {capacity} words, of which "
             f"{free} are free behind what else lives then"
@@ -24,20 +27,21 @@ class DoesNotFitError(ProgramError):
 
 
 @dataclass(frozen=True)
-class Region:
+class Region(Generic[Key]):
     """A demand for `words` from step `first` to step `last`, both included."""
 
-    name: str
+    name: Key
+    """Whatever its owner knows it by; its text breaks ties."""
     words: int
     first: int
     last: int
 
-    def meets(self, other: Region) -> bool:
+    def meets(self, other: Region[Key]) -> bool:
         """Whether both live in some step."""
         return self.first <= other.last and other.first <= self.last
 
 
-def allocate(regions: Iterable[Region], capacity: int, unit: int) -> Mapping[str, int]:
+def allocate(regions: Iterable[Region[Key]], capacity: int, unit: int) -> Mapping[Key, int]:
     """The first word of each region; regions begin and end on multiples of `unit`.
 
     The largest first, each at the lowest address free for all its life.
@@ -45,8 +49,8 @@ def allocate(regions: Iterable[Region], capacity: int, unit: int) -> Mapping[str
     Raises:
         DoesNotFitError: into `capacity` words; names the one that is left over.
     """
-    placed: list[tuple[Region, int, int]] = []
-    for region in sorted(regions, key=lambda r: (-r.words, r.first, r.name)):
+    placed: list[tuple[Region[Key], int, int]] = []
+    for region in sorted(regions, key=lambda r: (-r.words, r.first, str(r.name))):
         words = -(-region.words // unit) * unit
         base = 0
         for _, start, end in sorted(

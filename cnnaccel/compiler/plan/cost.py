@@ -15,9 +15,11 @@ from cnnaccel.compiler.plan.blocks import apart
 from cnnaccel.compiler.plan.tiling import (
     ISSUE_CYCLES,
     PIPELINE_CYCLES,
+    Buffer,
     Buffers,
     Cut,
     Moved,
+    Role,
     Situation,
     Slots,
     Tiling,
@@ -189,14 +191,14 @@ class _Choices:
         made = min(cut.groups * self.work.channels.words, self.task.words)
         result = made * cut.rows * cut.columns
         found = [
-            (f"source {number}.{slot}", self._piece(number, tensor, cut)[0])
+            (Buffer(Role.SOURCE, slot, number), self._piece(number, tensor, cut)[0])
             for number, tensor in enumerate(self.sources)
             if not self.situation.sources[number]
             for slot in range(slots[0])
         ]
         if self.task.addition is not None:
-            found.append(("middle", result))
-        return (*found, *((f"result {slot}", result) for slot in range(slots[2])))
+            found.append((Buffer(Role.MIDDLE), result))
+        return (*found, *((Buffer(Role.RESULT, slot), result) for slot in range(slots[2])))
 
     # -- costs ---------------------------------------------------------------------------------
 

@@ -14,6 +14,8 @@ from cnnaccel.compiler.lower.tasks import Network, Task, View
 from cnnaccel.compiler.plan.allocate import DoesNotFitError, Region, allocate
 from cnnaccel.compiler.plan.cost import least_words, shape_of, tilings
 from cnnaccel.compiler.plan.tiling import (
+    Buffer,
+    Role,
     Situation,
     Tiling,
     buffer_words,
@@ -33,6 +35,21 @@ _SHARES = (0.0, 0.5)
 
 Fronts = dict[tuple[Hashable, Situation], tuple[list[int], list[Tiling]]]
 """Tilings that are worth it, and the words they take, of tasks that were looked at."""
+
+
+@dataclass(frozen=True)
+class TaskBuffer:
+    """A buffer, and the number of the task it belongs to."""
+
+    task: int
+    buffer: Buffer
+
+    def __str__(self) -> str:
+        return f"{self.task}:{self.buffer}"
+
+
+ActKey = str | TaskBuffer
+"""What lies in act: a tensor, by name, or a buffer."""
 
 
 class TooSmallError(ProgramError):
@@ -74,8 +91,8 @@ class Schedule:
     wgt_stream: range
     """Words of wgt that the others' weights pass through."""
     par_stream: range
-    act: Mapping[str, int]
-    """First word of every tensor that is held, and of every buffer: `task number:buffer`."""
+    act: Mapping[ActKey, int]
+    """First word of every tensor that is held, and of every buffer."""
     dram: Mapping[str, int]
     """First byte in its buffer of every other tensor."""
     scratch_bytes: int
@@ -229,7 +246,7 @@ class _Search:
             if not changed:
                 return
 
-    def _drop(self, region: Region) -> None:
+    def _drop(self, region: Region[ActKey]) -> None:
         """Send one tensor to DRAM that lives when a region found no place."""
         costs = {}
         for name in self.held - self.needed:
@@ -299,7 +316,7 @@ class _Search:
 
     # -- where it lies -------------------------------------------------------------------------
 
-    def _place(self, chosen: Sequence[Tiling]) -> Mapping[str, int]:
+    def _place(self, chosen: Sequence[Tiling]) -> Mapping[ActKey, int]:
         """Addresses in act. Buffers first live longer than they must, so that units overlap."""
         for image, results in ((True, True), (False, True), (False, False)):
             try:
@@ -311,21 +328,22 @@ class _Search:
                     raise
         raise AssertionError("unreachable")
 
-    def _regions(self, chosen: Sequence[Tiling], image: bool, results: bool) -> list[Region]:
-        regions = [
+    def _regions(
+        self, chosen: Sequence[Tiling], image: bool, results: bool
+    ) -> list[Region[ActKey]]:
+        regions: list[Region[ActKey]] = [
             Region(name, self.tensors[name].size, *self._life(name)) for name in sorted(self.held)
         ]
         for number, tiling in enumerate(chosen):
             task = self.tasks[number]
             for buffer, words in tiling.buffers:
                 first = last = number
-                if results and buffer.startswith("result"):
+                if results and buffer.role is Role.RESULT:
                     last = min(number + 1, len(self.tasks) - 1)
-                if image and buffer.startswith("source"):
-                    view = task.reads[int(buffer[7 : buffer.index(".")])]
-                    if view.tensor == self.network.image:
-                        first, last = 0, len(self.tasks) - 1
-                regions.append(Region(f"{number}:{buffer}", words, first, last))
+                is_source = buffer.role is Role.SOURCE
+                if image and is_source and task.reads[buffer.source].tensor == self.network.image:
+                    first, last = 0, len(self.tasks) - 1
+                regions.append(Region(TaskBuffer(number, buffer), words, first, last))
         return regions
 
 

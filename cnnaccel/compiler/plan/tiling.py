@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from enum import Enum
 
 from cnnaccel.compiler.lower.loopnest import Pool, interleave_for, phases
 from cnnaccel.compiler.lower.mapping import Part, Work
@@ -26,9 +27,38 @@ _BYTE_CYCLES = 1 / 24
 """What a byte of DRAM costs besides its time: a tie is won by the schedule that moves less."""
 
 
+class Role(Enum):
+    """What passes through a buffer of act."""
+
+    SOURCE = "source"
+    MIDDLE = "middle"
+    """Results of a task on their way to its addition."""
+    RESULT = "result"
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """One buffer of a task, in act."""
+
+    role: Role
+    slot: int = 0
+    """Which of the buffers with this role, where there are two."""
+    source: int = 0
+    """Which of the tensors in `Task.reads` passes through a buffer of sources."""
+
+    def __str__(self) -> str:
+        match self.role:
+            case Role.SOURCE:
+                return f"source {self.source}.{self.slot}"
+            case Role.MIDDLE:
+                return "middle"
+            case Role.RESULT:
+                return f"result {self.slot}"
+
+
 Slots = tuple[int, int, int]
-Buffers = tuple[tuple[str, int], ...]
-"""Words of act by name."""
+Buffers = tuple[tuple[Buffer, int], ...]
+"""Buffers with the words they take."""
 
 
 @dataclass(frozen=True)
