@@ -12,7 +12,10 @@ from cnnaccel.compiler import limits
 from cnnaccel.compiler.emit.emit import emit
 from cnnaccel.compiler.emit.tokens import synchronise
 from cnnaccel.compiler.lower.orient import is_tall, oriented
-from cnnaccel.compiler.lower.tasks import Network, batchable, build, raw_image
+from cnnaccel.compiler.lower.dense import batchable
+from cnnaccel.compiler.lower.image import raw_image
+from cnnaccel.compiler.lower.network import Network
+from cnnaccel.compiler.lower.tasks import build
 from cnnaccel.compiler.plan.allocate import DoesNotFitError
 from cnnaccel.compiler.plan.schedule import ADDRESSES, Fronts, Schedule, TooSmallError, schedule
 from cnnaccel.errors import ProgramError

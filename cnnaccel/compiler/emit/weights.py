@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from cnnaccel.compiler.emit.tokens import Cells, Op
 from cnnaccel.compiler.lower.mapping import Part
-from cnnaccel.compiler.lower.tasks import Task
+from cnnaccel.compiler.lower.network import Task
 from cnnaccel.compiler.plan.blocks import span
 from cnnaccel.hardware import HardwareConfig
 from cnnaccel.isa.instructions import Load, Memory, Opcode

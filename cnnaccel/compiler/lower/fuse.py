@@ -8,7 +8,6 @@ middle: `lanes` says which channel each lane holds. Knows no addresses.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -61,7 +60,9 @@ class Fused:
     """What the engine does for one image, in order, and every tensor it touches."""
 
     steps: tuple[Step, ...]
-    layouts: Mapping[str, Layout]
+    layouts: dict[str, Layout]
+    apart: dict[str, str]
+    """Why a max pool is a step of its own, by its name."""
 
 
 def fuse(graph: Graph, width: int, image: Lanes | None = None) -> Fused:
@@ -76,7 +77,8 @@ def fuse(graph: Graph, width: int, image: Lanes | None = None) -> Fused:
     work = _Fusing(width, graph.input, image)
     for layer in graph.layers:
         work.add(layer)
-    return Fused(_pooled(work.layers), work.layouts())
+    steps, apart = _pooled(work.layers)
+    return Fused(steps, work.layouts(), apart)
 
 
 @dataclass
@@ -157,27 +159,46 @@ class _Fusing:
         return copy.name
 
 
-def _pooled(layers: list[AnyLayer]) -> tuple[Step, ...]:
+def _pooled(layers: list[AnyLayer]) -> tuple[tuple[Step, ...], dict[str, str]]:
+    """Each layer as a step, with the max pool behind it; and why other max pools are steps."""
     readers: dict[str, list[AnyLayer]] = {}
     for layer in layers:
         for name in layer.inputs:
             readers.setdefault(name, []).append(layer)
     steps: list[Step] = []
-    done: set[str] = set()
+    joined: set[str] = set()
+    apart: dict[str, str] = {}
     for layer in layers:
-        if isinstance(layer, Concat) or layer.name in done:
+        if isinstance(layer, Concat) or layer.name in joined:
             continue
-        after = readers.get(layer.output.name, [])
-        pool = after[0] if len(after) == 1 else None
-        if (
-            isinstance(layer, Conv2d | Depthwise | AvgPool2d)
-            and isinstance(pool, MaxPool2d)
-            and pool.kernel == pool.stride
-            and not any(pool.padding)
-            and pool.dilation == (1, 1)
-        ):
-            done.add(pool.name)
-            steps.append(Step(layer, pool))
-        else:
-            steps.append(Step(layer))
-    return tuple(steps)
+        pool = None
+        for reader in readers.get(layer.output.name, []):
+            if isinstance(reader, MaxPool2d):
+                reason = _obstacle(layer, reader, len(readers[layer.output.name]))
+                if reason is None:
+                    pool = reader
+                else:
+                    apart[reader.name] = reason
+        if pool is not None:
+            joined.add(pool.name)
+        elif isinstance(layer, MaxPool2d):
+            apart.setdefault(
+                layer.name, "it reads the image or a concatenation, which no layer makes"
+            )
+        steps.append(Step(layer, pool))
+    return tuple(steps), apart
+
+
+def _obstacle(layer: AnyLayer, pool: MaxPool2d, readers: int) -> str | None:
+    """Why a max pool cannot be done before the results of the layer it reads are written."""
+    if not isinstance(layer, Conv2d | Depthwise | AvgPool2d):
+        return f"it follows '{layer.name}', which is no convolution and no average"
+    if readers > 1:
+        return f"{readers} layers read '{layer.output.name}', the results before it"
+    if pool.kernel != pool.stride:
+        return "its windows overlap or leave rows or columns out"
+    if any(pool.padding):
+        return "it pads"
+    if pool.dilation != (1, 1):
+        return "it is dilated"
+    return None

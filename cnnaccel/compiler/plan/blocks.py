@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cnnaccel.compiler.lower.mapping import Part
-from cnnaccel.compiler.lower.tasks import Task, Tensor
+from cnnaccel.compiler.lower.network import Task, Tensor
 from cnnaccel.compiler.plan.tiling import Cut, extent, split
 from cnnaccel.isa.instructions import Base
 

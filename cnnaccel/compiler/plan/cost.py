@@ -10,7 +10,7 @@ import itertools
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from cnnaccel.compiler.lower.tasks import Task, Tensor
+from cnnaccel.compiler.lower.network import Task, Tensor
 from cnnaccel.compiler.plan.blocks import apart
 from cnnaccel.compiler.plan.tiling import (
     ISSUE_CYCLES,

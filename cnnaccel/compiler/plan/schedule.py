@@ -10,7 +10,7 @@ from bisect import bisect_right
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
-from cnnaccel.compiler.lower.tasks import Network, Task, View
+from cnnaccel.compiler.lower.network import Network, Task, View
 from cnnaccel.compiler.plan.allocate import DoesNotFitError, Region, allocate
 from cnnaccel.compiler.plan.cost import least_words, shape_of, tilings
 from cnnaccel.compiler.plan.tiling import (

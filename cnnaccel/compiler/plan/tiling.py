@@ -12,7 +12,7 @@ from enum import Enum
 
 from cnnaccel.compiler.lower.loopnest import Pool, interleave_for, phases
 from cnnaccel.compiler.lower.mapping import Part, Work
-from cnnaccel.compiler.lower.tasks import Task
+from cnnaccel.compiler.lower.network import Task
 from cnnaccel.errors import ProgramError
 from cnnaccel.hardware import HardwareConfig
 from cnnaccel.isa.instructions import Compute, Load

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cnnaccel.compiler.lower.mapping import Part
-from cnnaccel.compiler.lower.tasks import Task, Tensor
+from cnnaccel.compiler.lower.network import Task, Tensor
 from cnnaccel.compiler.plan.blocks import (
     Reading,
     in_one_transfer,
