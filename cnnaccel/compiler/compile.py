@@ -1,6 +1,15 @@
-"""From the integer graph to a program: tasks, schedule, operations, tokens.
+"""From the integer graph to a program, pass by pass. The one entrance to the compiler.
 
-The one entrance to the compiler. What the host must know beside the program is in `Ports`.
+    pass     makes      of                                                      module
+    orient   Graph      rows and columns exchanged, where images are very tall  lower/orient
+    lower    Network    layers joined to tasks, channels in words               lower/tasks
+    plan     Schedule   what stays on the chip, in which pieces, where it lies  plan/schedule
+    emit     Emitted    instructions in order, the buffer WEIGHTS               emit/emit
+    tokens   Program    tokens that keep the units to that order                emit/tokens
+
+`lower` and `plan` are run for several numbers of images at a time, and the cheapest schedule is
+taken. `check` says what must hold of each result, `show` prints it, `explain` says why.
+What the host must know beside the program is in `Ports`.
 """
 
 from __future__ import annotations
@@ -9,12 +18,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cnnaccel.compiler import limits
-from cnnaccel.compiler.emit.emit import emit
+from cnnaccel.compiler.check import check_emitted, check_network, check_schedule
+from cnnaccel.compiler.emit.emit import Emitted, emit
 from cnnaccel.compiler.emit.tokens import synchronise
-from cnnaccel.compiler.lower.orient import is_tall, oriented
 from cnnaccel.compiler.lower.dense import batchable
 from cnnaccel.compiler.lower.image import raw_image
 from cnnaccel.compiler.lower.network import Network
+from cnnaccel.compiler.lower.orient import is_tall, oriented
 from cnnaccel.compiler.lower.tasks import build
 from cnnaccel.compiler.plan.allocate import DoesNotFitError
 from cnnaccel.compiler.plan.schedule import ADDRESSES, Fronts, Schedule, TooSmallError, schedule
@@ -43,6 +53,7 @@ class Compiled:
     program: Program
     ports: Ports
     schedule: Schedule
+    emitted: Emitted
 
     def to_files(self, folder: Path) -> None:
         """Write `program.bin`, `weights.bin` and `network.json`.
@@ -79,6 +90,9 @@ def compile_schedule(graph: Graph, chosen: Schedule) -> Compiled:
             f"act_kib {hardware.act_kib} and wgt_kib {hardware.wgt_kib} are far too small for it"
         )
     emitted = emit(chosen)
+    check_network(chosen.network)
+    check_schedule(chosen)
+    check_emitted(chosen, emitted)
     if len(emitted.weights) > ADDRESSES:
         raise ProgramError(
             f"{len(emitted.weights):,} bytes of weights; an instruction addresses {ADDRESSES:,}"
@@ -98,7 +112,7 @@ def compile_schedule(graph: Graph, chosen: Schedule) -> Compiled:
         notes=notes,
     )
     limits.check(graph, hardware, program)  # every value has its field
-    return Compiled(graph.name, program, _ports(graph, hardware, network), chosen)
+    return Compiled(graph.name, program, _ports(graph, hardware, network), chosen, emitted)
 
 
 def choose(graph: Graph, hardware: HardwareConfig, images: int | None = None) -> Schedule:
