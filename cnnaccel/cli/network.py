@@ -85,16 +85,32 @@ def inspect(**where: Any) -> None:
 @click.command("compile")
 @configured
 @reads_stages
-def compile_program(**where: Any) -> None:
+@click.option(
+    "--show",
+    "passes",
+    type=click.Choice(["lower", "plan", "emit", "tokens"]),
+    multiple=True,
+    help="Instead: print what this pass of the compiler makes of the network; may be repeated.",
+)
+@click.option(
+    "--explain",
+    is_flag=True,
+    help="Instead: say why layers were or were not joined, kept on the chip, split.",
+)
+def compile_program(passes: tuple[str, ...], explain: bool, **where: Any) -> None:
     """Compile the int8 graph of CONFIG to a program that equals golden.
 
     \b
     Example:
       cnnaccel compile configs/lenet_fashionmnist.yaml --set hardware.board=zcu104
+      cnnaccel compile configs/lenet_fashionmnist.yaml --show plan --explain
     """
     from cnnaccel.pipeline import compile as stage
 
     job = make_job(**where)
+    if passes or explain:
+        stage.show_passes(job, passes, explain)
+        return
     with job.lock():
         stage.compile_program(job)
 

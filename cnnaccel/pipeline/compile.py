@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from cnnaccel.compiler.compile import compile_graph
+from cnnaccel.compiler.explain import explain
+from cnnaccel.compiler.show import show
 from cnnaccel.compiler.verify import verify_program
 from cnnaccel.hardware import load_hardware
 from cnnaccel.ir.graph import macs
@@ -44,6 +48,16 @@ def compile_program(job: Job) -> None:
         f"{program.images_per_iteration} images at a time; {stage.folder / PROGRAM_FILE}"
     )
     say_memory(job, stage.folder)
+
+
+def show_passes(job: Job, passes: Sequence[str], reasons: bool) -> None:
+    """Print what passes of the compiler make of the network, and why; nothing is written."""
+    with working(job.console, "compiling"):
+        compiled = compile_graph(stored_graph(job), job.hardware, job.config.compile.images)
+    texts = [show(compiled, name) for name in passes]
+    if reasons:
+        texts.append(explain(compiled))
+    job.console.print("\n\n".join(texts), markup=False, highlight=False, soft_wrap=True)
 
 
 def explore_engines(job: Job) -> None:

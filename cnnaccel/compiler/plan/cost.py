@@ -61,6 +61,15 @@ def least_words(
     return min((words for words, _, _, _ in buffered), default=None)
 
 
+def whole_tiling(
+    hardware: HardwareConfig, task: Task, tensors: Mapping[str, Tensor], situation: Situation
+) -> Tiling | None:
+    """The cheapest way to do a task in one piece, however large act must be; None where its weights
+    do not fit."""
+    found = _Choices(hardware, task, tensors, situation).in_one_piece()
+    return min(found, key=lambda tiling: tiling.cost, default=None)
+
+
 def shape_of(task: Task, tensors: Mapping[str, Tensor]) -> Hashable:
     """Equal for tasks that have the same tilings."""
     work, addition = task.work, task.addition
@@ -131,6 +140,13 @@ class _Choices:
             for slots in self._slots(cut):
                 buffers = self._buffers(cut, slots)
                 yield sum(round_up(count, self.unit) for _, count in buffers), cut, slots, buffers
+
+    def in_one_piece(self) -> Iterator[Tiling]:
+        """Every tiling whose cut leaves the task whole."""
+        whole = (self.task.rows, self.task.columns, self.groups)
+        for _, cut, slots, buffers in self.buffered():
+            if (cut.rows, cut.columns, cut.groups) == whole and len(cut.parts) == 1:
+                yield self._tiling(cut, slots, buffers)
 
     def _cuts(self) -> Iterator[Cut]:
         single = self.lanes.phases == 0  # columns that no two lanes may take

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from cnnaccel.compiler.lower.network import Network, Task, View
 from cnnaccel.compiler.plan.allocate import DoesNotFitError, Region, allocate
-from cnnaccel.compiler.plan.cost import least_words, shape_of, tilings
+from cnnaccel.compiler.plan.cost import least_words, shape_of, tilings, whole_tiling
 from cnnaccel.compiler.plan.tiling import (
     Buffer,
     Role,
@@ -119,7 +119,7 @@ def schedule(hardware: HardwareConfig, network: Network, fronts: Fronts) -> Sche
     failures: list[TooSmallError] = []
     for stored, wgt, par in _residencies(hardware, network):
         try:
-            found.append(_Search(hardware, network, stored, wgt, par, fronts).schedule())
+            found.append(Search(hardware, network, stored, wgt, par, fronts).schedule())
         except TooSmallError as error:
             failures.append(error)
     if not found:
@@ -151,7 +151,7 @@ def _residencies(
     return found
 
 
-class _Search:
+class Search:
     """The choice of what is held, for one choice of resident weights."""
 
     def __init__(
@@ -176,7 +176,38 @@ class _Search:
         self.needed = frozenset(flat)
         self.held = set(flat)
 
+    @classmethod
+    def of(cls, schedule: Schedule) -> Search:
+        """As it stood when it ended in this schedule."""
+        found = cls(
+            schedule.hardware,
+            schedule.network,
+            schedule.stored,
+            schedule.wgt_stream,
+            schedule.par_stream,
+            {},
+        )
+        found.held = set(schedule.held)
+        return found
+
+    def saving(self, name: str) -> float:
+        """What the other choice for a tensor, on the chip or not, would cost its tasks more."""
+        numbers = self._range(name)
+        before = sum(self._cost(number) for number in numbers)
+        self.held ^= {name}
+        after = sum(self._cost(number) for number in numbers)
+        self.held ^= {name}
+        return after - before
+
+    def whole(self, number: int) -> Tiling | None:
+        """The cheapest way to do a task in one piece, however large act must be; None where its
+        weights do not fit."""
+        return whole_tiling(
+            self.hardware, self.tasks[number], self.tensors, self._situation(number)
+        )
+
     def schedule(self) -> Schedule:
+        """The best choice found."""
         self._improve()
         while True:
             chosen = [self._best(number) for number in range(len(self.tasks))]
@@ -278,17 +309,18 @@ class _Search:
     def _best(self, number: int) -> Tiling:
         tiling = self._fitting(number)
         if tiling is None:
-            task, taken = self.tasks[number], self.hardware.act_words - self._budget(number)
+            task, taken = self.tasks[number], self.hardware.act_words - self.budget(number)
             least = least_words(self.hardware, task, self.tensors, self._situation(number))
             raise TooSmallError(task, self.hardware, None if least is None else least + taken)
         return tiling
 
     def _fitting(self, number: int) -> Tiling | None:
         words, front = self._front(number)
-        at = bisect_right(words, self._budget(number))
+        at = bisect_right(words, self.budget(number))
         return front[at - 1] if at else None
 
-    def _budget(self, number: int) -> int:
+    def budget(self, number: int) -> int:
+        """Words of act that the buffers of a task may take."""
         alive = [name for name in self.held if number in self._range(name)]
         return self.hardware.act_words - sum(
             round_up(self.tensors[name].size, self.unit) for name in alive
