@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from cnnaccel.compiler.lower import pack
-from cnnaccel.compiler.lower.loopnest import Place, Pool
+from cnnaccel.compiler.lower.loopnest import Pool
 from cnnaccel.compiler.lower.mapping import Part, Work, nest, work_of
+from cnnaccel.compiler.lower.place import Place
 from cnnaccel.hardware import HardwareConfig
 from cnnaccel.ir.graph import AnyLayer
 from cnnaccel.isa.instructions import Compute

@@ -15,8 +15,9 @@ import numpy as np
 
 from cnnaccel.compiler.drawn import fresh
 from cnnaccel.compiler.lower import pack
-from cnnaccel.compiler.lower.loopnest import Place, Pool, interleave_for
+from cnnaccel.compiler.lower.loopnest import Pool, interleave_for
 from cnnaccel.compiler.lower.mapping import Part, Work, nest, work_of
+from cnnaccel.compiler.lower.place import Place
 from cnnaccel.compiler.plan.tiling import extent, split
 from cnnaccel.hardware import HardwareConfig
 from cnnaccel.ir.graph import Add, AnyLayer, Concat, Conv2d, MaxPool2d

@@ -11,7 +11,8 @@ from torch import nn
 
 from cnnaccel.compiler.drawn import fresh
 from cnnaccel.compiler.lower.fuse import Fused, Lanes, fuse
-from cnnaccel.compiler.lower.loopnest import Place, Pool, interleave_for
+from cnnaccel.compiler.lower.loopnest import Pool, interleave_for
+from cnnaccel.compiler.lower.place import Place
 from cnnaccel.compiler.plan.allocate import Region, allocate
 from cnnaccel.config import QuantizeConfig
 from cnnaccel.hardware import HardwareConfig

@@ -14,7 +14,8 @@ import pytest
 
 from cnnaccel.compiler.emit.tokens import NOTHING
 from cnnaccel.compiler.lower import pack
-from cnnaccel.compiler.lower.loopnest import Place, Pool, interleave_for
+from cnnaccel.compiler.lower.loopnest import Pool, interleave_for
+from cnnaccel.compiler.lower.place import Place
 from cnnaccel.errors import ProgramError
 from cnnaccel.hardware import HardwareConfig
 from cnnaccel.ir import golden

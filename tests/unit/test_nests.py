@@ -11,18 +11,10 @@ import pytest
 from hypothesis import assume, given, note
 from hypothesis import strategies as st
 
-from cnnaccel.compiler.drawn import fresh
 from cnnaccel.compiler.lower import pack
-from cnnaccel.compiler.lower.loopnest import (
-    Channels,
-    Place,
-    Pool,
-    Window,
-    interleave_for,
-    phases,
-    slide,
-)
+from cnnaccel.compiler.lower.loopnest import Channels, Pool, Window, interleave_for, phases, slide
 from cnnaccel.compiler.lower.mapping import Part, Work, nest, work_of
+from cnnaccel.compiler.lower.place import Place
 from cnnaccel.compiler.plan.tiling import split
 from cnnaccel.errors import ProgramError
 from cnnaccel.hardware import HardwareConfig
@@ -41,6 +33,7 @@ from tests.unit.nests import (
     align,
     convolution,
     fill,
+    fresh,
     get,
     in_pieces,
     map_layer,

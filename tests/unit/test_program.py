@@ -13,7 +13,7 @@ import pytest
 
 from cnnaccel.compiler.emit.tokens import NOTHING
 from cnnaccel.compiler.lower import pack
-from cnnaccel.compiler.lower.loopnest import Place
+from cnnaccel.compiler.lower.place import Place
 from cnnaccel.errors import ProgramError
 from cnnaccel.hardware import HardwareConfig, load_hardware
 from cnnaccel.ir.graph import Conv2d

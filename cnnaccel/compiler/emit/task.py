@@ -13,9 +13,9 @@ from typing import Any
 from cnnaccel.compiler.emit.tokens import Cells, Op
 from cnnaccel.compiler.emit.transfers import act_cells, move, place_cells, unfold
 from cnnaccel.compiler.emit.weights import WeightImage
-from cnnaccel.compiler.lower.loopnest import Place
 from cnnaccel.compiler.lower.mapping import Part, nest
 from cnnaccel.compiler.lower.network import Addition, View
+from cnnaccel.compiler.lower.place import Place
 from cnnaccel.compiler.plan.blocks import Block, Piece, Reading, pieces, spread, weights_once
 from cnnaccel.compiler.plan.schedule import Schedule, TaskBuffer
 from cnnaccel.compiler.plan.tiling import Buffer, Role, lanes_for, wanted_interleave

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from cnnaccel.compiler.emit.tokens import Cells, InDram, Op
-from cnnaccel.compiler.lower.loopnest import Place
 from cnnaccel.compiler.lower.network import Tensor
+from cnnaccel.compiler.lower.place import Place
 from cnnaccel.compiler.plan.blocks import RUN, Block, in_one_transfer, unfolded_pixels
 from cnnaccel.compiler.plan.schedule import Schedule
 from cnnaccel.compiler.plan.tiling import region_unit

@@ -11,76 +11,18 @@ and what the weight words hold.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
+from cnnaccel.compiler.lower.place import LONGEST_ROW, Place, merged, one_row
 from cnnaccel.errors import ProgramError
 from cnnaccel.hardware import ACT_ADDRESS_BITS, HardwareConfig
-from cnnaccel.isa.instructions import LEVELS, Compute
+from cnnaccel.isa.instructions import LEVELS, Compute, Opcode
 from cnnaccel.isa.walkers import jumps
 
 Pair = tuple[int, int]
 MOST_ROWS = 2047
 """Rows that `in_h` can name."""
-_LONGEST_ROW = 65535
-"""Columns that `in_w` can name, and `ox` count on one lane."""
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a tensor lies in act: pixel (y, x) of channel word g is at
-
-        base + g*plane + (y - first_row)*row + (x - first_column)*step
-
-    A block holds some of the rows and columns. A tensor that is written for a dense layer has
-    `step` images side by side, each with a base of its own.
-    """
-
-    base: int
-    words: int
-    """Channel words of a pixel."""
-    rows: int
-    """Of the whole tensor; beyond is padding."""
-    columns: int
-    signed: bool
-    interleave: int = 1
-    """L of the region."""
-    first_row: int = 0
-    held_rows: int | None = None
-    """Rows from `first_row` on that are in act; None for all."""
-    first_column: int = 0
-    held_columns: int | None = None
-    """Columns from `first_column` on that are in act; None for all."""
-    step: int = 1
-    pitch: int | None = None
-    """Words between two channel words of a pixel; None where nothing lies between."""
-
-    @property
-    def row(self) -> int:
-        """Words between two rows."""
-        return self.step * (self.columns if self.held_columns is None else self.held_columns)
-
-    @property
-    def plane(self) -> int:
-        """Words between two channel words of a pixel."""
-        if self.pitch is not None:
-            return self.pitch
-        return self.row * (self.rows if self.held_rows is None else self.held_rows)
-
-    @property
-    def size(self) -> int:
-        """Words from the first to behind the last."""
-        return self.words * self.plane
-
-    def at(self, row: int, column: int) -> int:
-        """The address of a pixel's first word."""
-        down, right = row - self.first_row, column - self.first_column
-        return self.base + down * self.row + right * self.step
-
-    def part(self, words: range) -> Place:
-        """Some of the channel words."""
-        base = self.base + words.start * self.plane
-        return replace(self, base=base, words=len(words))
 
 
 @dataclass(frozen=True)
@@ -153,6 +95,42 @@ def interleave_for(hardware: HardwareConfig, columns: int) -> int:
     return 1 if hardware.pixel_lanes == 1 else min(columns & -columns, 4)
 
 
+@dataclass(frozen=True)
+class Operands:
+    """The words of wgt and par that an instruction uses, and what becomes of its sums."""
+
+    w_init: int = 0
+    """First word of wgt."""
+    par_init: int = 0
+    """First word of par."""
+    one_weight: bool = False
+    """A single wgt word serves every step."""
+    one_parameter: bool = False
+    """A single par word serves all groups."""
+    clear: bool = True
+    """Sums begin at 0, not where the instruction before left them."""
+    drain: bool = True
+    """Sums are written, not kept for the instruction behind."""
+
+
+@dataclass(frozen=True)
+class _Deal:
+    """How the columns of the output are dealt to lanes."""
+
+    across: int
+    """Input columns between two lanes' windows, in one phase."""
+    phases: int
+    per_slot: int
+    """Lanes whose maximum is one output column."""
+    slots: int
+    """Output columns of one ox, in all phases."""
+
+    @property
+    def distance(self) -> int:
+        """Words of act between two lanes: field lane_distance."""
+        return self.across * self.phases
+
+
 def slide(
     hardware: HardwareConfig,
     source: Place,
@@ -161,73 +139,94 @@ def slide(
     channels: Channels,
     limits: Pair,
     *,
+    opcode: Opcode = Opcode.MAC,
     pool: Pool | None = None,
     rows: range | None = None,
     columns: range | None = None,
-    one_weight: bool = False,
-    one_parameter: bool = False,
-    **rest: Any,
+    operands: Operands | None = None,
 ) -> Compute:
     """The nest of a window over `source` that writes the pixels `rows` x `columns` of `target`.
 
-    limits: least and greatest result. one_weight, one_parameter: a single wgt word, or par word,
-    serves every step. rest: further fields of the instruction.
+    limits: least and greatest result.
+
+    Four walkers follow the counters: a, the word of act that lane 0 reads; y and x, its row and
+    column, which say whether it is padding; o, the word that slot 0 writes. Each has a stride for
+    each counter that moves it. Here a kernel of 3x3 goes over rows of 8 columns, padded by 1:
+
+                   x  -1  0  1  2  3  4  5  6  7  8
+        ox 0  lane 0   [--------]                        stride ox:  P columns
+              lane 1      [--------]                     stride kx:  1 column, in all lanes
+              lane 2         [--------]                  stride oy:  a row of 8 words
+              lane 3            [--------]               stride ky:  a row of 8 words
+        ox 1  lane 0               [--------]            x_init -1, a_init one row and one word back
+
+    >>> image = Place(base=0, words=1, rows=8, columns=8, signed=False)
+    >>> result = Place(base=64, words=1, rows=8, columns=8, signed=False)
+    >>> nest = slide(HardwareConfig(), image, result, Window((3, 3), padding=(1, 1)),
+    ...              Channels.each(1), (0, 255))
+    >>> dict(zip(LEVELS, nest.bounds))  # doctest: +NORMALIZE_WHITESPACE
+    {'co': 1, 'oy': 8, 'ox': 2, 'phase': 1, 'wy': 1, 'wx': 1, 'ky': 3, 'kx': 3, 'ci': 1}
+    >>> nest.a_init, nest.x_init, nest.y_init, nest.o_init
+    (-9, -1, -1, 64)
+    >>> from cnnaccel.isa.walkers import strides
+    >>> strides(nest.bounds, nest.a_jumps)  # of a, by counter
+    (0, 8, 4, 0, 0, 0, 8, 1, 0)
+
+    A jump is what the engine adds after a step: the stride of the outermost counter that changes,
+    less what those inside, which start over, had moved. From the last tap of a window, two rows and
+    two columns on, to the first tap of the next ox it is 4 - 2*8 - 2*1 = -14:
+
+    >>> dict(zip(LEVELS, nest.a_jumps))["ox"]
+    -14
 
     Raises:
         ProgramError: lanes would meet in a bank.
     """
     assert source.step == 1, "only a producer writes images side by side"
-    lanes = hardware.pixel_lanes
     rows = range(target.rows) if rows is None else rows
     columns = range(target.columns) if columns is None else columns
+    operands = operands or Operands()
     inside = rows.stop <= source.rows  # rows below are padding
     if window == Window() and pool is None and inside and one_row(rows, columns, source, target):
         length = len(rows) * len(columns)
         source, target = merged(source, rows), merged(target, rows)
         rows, columns = range(1), range(length)
     pool = pool or Pool()
+    deal = _dealt(hardware, source, window, pool, columns)
     (pool_y, pool_x), (kernel_y, kernel_x) = pool.size, window.kernel
-    by_lanes = pool.by == "lanes" and pool_x > 1
-    per_slot = pool_x if by_lanes else 1
-    across = window.stride[1] * (1 if by_lanes else pool_x)  # input columns between two lanes
-    if len(columns) == 1 and not by_lanes:  # one lane works, the others need banks of their own
-        across = source.interleave
-    count = phases(hardware, across, source.interleave)
-    if by_lanes and (count != 1 or lanes % per_slot):
-        raise ProgramError(f"{pool_x} adjacent lanes do not pool here; pool by window")
-    slots = lanes // per_slot * count  # output columns of one ox
-    down, right = window.stride[0] * pool_y, window.stride[1] * pool_x
-    dy, dx = window.dilation
+    (stride_y, stride_x), (dy, dx) = window.stride, window.dilation
     bounds = {
         "co": channels.groups,
         "oy": len(rows),
-        "ox": -(-len(columns) // slots),
-        "phase": count,
+        "ox": -(-len(columns) // deal.slots),
+        "phase": deal.phases,
         "wy": pool_y,
-        "wx": 1 if by_lanes else pool_x,
+        "wx": 1 if deal.per_slot > 1 else pool_x,
         "ky": kernel_y,
         "kx": kernel_x,
         "ci": channels.reduction,
     }
-    y = {"oy": down, "wy": window.stride[0], "ky": dy}
+    y = {"oy": stride_y * pool_y, "wy": stride_y, "ky": dy}
+    ox = {"ox": deal.slots, "phase": 1}
     x = {
-        "ox": lanes * count * across,
-        "phase": across,
-        "wx": window.stride[1],
+        "ox": hardware.pixel_lanes * deal.distance,
+        "phase": deal.across,
+        "wx": stride_x,
         "kx": dx,
     }
     a = {level: source.row * by for level, by in y.items()}
     a |= x | {"co": channels.advance * source.plane, "ci": source.plane}
-    first_y = rows.start * down - window.padding[0]
-    last_y = (rows.stop - 1) * down + (pool_y - 1) * window.stride[0] + (kernel_y - 1) * dy
-    above, held = counted_rows(source.rows, first_y, last_y - window.padding[0])
-    first_x = columns.start * right - window.padding[1]
-    reduction = kernel_y * kernel_x * channels.reduction
-    ox = {"ox": slots, "phase": 1}
     o = {level: target.step * by for level, by in ox.items()}
-    o["oy"], o["co"] = target.row, channels.words * target.plane
-    fields = {"signed_first": source.signed, "signed_rest": source.signed} | rest
+    o |= {"oy": target.row, "co": channels.words * target.plane}
+    first_y = rows.start * y["oy"] - window.padding[0]
+    last_y = first_y + sum(y[level] * (bounds[level] - 1) for level in y)
+    above, held = counted_rows(source.rows, first_y, last_y)
+    first_x = columns.start * stride_x * pool_x - window.padding[1]
+    reduction = kernel_y * kernel_x * channels.reduction
     return Compute(
+        opcode=opcode,
+        signed_first=source.signed,
+        signed_rest=source.signed,
         interleave_in=source.interleave,
         interleave_out=target.interleave,
         bounds=tuple(bounds[level] for level in LEVELS),
@@ -237,27 +236,50 @@ def slide(
         y_jumps=jumps(bounds, y, 7),
         x_init=first_x,
         x_jumps=jumps(bounds, x, 8),
-        w_step=0 if one_weight else 1,
-        w_rewind=0 if one_weight else reduction - 1,
-        w_co=0 if one_weight else 1,
-        par_co=0 if one_parameter else 1,
+        w_init=operands.w_init,
+        w_step=0 if operands.one_weight else 1,
+        w_rewind=0 if operands.one_weight else reduction - 1,
+        w_co=0 if operands.one_weight else 1,
+        par_init=operands.par_init,
+        par_co=0 if operands.one_parameter else 1,
         o_init=target.at(rows.start, columns.start),
         o_jumps=tuple(map(_wrapped, jumps(bounds, o, 4))),
         ox_jumps=jumps(bounds, ox, 4),
-        lane_distance=across * count,
+        lane_distance=deal.distance,
         in_w=source.columns,
         in_h=held,
         out_w=len(columns),
-        out_lane_distance=count * target.step,
-        out_lane_columns=count,
+        out_lane_distance=deal.phases * target.step,
+        out_lane_columns=deal.phases,
         words=channels.words,
         words_last=channels.words_last,
         out_plane=target.plane,
-        lanes_per_slot=per_slot,
+        lanes_per_slot=deal.per_slot,
         low=limits[0],
         high=limits[1],
-        **fields,
+        clear=operands.clear,
+        drain=operands.drain,
     ).normal()
+
+
+def _dealt(
+    hardware: HardwareConfig, source: Place, window: Window, pool: Pool, columns: range
+) -> _Deal:
+    """Neighbouring columns to neighbouring lanes, in phases where those would meet in a bank.
+
+    Raises:
+        ProgramError: they would in any number of phases, or lanes cannot be pooled.
+    """
+    pool_x = pool.size[1]
+    by_lanes = pool.by == "lanes" and pool_x > 1
+    per_slot = pool_x if by_lanes else 1
+    across = window.stride[1] * (1 if by_lanes else pool_x)
+    if len(columns) == 1 and not by_lanes:  # one lane works, the others need banks of their own
+        across = source.interleave
+    count = phases(hardware, across, source.interleave)
+    if by_lanes and (count != 1 or hardware.pixel_lanes % per_slot):
+        raise ProgramError(f"{pool_x} adjacent lanes do not pool here; pool by window")
+    return _Deal(across, count, per_slot, hardware.pixel_lanes // per_slot * count)
 
 
 def counted_rows(rows: int, first: int, last: int) -> tuple[int, int]:
@@ -278,8 +300,7 @@ def add(
     *,
     rows: range | None = None,
     columns: range | None = None,
-    one_parameter: bool = False,
-    **rest: Any,
+    operands: Operands | None = None,
 ) -> Compute:
     """A residual addition: a kernel of two taps whose distance is that of the tensors.
 
@@ -292,12 +313,13 @@ def add(
     rows = range(target.rows) if rows is None else rows
     columns = range(target.columns) if columns is None else columns
     words = target.words
+    operands = operands or Operands()
     if one_row(rows, columns, first, second, target):
         length = len(rows) * len(columns)
         first, second, target = (merged(place, rows) for place in (first, second, target))
         rows, columns = range(1), range(length)
         adjacent = {first.plane, second.plane, target.plane} == {length} and target.step == 1
-        if one_parameter and adjacent and words * length <= _LONGEST_ROW:
+        if operands.one_parameter and adjacent and words * length <= LONGEST_ROW:
             words, columns = 1, range(words * length)
     if (words > 1 and first.plane != second.plane) or (len(rows) > 1 and first.row != second.row):
         raise ProgramError("the operands of an addition lie in blocks of different shape")
@@ -326,9 +348,11 @@ def add(
         bounds=tuple(bounds[level] for level in LEVELS),
         a_init=start,
         a_jumps=tuple(map(_wrapped, jumps(bounds, a, 9))),
+        w_init=operands.w_init,
         w_rewind=1,
         w_co=-1,
-        par_co=0 if one_parameter else 1,
+        par_init=operands.par_init,
+        par_co=0 if operands.one_parameter else 1,
         o_init=target.at(rows.start, columns.start),
         o_jumps=tuple(map(_wrapped, jumps(bounds, o, 4))),
         ox_jumps=jumps(bounds, ox, 4),
@@ -338,28 +362,9 @@ def add(
         out_lane_columns=count,
         low=limits[0],
         high=limits[1],
-        **rest,
+        clear=operands.clear,
+        drain=operands.drain,
     ).normal()
-
-
-def one_row(rows: range, columns: range, *places: Place) -> bool:
-    """Whether rows that hold these columns follow one another without gaps, so that they may be
-    taken as one: 7x7 is 13 tiles of 4 lanes, not 14."""
-    return len(rows) * len(columns) <= _LONGEST_ROW and all(
-        place.row == place.columns * place.step and len(columns) == place.columns
-        for place in places
-    )
-
-
-def merged(place: Place, rows: range | None = None) -> Place:
-    """Some rows of a tensor, or all, as one row."""
-    rows = range(place.rows) if rows is None else rows
-    length = len(rows) * place.columns
-    base = place.at(rows.start, place.first_column)
-    return replace(
-        place, base=base, rows=1, columns=length, first_row=0, held_rows=None,
-        first_column=0, held_columns=None, pitch=place.plane,
-    )  # fmt: skip
 
 
 def _wrapped(words: int) -> int:

@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from cnnaccel.compiler.lower import pack
-from cnnaccel.compiler.lower.loopnest import Channels, Pair, Place, Pool, Window, add, slide
+from cnnaccel.compiler.lower.loopnest import Channels, Operands, Pair, Pool, Window, add, slide
+from cnnaccel.compiler.lower.place import Place
 from cnnaccel.hardware import PAR_BYTES, HardwareConfig
 from cnnaccel.ir.graph import (
     Add,
@@ -168,22 +169,28 @@ def nest(
     pool: Pool | None = None,
     rows: range | None = None,
     columns: range | None = None,
-    **rest: Any,
+    w_init: int = 0,
+    par_init: int = 0,
+    clear: bool = True,
+    drain: bool = True,
 ) -> Compute:
     """The instruction in which some groups do a part of the reduction for a block of pixels.
 
     sources, target: places of the words that these groups read and write, no more. pool: a max
-    pool that is done before writing; `target` is then the pooled tensor. rest: further fields.
+    pool that is done before writing; `target` is then the pooled tensor. w_init, par_init: first
+    words of wgt and par. clear, drain: sums begin at 0; they are written.
 
     Raises:
         ProgramError: no such nest for these places; see `loopnest`.
     """
     groups = range(work.channels.groups) if groups is None else groups
     part = part or work.whole
+    operands = Operands(w_init, par_init, work.one_weight, work.one_parameter, clear, drain)
     if work.window is None:
+        first, second = sources
         return add(
-            hardware, sources[0], sources[1], target, work.limits, rows=rows, columns=columns,
-            one_parameter=work.one_parameter, **rest,
+            hardware, first, second, target, work.limits,
+            rows=rows, columns=columns, operands=operands,
         )  # fmt: skip
     (top, left), (dy, dx) = work.window.padding, work.window.dilation
     window = replace(
@@ -201,8 +208,7 @@ def nest(
     )
     return slide(
         hardware, sources[0], target, window, channels, work.limits, opcode=work.opcode,
-        pool=pool, rows=rows, columns=columns, one_weight=work.one_weight,
-        one_parameter=work.one_parameter, **rest,
+        pool=pool, rows=rows, columns=columns, operands=operands,
     )  # fmt: skip
 
 
