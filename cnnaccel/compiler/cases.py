@@ -19,7 +19,6 @@ import numpy.typing as npt
 
 from cnnaccel.compiler.compile import Compiled, compile_graph
 from cnnaccel.compiler.lower.fuse import Step, fuse
-from cnnaccel.compiler.random_program import draw, last_writers
 from cnnaccel.errors import ProgramError
 from cnnaccel.hardware import HardwareConfig
 from cnnaccel.ir import golden
@@ -37,6 +36,7 @@ from cnnaccel.ir.graph import (
 from cnnaccel.isa.instructions import Base
 from cnnaccel.isa.interpreter import run_program
 from cnnaccel.isa.program import Program
+from cnnaccel.isa.random_program import draw, last_writers
 from cnnaccel.runtime.ports import Ports
 from cnnaccel.runtime.selftest import LAYER, NETWORK, RANDOM
 

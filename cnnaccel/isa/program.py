@@ -43,6 +43,10 @@ class Note(NamedTuple):
     what: str
 
 
+NOTHING = Compute(opcode=Opcode.MAX, drain=False, out_w=0)
+"""Takes a step and touches nothing; carries tokens."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Program:
     """What the engine executes: `once`, then `body` `count` times."""

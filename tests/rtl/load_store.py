@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from cnnaccel.backend.verilate import build
-from cnnaccel.compiler.drawn import par_bytes, wgt_bytes
 from cnnaccel.hardware import HardwareConfig
 from cnnaccel.isa.execute import transfer
 from cnnaccel.isa.instructions import Base, Error, Load, Opcode, Store
+from cnnaccel.isa.random_instruction import par_bytes, wgt_bytes
 from cnnaccel.isa.scratchpad import Scratchpads
 from cnnaccel.resources import resource
 from cnnaccel.runtime.simulator import Style

@@ -13,9 +13,9 @@ from cnnaccel.backend.asic import asic_sources
 from cnnaccel.backend.lint import TOP, lint_texts, top_parameters
 from cnnaccel.backend.verilate import lint
 from cnnaccel.compiler.compile import compile_graph
-from cnnaccel.compiler.random_program import draw
 from cnnaccel.ir import golden
 from cnnaccel.isa.instructions import Base
+from cnnaccel.isa.random_program import draw
 from cnnaccel.resources import resource
 from cnnaccel.runtime.simulator import Timing
 from tests.rtl.engine import Engine

@@ -17,9 +17,9 @@ from cnnaccel.backend.render import render_params_svh
 from cnnaccel.backend.tool import run_tool
 from cnnaccel.backend.verilate import build
 from cnnaccel.backend.yosys import yosys_command
-from cnnaccel.compiler.random_program import draw
 from cnnaccel.errors import EngineError
 from cnnaccel.hardware import HardwareConfig
+from cnnaccel.isa.random_program import draw
 from cnnaccel.resources import resource
 from cnnaccel.runtime.simulator import Style, Timing
 from tests.rtl import engine as engines

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 
 from cnnaccel.backend.verilate import lint
 from cnnaccel.compiler.compile import compile_graph
-from cnnaccel.compiler.drawn import free, garbage, synchronised
 from cnnaccel.compiler.lower.loopnest import Pool
 from cnnaccel.compiler.plan.schedule import TooSmallError
 from cnnaccel.hardware import HardwareConfig, load_hardware
 from cnnaccel.ir.graph import Add, Concat, Graph
 from cnnaccel.isa.instructions import Compute, Opcode, Unit
+from cnnaccel.isa.random_instruction import free, garbage, synchronised
 from tests.rtl.bench import COMPUTE, TESTBENCH, Bench, check, engine, name_of
 from tests.rtl.instructions import anywhere
 from tests.unit import graphs

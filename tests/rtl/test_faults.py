@@ -10,7 +10,6 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from cnnaccel.compiler.random_program import Drawn, draw
 from cnnaccel.isa.execute import dram_runs
 from cnnaccel.isa.instructions import (
     TOKEN_BITS,
@@ -25,6 +24,7 @@ from cnnaccel.isa.instructions import (
     Unit,
 )
 from cnnaccel.isa.program import Program
+from cnnaccel.isa.random_program import Drawn, draw
 from cnnaccel.isa.scratchpad import Scratchpads
 from cnnaccel.runtime.simulator import Style, Timing
 from tests.rtl.engine import ORIGIN, Engine

@@ -10,12 +10,12 @@ import pytest
 
 from cnnaccel.backend.verilate import lint
 from cnnaccel.compiler.compile import compile_graph
-from cnnaccel.compiler.drawn import count, drawn, place, unfold_fields
 from cnnaccel.compiler.plan.tiling import unfold_cycles
 from cnnaccel.hardware import PAR_BYTES, HardwareConfig
 from cnnaccel.ir.graph import Graph
 from cnnaccel.ir.intmath import SHIFT_MAX
 from cnnaccel.isa.instructions import Base, Error, Load, Opcode, Store
+from cnnaccel.isa.random_instruction import count, drawn, place, unfold_fields
 from cnnaccel.isa.scratchpad import Scratchpads
 from tests.rtl.load_store import (
     BUFFER_BYTES,

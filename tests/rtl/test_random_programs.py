@@ -9,13 +9,13 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from cnnaccel.compiler.drawn import garbage
-from cnnaccel.compiler.random_program import Drawn, draw
 from cnnaccel.hardware import HardwareConfig, load_hardware
 from cnnaccel.isa.execute import execute, writes
 from cnnaccel.isa.instructions import LEVELS, Base, Compute, Instruction, Load, Opcode, Store, Unit
 from cnnaccel.isa.interpreter import run_program
 from cnnaccel.isa.program import disassemble
+from cnnaccel.isa.random_instruction import garbage
+from cnnaccel.isa.random_program import Drawn, draw
 from cnnaccel.isa.record import layout
 from cnnaccel.runtime.simulator import Style, Timing
 from tests.rtl.bench import engine as sized

@@ -10,7 +10,7 @@ import pytest
 
 from cnnaccel.backend import verilate
 from cnnaccel.backend.tool import run_tool
-from cnnaccel.compiler.random_program import draw
+from cnnaccel.isa.random_program import draw
 from cnnaccel.runtime.simulator import Timing
 from tests.rtl.engine import Engine
 from tests.rtl.test_random_programs import STALLS, TINY, check

@@ -13,7 +13,6 @@ from typing import Any, Literal
 
 import numpy as np
 
-from cnnaccel.compiler.drawn import fresh
 from cnnaccel.compiler.lower import pack
 from cnnaccel.compiler.lower.loopnest import Pool, interleave_for
 from cnnaccel.compiler.lower.mapping import Part, Work, nest, work_of
@@ -23,6 +22,7 @@ from cnnaccel.hardware import HardwareConfig
 from cnnaccel.ir.graph import Add, AnyLayer, Concat, Conv2d, MaxPool2d
 from cnnaccel.isa.execute import execute
 from cnnaccel.isa.instructions import Compute, Par
+from cnnaccel.isa.random_instruction import fresh
 from cnnaccel.isa.scratchpad import Scratchpads
 from tests.unit import graphs
 

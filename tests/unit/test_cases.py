@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 
 from cnnaccel.compiler.cases import Case, layer_cases, random_cases, to_file
-from cnnaccel.compiler.random_program import draw, last_writers
 from cnnaccel.errors import ProgramError
 from cnnaccel.hardware import HardwareConfig, load_hardware
 from cnnaccel.ir import golden
 from cnnaccel.ir.graph import Graph
 from cnnaccel.isa import interpreter
-from cnnaccel.isa.instructions import Base, Unit
+from cnnaccel.isa.instructions import Base, Memory, Unit
 from cnnaccel.isa.interpreter import run_program
 from cnnaccel.isa.program import Program, unpack_program
+from cnnaccel.isa.random_program import draw, last_writers
 from cnnaccel.runtime.ports import Ports
 from cnnaccel.runtime.selftest import case_count
 from tests.unit import graphs
@@ -137,8 +137,8 @@ def test_who_wrote_each_word_last(seed: int) -> None:
     }
     found = {base: [name_of(drawn.program, order) for order in writers[base]] for base in writers}
     half = TINY.act_words
-    assert found[Base.OUTPUT] == noted["OUTPUT"]
-    assert found[Base.SCRATCH] == noted["SCRATCH"][:half] + noted["act"]
+    assert found[Base.OUTPUT] == noted[Base.OUTPUT]
+    assert found[Base.SCRATCH] == noted[Base.SCRATCH][:half] + noted[Memory.ACT]
     assert len(set(found[Base.SCRATCH])) > 9
 
 

@@ -9,7 +9,6 @@ import pytest
 import torch
 from torch import nn
 
-from cnnaccel.compiler.drawn import fresh
 from cnnaccel.compiler.lower.fuse import Fused, Lanes, fuse
 from cnnaccel.compiler.lower.loopnest import Pool, interleave_for
 from cnnaccel.compiler.lower.place import Place
@@ -18,6 +17,7 @@ from cnnaccel.config import QuantizeConfig
 from cnnaccel.hardware import HardwareConfig
 from cnnaccel.ir import golden
 from cnnaccel.ir.graph import Add, Concat, Conv2d, Graph, MaxPool2d
+from cnnaccel.isa.random_instruction import fresh
 from cnnaccel.isa.scratchpad import Scratchpads
 from cnnaccel.nn.models import build_model
 from cnnaccel.quant.ptq import quantize

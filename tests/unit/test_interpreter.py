@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cnnaccel.compiler.emit.tokens import NOTHING
 from cnnaccel.compiler.lower import pack
 from cnnaccel.compiler.lower.loopnest import Pool, interleave_for
 from cnnaccel.compiler.lower.place import Place
@@ -22,7 +21,7 @@ from cnnaccel.ir import golden
 from cnnaccel.isa.execute import execute, reads, writes
 from cnnaccel.isa.instructions import Base, Compute, Instruction, Load, Opcode, Store, Unit
 from cnnaccel.isa.interpreter import ORDERS, Order, run_program
-from cnnaccel.isa.program import Program
+from cnnaccel.isa.program import NOTHING, Program
 from cnnaccel.isa.scratchpad import Scratchpads
 from tests.unit import graphs
 from tests.unit.nests import map_layer, par_bytes

@@ -15,14 +15,13 @@ import numpy as np
 import pytest
 
 from cnnaccel.compiler.compile import Compiled, compile_graph
-from cnnaccel.compiler.emit.tokens import NOTHING
 from cnnaccel.errors import ProgramError
 from cnnaccel.hardware import HardwareConfig
 from cnnaccel.ir import golden
 from cnnaccel.ir.graph import Graph
 from cnnaccel.isa.instructions import LEVELS, Base, Compute, Instruction, Load, Opcode, Unit
 from cnnaccel.isa.interpreter import ORDERS, run_program
-from cnnaccel.isa.program import Program
+from cnnaccel.isa.program import NOTHING, Program
 from tests.unit import graphs
 
 ITERATIONS = 2

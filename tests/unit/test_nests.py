@@ -22,6 +22,7 @@ from cnnaccel.ir import golden
 from cnnaccel.ir.graph import Add, AnyLayer, Conv2d
 from cnnaccel.isa.execute import cost, reads
 from cnnaccel.isa.instructions import LEVELS
+from cnnaccel.isa.random_instruction import fresh
 from cnnaccel.isa.walkers import jumps, strides
 from tests.unit import graphs
 from tests.unit.nests import (
@@ -33,7 +34,6 @@ from tests.unit.nests import (
     align,
     convolution,
     fill,
-    fresh,
     get,
     in_pieces,
     map_layer,

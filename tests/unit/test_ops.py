@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from cnnaccel.compiler.emit.tokens import NOTHING, Cells, InDram, Op, Watched, synchronise
+from cnnaccel.compiler.emit.tokens import Cells, InDram, Op, Watched, synchronise
 from cnnaccel.isa.instructions import Compute, Instruction, Load, Memory, Store, Unit
-from cnnaccel.isa.program import Note
+from cnnaccel.isa.program import NOTHING, Note
 
 NOTE = Note("layer", "what")
 MEMORIES: dict[Watched, tuple[int, int]] = {Memory.ACT: (1, 16)}

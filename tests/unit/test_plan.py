@@ -17,11 +17,12 @@ from hypothesis import given, settings
 
 from cnnaccel.compiler.compile import choose
 from cnnaccel.compiler.emit.emit import emit, moved
-from cnnaccel.compiler.emit.tokens import NOTHING, Op
+from cnnaccel.compiler.emit.tokens import Op
 from cnnaccel.compiler.plan.schedule import Schedule, TooSmallError
 from cnnaccel.compiler.plan.tiling import Moved
 from cnnaccel.hardware import HardwareConfig, load_hardware
 from cnnaccel.ir.graph import AnyLayer, Graph
+from cnnaccel.isa.program import NOTHING
 from tests.unit import graphs
 from tests.unit.test_networks_as_programs import quantized
 from tests.unit.test_random_programs import CORNERS, SINGLE, alone, networks, with_table

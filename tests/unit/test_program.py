@@ -11,23 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cnnaccel.compiler.emit.tokens import NOTHING
 from cnnaccel.compiler.lower import pack
 from cnnaccel.compiler.lower.place import Place
 from cnnaccel.errors import ProgramError
 from cnnaccel.hardware import HardwareConfig, load_hardware
 from cnnaccel.ir.graph import Conv2d
-from cnnaccel.isa.instructions import (
-    Base,
-    Compute,
-    Header,
-    Instruction,
-    Load,
-    Opcode,
-    Store,
-    Unit,
-)
+from cnnaccel.isa.instructions import Base, Compute, Header, Instruction, Load, Opcode, Store, Unit
 from cnnaccel.isa.program import (
+    NOTHING,
     Program,
     check,
     disassemble,

@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cnnaccel.compiler.emit.task import TaskEmitter
-from cnnaccel.compiler.emit.tokens import NOTHING, InDram, Op, Watched
+from cnnaccel.compiler.emit.tokens import InDram, Op, Watched
 from cnnaccel.compiler.emit.transfers import transfer_bytes
 from cnnaccel.compiler.emit.weights import WeightImage
 from cnnaccel.compiler.plan.schedule import Schedule
 from cnnaccel.compiler.plan.tiling import Moved, region_unit
 from cnnaccel.hardware import HardwareConfig
 from cnnaccel.isa.instructions import Base, Load, Memory, Store
-from cnnaccel.isa.program import Note
+from cnnaccel.isa.program import NOTHING, Note
 
 
 @dataclass(frozen=True)

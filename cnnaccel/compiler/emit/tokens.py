@@ -18,11 +18,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from cnnaccel.isa.instructions import Compute, Instruction, Memory, Opcode, Unit
-from cnnaccel.isa.program import Note
+from cnnaccel.isa.instructions import Instruction, Memory, Unit
+from cnnaccel.isa.program import NOTHING, Note
 
-NOTHING = Compute(opcode=Opcode.MAX, drain=False, out_w=0)
-"""Takes a step and touches nothing; carries tokens."""
 _LOAD, _READ, _DRAIN, _STORE = range(4)
 _UNITS = (Unit.LOAD, Unit.COMPUTE, Unit.STORE)
 _ENDS = {Unit.LOAD: _LOAD, Unit.COMPUTE: _DRAIN, Unit.STORE: _STORE}

@@ -10,12 +10,16 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 
-from cnnaccel.compiler.drawn import (
+from cnnaccel.hardware import HardwareConfig
+from cnnaccel.isa.execute import dram_runs, reads, writes
+from cnnaccel.isa.instructions import Base, Compute, Instruction, Load, Memory, Opcode, Store, Unit
+from cnnaccel.isa.program import NOTHING, Program
+from cnnaccel.isa.random_instruction import (
     count,
     drawn,
     free,
@@ -28,15 +32,12 @@ from cnnaccel.compiler.drawn import (
     unfold_fields,
     wgt_bytes,
 )
-from cnnaccel.compiler.emit.tokens import NOTHING
-from cnnaccel.hardware import HardwareConfig
-from cnnaccel.isa.execute import dram_runs, reads, writes
-from cnnaccel.isa.instructions import Base, Compute, Instruction, Load, Opcode, Store, Unit
-from cnnaccel.isa.program import Program
 from cnnaccel.isa.scratchpad import Scratchpads
 
 Bytes = npt.NDArray[np.uint8]
 Words = npt.NDArray[np.int64]
+Touched = dict[Memory | Base, Words]
+"""Words of each scratchpad, and of each buffer in DRAM."""
 _LIKELY = {
     Opcode.MAC: 7, Opcode.MAX: 4, Opcode.STORE: 4, Opcode.LOAD_ACT: 2, Opcode.LOAD_WGT: 2,
     Opcode.LOAD_PAR: 2, Opcode.UNFOLD: 2,
@@ -83,14 +84,14 @@ def last_writers(hw: HardwareConfig, drawn: Drawn) -> dict[Base, npt.NDArray[np.
         iteration, at = divmod(max(0, order - once), body)
         one = program.once[order] if order < once else program.body[at]
         words = written[order if order < once else once + at]
-        if "act" in words:
-            act[words["act"]] = order
+        if Memory.ACT in words:
+            act[words[Memory.ACT]] = order
         if isinstance(one, Store):
             advances = one.advances and one.base is Base.OUTPUT
             ahead = iteration * program.output_stride // width if advances else 0
             is_dump = order >= once and at == dump
             whose = act[_physical(pads, np.arange(hw.act_words), one.interleave)]
-            found[one.base][words[one.base.name] + ahead] = whose if is_dump else order
+            found[one.base][words[one.base] + ahead] = whose if is_dump else order
     return found
 
 
@@ -288,20 +289,20 @@ class _Drawing:
         )
 
 
-def cells(pads: Scratchpads, one: Instruction) -> tuple[dict[str, Words], dict[str, Words]]:
+def cells(pads: Scratchpads, one: Instruction) -> tuple[Touched, Touched]:
     """The words of each memory that an instruction reads, and writes; those of act by where they
     lie, those of buffers in iteration 0."""
-    read, written = dict(reads(pads, one)), dict(writes(pads, one))
+    read, written = (cast("Touched", of(pads, one)) for of in (reads, writes))
     if isinstance(one, Compute):
         in_act, out_act = touched(pads, one)
-        read["act"], written["act"] = np.flatnonzero(in_act), np.flatnonzero(out_act)
+        read[Memory.ACT], written[Memory.ACT] = np.flatnonzero(in_act), np.flatnonzero(out_act)
         return read, written
     assert isinstance(one, Load | Store)
     for words in (read, written):
-        if "act" in words:
-            words["act"] = np.unique(_physical(pads, words["act"], one.interleave))
+        if Memory.ACT in words:
+            words[Memory.ACT] = np.unique(_physical(pads, words[Memory.ACT], one.interleave))
     runs = dram_runs(pads, one, one.dram_offset) // pads.act.shape[2]
-    (written if isinstance(one, Store) else read)[one.base.name] = np.unique(runs)
+    (written if isinstance(one, Store) else read)[one.base] = np.unique(runs)
     return read, written
 
 
@@ -315,9 +316,9 @@ class _Touches:
     """Who read and wrote each word last, by unit."""
 
     def __init__(self) -> None:
-        self.last: dict[tuple[str, bool, Unit], dict[int, int]] = {}
+        self.last: dict[tuple[Memory | Base, bool, Unit], dict[int, int]] = {}
 
-    def needs(self, read: dict[str, Words], written: dict[str, Words]) -> dict[Unit, int]:
+    def needs(self, read: Touched, written: Touched) -> dict[Unit, int]:
         """The last instruction of each unit that this one must come after."""
         found: dict[Unit, int] = {}
         for (memory, writes_it, unit), cells in self.last.items():
@@ -329,7 +330,7 @@ class _Touches:
                 found[unit] = max(found.get(unit, -1), *ends)
         return found
 
-    def note(self, at: int, unit: Unit, read: dict[str, Words], written: dict[str, Words]) -> None:
+    def note(self, at: int, unit: Unit, read: Touched, written: Touched) -> None:
         for writes_it, words in ((False, read), (True, written)):
             for memory, cells in words.items():
                 self.last.setdefault((memory, writes_it, unit), {}).update(

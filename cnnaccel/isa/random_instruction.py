@@ -15,7 +15,7 @@ import numpy.typing as npt
 from cnnaccel.hardware import HardwareConfig
 from cnnaccel.ir.intmath import SHIFT_MAX
 from cnnaccel.isa.execute import reads, writes
-from cnnaccel.isa.instructions import LEVELS, UNFOLD_BYTES, Compute, Load, Opcode, Unit
+from cnnaccel.isa.instructions import LEVELS, UNFOLD_BYTES, Compute, Load, Memory, Opcode, Unit
 from cnnaccel.isa.record import Code, layout
 from cnnaccel.isa.scratchpad import Scratchpads
 from cnnaccel.isa.walkers import jumps
@@ -72,8 +72,8 @@ def touched(pads: Scratchpads, instruction: Compute) -> tuple[Flags, Flags]:
     """
     read, written = (np.zeros(pads.act.shape[:2], bool) for _ in range(2))
     every_lane = dataclasses.replace(instruction, out_w=_ALL_COLUMNS)
-    read[pads.locate(reads(pads, every_lane)["act"], instruction.interleave_in)] = True
-    to = writes(pads, instruction).get("act", np.zeros(0, np.int64))
+    read[pads.locate(reads(pads, every_lane)[Memory.ACT], instruction.interleave_in)] = True
+    to = writes(pads, instruction).get(Memory.ACT, np.zeros(0, np.int64))
     written[pads.locate(to, instruction.interleave_out)] = True
     return read, written
 
