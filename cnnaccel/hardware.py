@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from cnnaccel.config import FieldError, load_dataclass
+from cnnaccel.devices import DEVICES, Device, Resources, device_of
 from cnnaccel.errors import ConfigError
 from cnnaccel.resources import resource
 
@@ -24,35 +25,6 @@ WGT_ADDRESS_BITS = 16
 PAR_ADDRESS_BITS = 10
 PAR_BYTES = 7
 """Per output channel: bias int32, multiplier uint16, shift uint8."""
-
-
-@dataclass(frozen=True)
-class Resources:
-    """What a device has, or an engine takes. A bram36 is 36 Kbit and halves into two of 18 Kbit."""
-
-    dsp: int
-    bram36: float
-    lut: int
-
-    def beyond(self, device: Resources) -> tuple[str, ...]:
-        """What a device has too little of, as `272 of 220 DSP`."""
-        rows: tuple[tuple[str, float, float], ...] = (
-            ("DSP", self.dsp, device.dsp),
-            ("BRAM36", self.bram36, device.bram36),
-            ("LUT", self.lut, device.lut),
-        )
-        return tuple(f"{need:,} of {got:,} {name}" for name, need, got in rows if need > got)
-
-
-DEVICES = {
-    "xc7z010": Resources(dsp=80, bram36=60, lut=17_600),
-    "xc7z020": Resources(dsp=220, bram36=140, lut=53_200),
-    "xczu3eg": Resources(dsp=360, bram36=216, lut=70_560),
-    "xczu7ev": Resources(dsp=1728, bram36=312, lut=230_400),
-}
-"""By the beginning of the part's name; from the vendor's product tables."""
-PORT_BYTES = {"xc7z": 8, "xczu": 16}
-"""Of a port of the processing system to DRAM: Zynq-7000 has 64 bits, UltraScale+ 128."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +93,7 @@ class HardwareConfig:
             raise FieldError("dram_outstanding", f"must be at least 1, got {self.dram_outstanding}")
         if self.contiguous_mib is not None and self.contiguous_mib <= 0:
             raise FieldError("contiguous_mib", f"must be positive, got {self.contiguous_mib:g}")
-        if not any(self.part.startswith(device) for device in DEVICES):
+        if device_of(self.part) is None:
             known = ", ".join(DEVICES)
             raise FieldError("part", f"must begin with one of {known}; got '{self.part}'")
 
@@ -153,8 +125,7 @@ class HardwareConfig:
     @property
     def bus_bytes(self) -> int:
         """What a cycle can move between DRAM and the engine: its bus, or the narrower port."""
-        port = next(found for name, found in PORT_BYTES.items() if self.part.startswith(name))
-        return min(self.input_lanes, port)
+        return min(self.input_lanes, self.device.family.port_bytes)
 
     @property
     def dram_bytes_per_cycle(self) -> float:
@@ -190,9 +161,11 @@ class HardwareConfig:
         return min(self.array_products, self.dsp_budget - 2 * self.input_lanes)
 
     @property
-    def device(self) -> Resources:
+    def device(self) -> Device:
         """What the part has."""
-        return next(found for name, found in DEVICES.items() if self.part.startswith(name))
+        found = device_of(self.part)
+        assert found is not None, "a part that is not known is refused"
+        return found
 
     @property
     def estimated_resources(self) -> Resources:

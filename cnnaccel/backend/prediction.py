@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cnnaccel.backend.reports import Usage
-from cnnaccel.hardware import Resources
+from cnnaccel.devices import Resources
 
 BRAM_SHARE = 0.05
 BRAM_LEAST = 2.0

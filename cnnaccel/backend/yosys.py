@@ -20,13 +20,12 @@ from pathlib import Path
 from cnnaccel.backend.render import render_params_svh
 from cnnaccel.backend.tool import find_tool, run_tool
 from cnnaccel.backend.verilate import cache_folder, digest_of, making
+from cnnaccel.devices import Resources
 from cnnaccel.errors import ToolError
-from cnnaccel.hardware import HardwareConfig, Resources
+from cnnaccel.hardware import HardwareConfig
 from cnnaccel.workspace import write_atomic
 
 _SECONDS = 3600.0
-_FAMILIES = {"xc7z": "xc7", "xczu": "xcup"}
-"""What Yosys calls the device, by the beginning of the part's name."""
 _LUTS_OF_MEMORY = {"RAM32": 4, "RAM64": 4, "SRL": 1}
 """By the beginning of a cell's name; RAM32M and RAM64M fill the four LUTs of a slice."""
 _SCRIPT = """\
@@ -92,7 +91,7 @@ def synthesize(
             latch, or an array with `ram_style` that no memory of the device can be.
     """
     command = yosys_command()
-    family = next(name for part, name in _FAMILIES.items() if hardware.part.startswith(part))
+    family = hardware.device.family.yosys
     script = _SCRIPT.format(
         top=top,
         family=family,

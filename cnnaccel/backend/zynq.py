@@ -113,10 +113,11 @@ _ULTRASCALE = ProcessingSystem(
         "};\n",
     ),
 )
+_SYSTEMS = {system.family: system for system in (_ZYNQ, _ULTRASCALE)}
 DRAM_BYTES = {"pynq_z1": 512 << 20, "pynq_z2": 512 << 20, "zcu104": 2 << 30}
 """That the engine reaches, from address 0: `preset(dram_bytes)` of the board's Tcl."""
 
 
 def processing_system(hardware: HardwareConfig) -> ProcessingSystem:
     """That of the part."""
-    return _ULTRASCALE if hardware.part.startswith("xczu") else _ZYNQ
+    return _SYSTEMS[hardware.device.family.name]

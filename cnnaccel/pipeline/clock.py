@@ -8,8 +8,6 @@ from cnnaccel.pipeline.job import Job
 
 _NEAR, _FAR = 0.001, 0.1
 """How far off the clock may be, as a share: without a word, and at all."""
-_MOST_MHZ = {"zynq": 250.0, "zynquplus": 400.0}
-"""Of a clock that the processing system gives to the logic, as its configuration offers it."""
 
 
 def check_clock(job: Job) -> None:
@@ -19,7 +17,7 @@ def check_clock(job: Job) -> None:
         ConfigError: it cannot.
     """
     asked, ps = job.hardware.clock_mhz, processing_system(job.hardware)
-    made, most = ps.clock_mhz(asked), _MOST_MHZ[ps.family]
+    made, most = ps.clock_mhz(asked), job.hardware.device.family.most_mhz
     if asked > most or abs(made / asked - 1) > _FAR:
         raise ConfigError(
             f"clock_mhz {asked:g}: {job.hardware.part} makes clocks up to {most:g} MHz, the "

@@ -44,8 +44,8 @@ class SimulatedEngine:
         self.memory = f"{timing.latency} cycles of latency, {hardware.dram_share:.0%} of the bus"
         if stalls:
             self.memory += f", {stalls:.0%} of all handshakes held up"
-        arch = "aarch64" if hardware.part.startswith("xczu") else "armv7l"
-        self.device = SimDevice(timing, memory_bytes=1 << 30, arch=arch)
+        architecture = hardware.device.family.architecture
+        self.device = SimDevice(timing, memory_bytes=1 << 30, arch=architecture)
         self.accelerator = Accelerator(bitstream, self.device)
 
     def run(

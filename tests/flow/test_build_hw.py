@@ -18,7 +18,7 @@ from cnnaccel.backend import lint, vivado, vivado_check, yosys
 from cnnaccel.backend.around import luts_around
 from cnnaccel.backend.yosys import Synthesis
 from cnnaccel.errors import ToolError
-from cnnaccel.hardware import DEVICES, load_hardware
+from cnnaccel.hardware import load_hardware
 from cnnaccel.pipeline import build_hw
 from tests.flow.conftest import Cnnaccel
 
@@ -96,10 +96,6 @@ def test_it_fits_alone_but_not_with_what_is_around(
 def test_what_is_around_grows_with_the_bus() -> None:
     luts = [luts_around(replace(load_hardware("pynq_z1"), input_lanes=c)) for c in (4, 8)]
     assert luts == [533 + 1500 + 750 + 120, 533 + 3000 + 120]
-
-
-def test_every_device_has_luts_that_can_be_memory() -> None:
-    assert build_hw._MEMORY_LUTS.keys() == DEVICES.keys()
 
 
 def test_the_same_bytes_every_time(cnnaccel: Cnnaccel, tmp_path: Path, quick: None) -> None:

@@ -11,8 +11,9 @@ from cnnaccel.backend import lint, yosys
 from cnnaccel.backend.engine import engine_sources
 from cnnaccel.backend.verilate import lint as verilator
 from cnnaccel.backend.yosys import synthesize
+from cnnaccel.devices import Resources
 from cnnaccel.errors import ToolError
-from cnnaccel.hardware import HardwareConfig, Resources, load_hardware
+from cnnaccel.hardware import HardwareConfig, load_hardware
 from cnnaccel.resources import resource
 
 TINY, Z1 = load_hardware("tiny"), load_hardware("pynq_z1")

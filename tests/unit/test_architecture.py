@@ -21,6 +21,7 @@ FLOORS = (
     ("isa",),
     ("ir",),
     ("hardware",),
+    ("devices",),
     ("workspace",),
     ("config", "resources"),
     ("runtime",),

@@ -1,0 +1,76 @@
+"""The devices that an engine can be built for: a new one is one entry here.
+
+Figures are of the vendor's product tables (DS190, DS891); what the tools call a family is of their
+manuals.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What a device has, or an engine takes. A bram36 is 36 Kbit and halves into two of 18 Kbit."""
+
+    dsp: int
+    bram36: float
+    lut: int
+
+    def beyond(self, device: Resources) -> tuple[str, ...]:
+        """What a device has too little of, as `272 of 220 DSP`."""
+        rows: tuple[tuple[str, float, float], ...] = (
+            ("DSP", self.dsp, device.dsp),
+            ("BRAM36", self.bram36, device.bram36),
+            ("LUT", self.lut, device.lut),
+        )
+        return tuple(f"{need:,} of {got:,} {name}" for name, need, got in rows if need > got)
+
+
+@dataclass(frozen=True)
+class Family:
+    """What all devices of one kind have in common."""
+
+    name: Literal["zynq", "zynquplus"]
+    """As the Tcl scripts of `hw/tcl/vivado` know it."""
+    port_bytes: int
+    """Of a port of the processing system to DRAM."""
+    most_mhz: float
+    """Of a clock that the processing system gives to the logic, as its configuration offers it."""
+    architecture: Literal["armv7l", "aarch64"]
+    """Of its processors, as `uname -m` says."""
+    yosys: str
+    """As `synth_xilinx -family` takes it."""
+
+
+ZYNQ = Family("zynq", 8, 250.0, "armv7l", "xc7")
+ULTRASCALE = Family("zynquplus", 16, 400.0, "aarch64", "xcup")
+
+
+@dataclass(frozen=True)
+class Device(Resources):
+    """One device, of any package and speed grade."""
+
+    memory_lut: int
+    """LUTs that can be memory or shift register."""
+    family: Family
+
+    @property
+    def registers(self) -> int:
+        """Flip-flops: two beside every LUT."""
+        return 2 * self.lut
+
+
+DEVICES = {
+    "xc7z010": Device(80, 60, 17_600, 6_000, ZYNQ),
+    "xc7z020": Device(220, 140, 53_200, 17_400, ZYNQ),
+    "xczu3eg": Device(360, 216, 70_560, 28_800, ULTRASCALE),
+    "xczu7ev": Device(1728, 312, 230_400, 101_760, ULTRASCALE),
+}
+"""By the beginning of the part's name: DSPs, BRAM36, LUTs, LUTs that can be memory."""
+
+
+def device_of(part: str) -> Device | None:
+    """The device of a part's name, as `xc7z020clg400-1`; None if it is not in the table."""
+    return next((device for name, device in DEVICES.items() if part.startswith(name)), None)
