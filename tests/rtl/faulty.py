@@ -1,4 +1,5 @@
-"""An engine with faults in its RTL, as silicon or a tool may have them, behind the simulated board.
+"""An engine with faults in its RTL, as silicon or a tool may have them, behind the simulated board;
+one is in its memory.
 
 All of them are in one library, which asks the harness at each place whether it is broken now.
 """
@@ -41,22 +42,15 @@ _PLACES = {
         "shift7_q <= shift6_q[1:0];",
         f"shift7_q <= shift6_q[1:0] | 2'(fault() == {WRONG_SHIFT});",
     ),
-    "engine.sv": (
-        ".axi_wstrb_o(mem_wstrb_o)",
-        ".axi_wstrb_o(strobes)",
-    ),
 }
 """What stands in a file once, and what takes its place."""
-_STROBES = f"""
-  logic [InputLanes-1:0] strobes;
-  logic [6:0] beats_q;
-  always_ff @(posedge clk_i) begin
-    if (!rst_ni) beats_q <= '0;
-    else if (mem_wvalid_o && mem_wready_i) beats_q <= beats_q + 7'd1;
-  end
-  assign mem_wstrb_o = fault() == {DROPPED_BEAT} && beats_q == 7'd{_DROPPED} ? '0 : strobes;
-
-  axi_write_master #("""
+_WRITES = "if (word.strobes >> i & 1)"
+_MEMORY = {
+    _WRITES: f"if (fault() != {DROPPED_BEAT} || beats_written % 128 != {_DROPPED}) {_WRITES}",
+    "write_error |= !to;": "write_error |= !to, ++beats_written;",
+}
+"""The same in the simulated memory."""
+_BEFORE = 'extern "C" int fault();\nstatic unsigned beats_written = 0;\n'
 _HARNESS = f"""
 #include <cstdlib>
 static int chosen = std::getenv("{VARIABLE}") ? std::atoi(std::getenv("{VARIABLE}")) : 0;
@@ -73,13 +67,14 @@ def faulty_bitstream(hardware: HardwareConfig, folder: Path) -> Path:
         text = source.read_text(encoding="utf-8")
         if source.name in _PLACES:
             text = _instead(text, *_PLACES[source.name])
-        if source.name == "engine.sv":
-            text = _instead(text, "\n  axi_write_master #(", _STROBES)
         sources.append(rtl / source.name)
         sources[-1].write_text(text, encoding="utf-8")
     sim = resource("hw") / "sim"
     harness = folder / "engine_sim.cpp"
-    harness.write_text((sim / harness.name).read_text(encoding="utf-8") + _HARNESS)
+    memory = (sim / harness.name).read_text(encoding="utf-8")
+    for right, wrong in _MEMORY.items():
+        memory = _instead(memory, right, wrong)
+    harness.write_text(_BEFORE + memory + _HARNESS)
     library = build(TOP, [*sources, sim / "activity.vlt"], hardware, harness)
     bitstream = folder / "cnnaccel.bit"
     shutil.copyfile(library, bitstream)
