@@ -144,6 +144,7 @@ def test_one_after_the_other(
         assert_same(case, simulate(case))
 
 
+@pytest.mark.slow
 def test_large_act(rng: np.random.Generator) -> None:
     """Addresses and distances of all their bits."""
     hardware = dataclasses.replace(tiny(), act_kib=1024)

@@ -17,7 +17,9 @@ MOST_NS = 7.0
 """They were 8.4, 9.3 and 9.2."""
 
 
-@pytest.mark.parametrize("unit", ["burst_splitter", "load", "fetch"])
+@pytest.mark.parametrize(
+    "unit", ["burst_splitter", "load", pytest.param("fetch", marks=pytest.mark.slow)]
+)
 def test_no_path_is_long(unit: str, tmp_path: Path) -> None:
     """From registers and ports to registers; what is around the unit comes on top, and a router."""
     path = tmp_path / "netlist.json"

@@ -69,6 +69,7 @@ def test_many_images_in_one_call(board: Accelerator) -> None:
     assert growth < MOST_GROWTH_BYTES
 
 
+@pytest.mark.slow
 def test_one_image_many_times(board: Accelerator) -> None:
     image = images_for(1)
     expected = golden.run(GRAPH, image).tobytes()

@@ -124,6 +124,7 @@ def test_a_product_is_one_dsp_or_none() -> None:
     assert none.resources.dsp == 0 and 50 < none.resources.lut < 200
 
 
+@pytest.mark.slow
 def test_lut_products_beside_dsps() -> None:
     """They cost what they cost alone: nobody takes their operands away."""
     names = ("product", "dot_product", "adder_tree", "accumulator", "mac_array")

@@ -158,7 +158,7 @@ def free(flow: Flow) -> Flow:
 
 Patch = pytest.MonkeyPatch
 Choices = choices._Choices
-Search = schedule._Search
+Search = schedule.Search
 
 
 def wrap(patch: Patch, where: Any, name: str, change: Callable[..., Any]) -> None:

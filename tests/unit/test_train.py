@@ -260,7 +260,7 @@ def test_ctrl_c_leaves_a_checkpoint(tmp_path: Path) -> None:
     [
         pytest.param("lenet", marks=pytest.mark.slow),
         "resnet8",
-        "tests.unit.train_driver:TwoHeads",
+        pytest.param("tests.unit.train_driver:TwoHeads", marks=pytest.mark.slow),
     ],
 )
 def test_two_processes_train_as_one(tmp_path: Path, name: str) -> None:
