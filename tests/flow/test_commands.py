@@ -147,8 +147,15 @@ def test_own_model_from_the_working_directory(
     assert "train (model file own_nets.py changed)" in cnnaccel("run", "own.yaml").out
 
 
-@pytest.mark.parametrize("weights", ["per_channel", "per_tensor"])
-@pytest.mark.parametrize("requantize", ["multiplier", "shift"])
+@pytest.mark.parametrize(
+    ("requantize", "weights"),
+    [
+        ("multiplier", "per_channel"),
+        pytest.param("multiplier", "per_tensor", marks=pytest.mark.slow),
+        pytest.param("shift", "per_channel", marks=pytest.mark.slow),
+        ("shift", "per_tensor"),
+    ],
+)
 def test_fashionmnist_in_four_modes(
     weights: str,
     requantize: str,

@@ -134,6 +134,7 @@ def test_same_memory_and_results_as_python(
     compare(board, program, tmp_path, [(*network, count) for network, count in counts])
 
 
+@pytest.mark.slow
 def test_networks_of_the_first_release(tmp_path: Path) -> None:
     """LeNet and ResNet8 on the engine of the PYNQ-Z1."""
     lenet = 0, compiled(tmp_path / "lenet", quantized("lenet"), PYNQ, 4)

@@ -18,7 +18,8 @@ MOST_NS = 7.0
 
 
 @pytest.mark.parametrize(
-    "unit", ["burst_splitter", "load", pytest.param("fetch", marks=pytest.mark.slow)]
+    "unit",
+    ["burst_splitter", *(pytest.param(name, marks=pytest.mark.slow) for name in ("load", "fetch"))],
 )
 def test_no_path_is_long(unit: str, tmp_path: Path) -> None:
     """From registers and ports to registers; what is around the unit comes on top, and a router."""

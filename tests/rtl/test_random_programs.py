@@ -90,9 +90,8 @@ def test_every_style_of_memory(hw: HardwareConfig, stall: int) -> None:
             check(engine, draw(hw, seed, 60), seed)
 
 
-@pytest.mark.parametrize(
-    "hw", [pytest.param(SOME[0], marks=pytest.mark.slow), SOME[1]], ids=name_of
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("hw", SOME, ids=name_of)
 def test_some_engines(hw: HardwareConfig) -> None:
     for stall in STALLS:
         sweep(hw, stall, range(stall, stall + 3))

@@ -266,6 +266,7 @@ def test_a_kill_at_any_point_leaves_the_old_or_the_new(tmp_path: Path) -> None:
     assert codes == {0, 9} and at > 15
 
 
+@pytest.mark.slow
 def test_a_second_kill_while_recovering_from_the_first(tmp_path: Path) -> None:
     """Started from each state a first kill can leave: between the seal and the end of the swap."""
     for first in range(1, 500):
