@@ -27,6 +27,8 @@ RTL = resource("hw") / "rtl"
 EXPLAINED = RTL.parent / "lint" / "coverage.txt"
 TESTS = ("test_engine", "test_random_programs", "test_directed", "test_faults", "test_waiting")
 _NOT_LINT = ("-k", "not lint")
+_OTHER_ENGINES = ("-m", "slow", "-k", "test_some_engines")
+"""Of the slow tests, those on engines that no other one uses."""
 
 
 @dataclass(frozen=True)
@@ -104,8 +106,9 @@ def complaints(found: Mapping[Point, int]) -> Iterator[str]:
 def main(arguments: Iterable[str]) -> int:
     engine.COVERAGE = counts = Counter[str]()
     tests = [str(Path(__file__).parent / f"{name}.py") for name in TESTS]
-    if pytest.main(["-q", "-x", *_NOT_LINT, *arguments, *tests]):
-        return 1
+    for chosen in (_NOT_LINT, _OTHER_ENGINES):
+        if pytest.main(["-q", "-x", *chosen, *arguments, *tests]):
+            return 1
     found = points(counts)
     print("\n".join(table(found)))
     wrong = sorted(complaints(found))
