@@ -33,15 +33,15 @@ class Family:
     """What all devices of one kind have in common."""
 
     name: Literal["zynq", "zynquplus"]
-    """As the Tcl scripts of `hw/tcl/vivado` know it."""
+    """The name in the Tcl scripts of `hw/tcl/vivado`."""
     port_bytes: int
-    """Of a port of the processing system to DRAM."""
+    """Width of a port of the processing system to DRAM."""
     most_mhz: float
-    """Of a clock that the processing system gives to the logic, as its configuration offers it."""
+    """The fastest clock that the processing system offers to the logic."""
     architecture: Literal["armv7l", "aarch64"]
-    """Of its processors, as `uname -m` says."""
+    """What `uname -m` says on its processors."""
     yosys: str
-    """As `synth_xilinx -family` takes it."""
+    """The value of `synth_xilinx -family`."""
 
 
 ZYNQ = Family("zynq", 8, 250.0, "armv7l", "xc7")
@@ -68,7 +68,7 @@ DEVICES = {
     "xczu3eg": Device(360, 216, 70_560, 28_800, ULTRASCALE),
     "xczu7ev": Device(1728, 312, 230_400, 101_760, ULTRASCALE),
 }
-"""By the beginning of the part's name: DSPs, BRAM36, LUTs, LUTs that can be memory."""
+"""Devices by the beginning of the part's name: DSPs, BRAM36, LUTs, LUTs that can be memory."""
 
 
 def device_of(part: str) -> Device | None:

@@ -18,12 +18,12 @@ BRAM_LEAST = 2.0
 """BRAM36 may be off by the larger: how a memory is cut into blocks is up to each tool."""
 LUT_LEAST = 0.5
 LUT_MOST = 1.25
-"""Of the LUTs that Yosys counts, or that are fitted to its counts within 5 %."""
+"""Shares of the predicted LUTs, counted by Yosys or fitted to its counts, that Vivado may take."""
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """Of the engine alone, without what stands around it."""
+    """Resources that the engine alone should take, and who says so."""
 
     resources: Resources
     source: str
@@ -42,7 +42,7 @@ class _Band:
     least: float
     most: float
     allowed: str
-    """In words."""
+    """The tolerance in words."""
 
 
 def differences(found: Sequence[Usage], prediction: Prediction) -> tuple[str, ...]:
@@ -62,7 +62,10 @@ def _bands(resources: Resources) -> tuple[_Band, ...]:
         _Band("DSP", dsp, dsp, dsp, "must be equal"),
         _Band("BRAM36", bram, bram - off, bram + off, f"may be off by {off:g}"),
         _Band(
-            "LUT", lut, LUT_LEAST * lut, LUT_MOST * lut,
+            "LUT",
+            lut,
+            LUT_LEAST * lut,
+            LUT_MOST * lut,
             f"may be {LUT_LEAST:.0%} to {LUT_MOST:.0%} of it",
         ),
-    )  # fmt: skip
+    )

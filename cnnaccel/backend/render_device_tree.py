@@ -16,9 +16,9 @@ from cnnaccel.hardware import HardwareConfig
 BOOT_TREE = "cnnaccel.dtsi"
 OVERLAY = "cnnaccel-overlay.dts"
 _DEFAULT_MIB = 64
-"""Of memory for the engine, where the board's file names none."""
+"""Size of the engine's memory, where the board's file names none."""
 _ALIGNMENT = 4 << 20
-"""Of memory that the kernel keeps contiguous: its largest block of pages of 4 KiB."""
+"""Alignment of memory that the kernel keeps contiguous: its largest block of pages of 4 KiB."""
 
 
 def render_device_trees(hardware: HardwareConfig) -> dict[str, str]:

@@ -82,7 +82,7 @@ class Attempt:
 
     @property
     def slacks(self) -> str:
-        """In words."""
+        """Both slacks in words."""
         return f"setup slack {self.wns_ns:+.3f} ns, hold slack {self.whs_ns:+.3f} ns"
 
 
@@ -165,7 +165,10 @@ def read_attempts(folder: Path) -> tuple[Attempt, ...]:
 
 
 def attempts(text: str) -> tuple[Attempt, ...]:
-    """Of summary.txt, `strategy_N`, `wns_N`, `whs_N` for N from 1; `run` says which was taken."""
+    """The ways of routing in summary.txt: `strategy_N`, `wns_N`, `whs_N` for N from 1.
+
+    `run` says which was taken.
+    """
     said = summary(text)
     found: list[Attempt] = []
     while (key := f"strategy_{len(found) + 1}") in said:

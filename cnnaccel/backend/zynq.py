@@ -37,7 +37,7 @@ class ProcessingSystem:
     base: int
     """Address of the engine's registers."""
     address_cells: int
-    """Of 32 bits, of an address in Linux's device tree, and of a size."""
+    """Cells of 32 bits that an address, or a size, takes in Linux's device tree."""
     linux_interrupts: str
     """Label of the interrupt controller of its processors in that tree."""
     shared_interrupt: int

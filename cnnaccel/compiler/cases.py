@@ -175,12 +175,16 @@ def _narrowed(
 
     scale = dataclasses.replace(
         layer.requant,
-        multiplier=first(layer.requant.multiplier), shift=first(layer.requant.shift),
-    )  # fmt: skip
+        multiplier=first(layer.requant.multiplier),
+        shift=first(layer.requant.shift),
+    )
     made = dataclasses.replace(
-        layer, weight=layer.weight[:count], bias=layer.bias[:count], requant=scale,
+        layer,
+        weight=layer.weight[:count],
+        bias=layer.bias[:count],
+        requant=scale,
         output=_shaped(layer.output, (count, *layer.output.shape[1:])),
-    )  # fmt: skip
+    )
     return made, f"channels 0 to {count - 1} of {len(layer.weight):,}"
 
 

@@ -275,7 +275,7 @@ class _Machine:
         read: Mapping[Any, Addresses],
         written: Mapping[Any, Addresses],
     ) -> None:
-        """By `Memory`, or by `Base` of a buffer that is watched."""
+        """Note what an instruction touches, by `Memory`, or by `Base` of a watched buffer."""
         for name, words in read.items():
             self.memories[name].read(words, thread, clock)
         for name, words in written.items():

@@ -93,10 +93,12 @@ def run_on_board(
         job.say(f"connecting to {place.target.text}")  # no moving line: ssh may ask something
         session.begin()
         wishes = _wishes(job, place, network, len(images))
-        wishes["files"] = {name: [path.stat().st_size, sha256_of(path)]
-                           for name, path in (files | tests).items()}  # fmt: skip
-        wishes["tests"] = {name: contiguous_needed(path, stage.folder)
-                           for name, path in tests.items()}  # fmt: skip
+        wishes["files"] = {
+            name: [path.stat().st_size, sha256_of(path)] for name, path in (files | tests).items()
+        }
+        wishes["tests"] = {
+            name: contiguous_needed(path, stage.folder) for name, path in tests.items()
+        }
         session.send("begin", self_test=self_test, **wishes)
         copied = _copy(job, session, files | tests)
         checks, due = _look(job, session)
@@ -190,8 +192,10 @@ def _tested(job: Job, session: Session, path: Path, self_test: str) -> str:
     if path.name == SELF_TEST:
         what = "self-test"
         if self_test == FIRST:
-            job.say(f"{where}: this bitstream is new there, so it is tested first; it will be once "
-                    "(--no-self-test leaves that out)")  # fmt: skip
+            job.say(
+                f"{where}: this bitstream is new there, so it is tested first; it will be once "
+                "(--no-self-test leaves that out)"
+            )
     with counter(job.console, f"{where}: {what}", case_count(path)) as progress:
         session.on_progress = progress
         head, _ = session.receive("tested")

@@ -131,8 +131,16 @@ def _outcome(
     engine: Accelerator, folder: Path, file: Any, case: dict[str, Any], still: Callable[[], None]
 ) -> Outcome:
     """still: is called while the engine works."""
-    made = {"kind": case["kind"], "name": case["name"], "remark": case["remark"],
-            "values": 0, "wrong": 0, "found": "", "stopped": False, "seconds": 0.0}  # fmt: skip
+    made = {
+        "kind": case["kind"],
+        "name": case["name"],
+        "remark": case["remark"],
+        "values": 0,
+        "wrong": 0,
+        "found": "",
+        "stopped": False,
+        "seconds": 0.0,
+    }
     if not case["arrays"]:
         return made
     arrays = {name: file[key] for name, key in case["arrays"].items()}
@@ -165,9 +173,14 @@ def _network(folder: Path, arrays: dict[str, Any], case: dict[str, Any]) -> Netw
 def _any_ports(width: int) -> dict[str, Any]:
     """Of a program that has no images: nobody packs or unpacks by them."""
     return {
-        "input_shape": [1, 1, 1], "raw": True, "output_shape": [1, 1, 1], "output_dtype": "uint8",
-        "output_lanes": [0, *[-1] * (width - 1)], "images": 1, "width": width,
-    }  # fmt: skip
+        "input_shape": [1, 1, 1],
+        "raw": True,
+        "output_shape": [1, 1, 1],
+        "output_dtype": "uint8",
+        "output_lanes": [0, *[-1] * (width - 1)],
+        "images": 1,
+        "width": width,
+    }
 
 
 def _compare_values(

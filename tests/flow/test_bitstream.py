@@ -29,8 +29,13 @@ pytestmark = pytest.mark.skipif(
     shutil.which("tclsh") is None, reason="tclsh is not on PATH: apt install tcl"
 )
 RENDERED = (
-    "params.svh", "params.h", "config.tcl", "hw.json", "cnnaccel.dtsi", "cnnaccel-overlay.dts"
-)  # fmt: skip
+    "params.svh",
+    "params.h",
+    "config.tcl",
+    "hw.json",
+    "cnnaccel.dtsi",
+    "cnnaccel-overlay.dts",
+)
 
 
 @dataclass(frozen=True)

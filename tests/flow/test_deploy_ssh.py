@@ -96,8 +96,14 @@ def test_changed_weights(build: Path, board: Loopback, deploy: Deploy, cnnaccel:
     again = deploy(*change)
     assert again.code == 0, again.err
     assert "weights.bin" in copied(build) and board.downloads == 1
-    assert copied(build) <= {"weights.bin", "program.bin", "model.h", "network.json",
-                             "self-test.npz", "manifest.json"}  # fmt: skip
+    assert copied(build) <= {
+        "weights.bin",
+        "program.bin",
+        "model.h",
+        "network.json",
+        "self-test.npz",
+        "manifest.json",
+    }
     assert "program and weights loaded in" in again.out and "loaded already" in again.out
 
 

@@ -140,9 +140,13 @@ class Target:
 
     def __init__(self, folder: Path, home: Path) -> None:
         self.folder, self.home = folder, home
-        self.login = {"HOME": str(home), "BOARD": str(home), "PATH": os.environ["PATH"],
-                      "CNNACCEL_RUN": str(home / "run"),
-                      "CNNACCEL_FPGA": str(home / "fpga")}  # fmt: skip
+        self.login = {
+            "HOME": str(home),
+            "BOARD": str(home),
+            "PATH": os.environ["PATH"],
+            "CNNACCEL_RUN": str(home / "run"),
+            "CNNACCEL_FPGA": str(home / "fpga"),
+        }
 
     def python(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -225,8 +229,11 @@ def test_self_test_without_a_host(
     target.login[faulty.VARIABLE] = str(faulty.WRONG_SHIFT)
     done = target.python(*run)
     assert done.returncode == 1 and "Traceback" not in done.stderr, done.stdout
-    assert re.search(r"^layer 'conv1' \(\d of 7 layers differ\): image 0, channel 0, y 0, x ",
-                     done.stderr, re.MULTILINE)  # fmt: skip
+    assert re.search(
+        r"^layer 'conv1' \(\d of 7 layers differ\): image 0, channel 0, y 0, x ",
+        done.stderr,
+        re.MULTILINE,
+    )
     (target.folder / "self-test.npz").write_bytes(b"spoilt")
     done = target.python(*run)
     assert done.returncode == 1 and "self-test.npz: not what manifest.json says" in done.stderr

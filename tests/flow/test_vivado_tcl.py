@@ -349,11 +349,18 @@ def test_a_second_way_where_the_first_is_too_slow(
     assert f"cnnaccel: implement: {status}" in log
     found = summary(built.folder)
     assert found == found | {
-        "run": "impl_2", "strategy": "Performance_ExplorePostRoutePhysOpt",
-        "strategy_1": "Vivado Implementation Defaults", "wns_1": "-0.315", "whs_1": "0.05",
-        "strategy_2": "Performance_ExplorePostRoutePhysOpt", "wns_2": "0.021", "whs_2": "0.003",
-        "wns": "0.021", "whs": "0.003", "failing_endpoints": "0",
-    }  # fmt: skip
+        "run": "impl_2",
+        "strategy": "Performance_ExplorePostRoutePhysOpt",
+        "strategy_1": "Vivado Implementation Defaults",
+        "wns_1": "-0.315",
+        "whs_1": "0.05",
+        "strategy_2": "Performance_ExplorePostRoutePhysOpt",
+        "wns_2": "0.021",
+        "whs_2": "0.003",
+        "wns": "0.021",
+        "whs": "0.003",
+        "failing_endpoints": "0",
+    }
     assert "impl_2/cnnaccel_wrapper.bit" in (built.folder / "bitstream.log").read_text()
     built.steps("bitstream", "implement", "bitstream", VERSION=version)
     assert "run impl_1\n" in (built.folder / "implemented.txt").read_text()
@@ -743,45 +750,114 @@ MUTATIONS = [
 # The same, before a step begins, or with what a test wants of the mock; one that is killed is run
 # once more.
 MUTATIONS_OF_SOME_RUNS = [
-    ("common", "proc say {", "proc step {", "package", "proc step: Tcl or Vivado has a command",
-     {}),
+    (
+        "common",
+        "proc say {",
+        "proc step {",
+        "package",
+        "proc step: Tcl or Vivado has a command",
+        {},
+    ),
     ("design", "proc pin {", "proc place_ports {", "design", "proc place_ports: Tcl or Vivado", {}),
     ("report", "proc cell_of {", "proc ::source {", "report", "proc ::source: Tcl or Vivado", {}),
-    ("implement", "create_run impl_2", "create_run impl_1", "implement",
-     "there is a run 'impl_1' already", {"WNS": "-0.1"}),
-    ("implement", "-flow [get_property FLOW", "-flow [get_property STRATEGY", "implement",
-     "this Vivado has no flow 'Vivado Implementation Defaults'", {"WNS": "-0.1"}),
-    ("common", "second_strategy Performance_Explore", "second_strategy Performance_Xplore",
-     "implement", "'Performance_XplorePostRoutePhysOpt' is no value of '-strategy'",
-     {"WNS": "-0.1"}),
-    ("common", "{phys_opt_design (Post-Route)}", "phys_opt_design", "implement",
-     r"run impl_2 ended with 'phys_opt_design \(Post-Route\) Complete!'",
-     {"WNS": "-0.1", "WNS_2": "0.1", "VERSION": "2022.2"}),
-    ("common", " post_route_phys_opt_design", "", "implement",
-     "run impl_2 ended with 'post_route_phys_opt_design Complete!'",
-     {"WNS": "-0.1", "WNS_2": "0.1", "VERSION": "2024.2"}),
-    ("bitstream", "    current_run -implementation $run\n", "", "bitstream",
-     "the current run impl_1 has no bitstream", {"WNS": "-0.1", "WNS_2": "0.1"}),
-    ("bitstream", "if {![has_ended", "if {[has_ended", "bitstream",
-     "needs to be reset before launching. The run is 'impl_1', its status 'Running write_bits",
-     {"CRASH": "bitstream"}),
-    ("bitstream", " -force -file", " -file", "bitstream", "cnnaccel.xsa exists; -force replaces it",
-     {"CRASH": "again"}),
-    ("synthesize", "renew *synth_1", "renew synth_1", "synthesize",
-     "The run is 'cnnaccel_cnnaccel_0_0_synth_1', its status 'Running", {"CRASH": "synthesize"}),
-    ("implement", "    renew impl_1\n", "", "implement",
-     "The run is 'impl_1', its status 'Running route_design", {"CRASH": "implement"}),
-]  # fmt: skip
+    (
+        "implement",
+        "create_run impl_2",
+        "create_run impl_1",
+        "implement",
+        "there is a run 'impl_1' already",
+        {"WNS": "-0.1"},
+    ),
+    (
+        "implement",
+        "-flow [get_property FLOW",
+        "-flow [get_property STRATEGY",
+        "implement",
+        "this Vivado has no flow 'Vivado Implementation Defaults'",
+        {"WNS": "-0.1"},
+    ),
+    (
+        "common",
+        "second_strategy Performance_Explore",
+        "second_strategy Performance_Xplore",
+        "implement",
+        "'Performance_XplorePostRoutePhysOpt' is no value of '-strategy'",
+        {"WNS": "-0.1"},
+    ),
+    (
+        "common",
+        "{phys_opt_design (Post-Route)}",
+        "phys_opt_design",
+        "implement",
+        r"run impl_2 ended with 'phys_opt_design \(Post-Route\) Complete!'",
+        {"WNS": "-0.1", "WNS_2": "0.1", "VERSION": "2022.2"},
+    ),
+    (
+        "common",
+        " post_route_phys_opt_design",
+        "",
+        "implement",
+        "run impl_2 ended with 'post_route_phys_opt_design Complete!'",
+        {"WNS": "-0.1", "WNS_2": "0.1", "VERSION": "2024.2"},
+    ),
+    (
+        "bitstream",
+        "    current_run -implementation $run\n",
+        "",
+        "bitstream",
+        "the current run impl_1 has no bitstream",
+        {"WNS": "-0.1", "WNS_2": "0.1"},
+    ),
+    (
+        "bitstream",
+        "if {![has_ended",
+        "if {[has_ended",
+        "bitstream",
+        "needs to be reset before launching. The run is 'impl_1', its status 'Running write_bits",
+        {"CRASH": "bitstream"},
+    ),
+    (
+        "bitstream",
+        " -force -file",
+        " -file",
+        "bitstream",
+        "cnnaccel.xsa exists; -force replaces it",
+        {"CRASH": "again"},
+    ),
+    (
+        "synthesize",
+        "renew *synth_1",
+        "renew synth_1",
+        "synthesize",
+        "The run is 'cnnaccel_cnnaccel_0_0_synth_1', its status 'Running",
+        {"CRASH": "synthesize"},
+    ),
+    (
+        "implement",
+        "    renew impl_1\n",
+        "",
+        "implement",
+        "The run is 'impl_1', its status 'Running route_design",
+        {"CRASH": "implement"},
+    ),
+]
 
 
 @pytest.mark.parametrize(
-    ("file", "text", "mutant", "step", "message", "settings"), MUTATIONS_OF_SOME_RUNS,
+    ("file", "text", "mutant", "step", "message", "settings"),
+    MUTATIONS_OF_SOME_RUNS,
     ids=[f"{row[3]} {row[0]} {row[2]}".strip() for row in MUTATIONS_OF_SOME_RUNS],
-)  # fmt: skip
+)
 def test_a_fault_of_some_runs_is_caught(
-    file: str, text: str, mutant: str, step: str, message: str, settings: dict[str, str],
-    run: Callable[[str], Run], tmp_path: Path,
-) -> None:  # fmt: skip
+    file: str,
+    text: str,
+    mutant: str,
+    step: str,
+    message: str,
+    settings: dict[str, str],
+    run: Callable[[str], Run],
+    tmp_path: Path,
+) -> None:
     shutil.copytree(SCRIPTS, tmp_path / "scripts")
     path = tmp_path / "scripts" / f"{file}.tcl"
     assert text in path.read_text()

@@ -128,11 +128,13 @@ class _Findings:
     def mixed_drivers(self) -> set[str]:
         """Variables with a process and an assignment or a port, be it of other elements."""
         return {
-            self._at(next(iter(kinds.values())).sourceRange.start,
-                     f"{path.rpartition('.')[2]} is driven in a process and outside of one")
+            self._at(
+                next(iter(kinds.values())).sourceRange.start,
+                f"{path.rpartition('.')[2]} is driven in a process and outside of one",
+            )
             for path, kinds in self._drivers.items()
             if "process" in kinds and len(kinds) > 1
-        }  # fmt: skip
+        }
 
 
 def _widens(node: Any) -> bool:

@@ -9,8 +9,12 @@ from operator import or_
 from cnnaccel.runtime.simulator import Style
 
 ORDERS = (
-    Style.PLAIN, Style.WITH_DATA, Style.AFTER_WORD, Style.AFTER_BURST, Style.ADDRESS_FIRST,
-)  # fmt: skip
+    Style.PLAIN,
+    Style.WITH_DATA,
+    Style.AFTER_WORD,
+    Style.AFTER_BURST,
+    Style.ADDRESS_FIRST,
+)
 """When an address of a write is taken, and when its words."""
 TRAITS = (Style.ONE_AT_A_TIME, Style.GAPS, Style.LATE, Style.JUNK)
 """What goes with any order, and with one another."""

@@ -25,8 +25,9 @@ from cnnaccel.runtime.simulator import Style, Timing
 from tests.rtl import engine as engines
 from tests.rtl.engine import Engine
 
-SMALL = HardwareConfig(pixel_lanes=1, input_lanes=4, output_lanes=4, act_kib=4, wgt_kib=4,
-                       par_groups=16)  # fmt: skip
+SMALL = HardwareConfig(
+    pixel_lanes=1, input_lanes=4, output_lanes=4, act_kib=4, wgt_kib=4, par_groups=16
+)
 HW = resource("hw")
 STALLED = Timing(stall_permille=300)
 FAST = Timing(latency=200, outstanding=32)
@@ -45,45 +46,109 @@ class Fault:
 
 GAPS = dataclasses.replace(STALLED, style=Style.GAPS)
 FAULTS = (
-    Fault("axi_write_master", "= beat_out.data;",
-          "= beat_out.data ^ {8 * WordBytes{FAULT && axi_wready_i}};",
-          "W changes before it is taken"),
-    Fault("burst_issue", "if (issue_o) begin", "if (issue_o || FAULT) begin",
-          "changes before it is taken"),
-    Fault("burst_issue", "<= burst_len;", "<= burst_len + (FAULT ? 8'd16 : 8'd0);",
-          "a burst of more than 16 beats"),
-    Fault("burst_issue", "<= burst_address;", "<= burst_address | AddressBits'(FAULT);",
-          "a burst that begins within a word"),
-    Fault("burst_issue", "axi_addr_o <= ",
-          "axi_addr_o <= (FAULT && &burst_address[11:6] ? AddressBits'(WordBytes) : '0) | ",
-          "a burst that crosses 4 KiB"),
-    Fault("axi_write_master", "last: count_q == open_len",
-          "last: count_q == open_len - 8'(FAULT && open_len != '0)", "a wrong WLAST"),
-    Fault("axi_write_master", "{WordBytes{!flush_i}}", "{WordBytes{!flush_i}} & ~WordBytes'(FAULT)",
-          "strobes that are not all ones"),
-    Fault("axi_read_master", ".range_address_i(cmd_address_i)",
-          ".range_address_i(cmd_address_i + (FAULT ? AddressBits'(1 << 20) : '0))",
-          "a read outside the buffers"),
-    Fault("axi_write_master", ".range_address_i(cmd_address_i)",
-          ".range_address_i(cmd_address_i ^ (FAULT ? AddressBits'(1 << 16) : '0))",
-          "a write outside the buffers"),
-    Fault("control", "if (masters_idle_i)", "if (masters_idle_i || FAULT)",
-          "something is under way and nothing busy"),
-    Fault("axi_read_master", ".queue_ready_i(queue_ready)", ".queue_ready_i(queue_ready || FAULT)",
-          "more than 8 reads under way", FAST),
-    Fault("axi_write_master", ".queue_ready_i(queue_ready)", ".queue_ready_i(queue_ready || FAULT)",
-          "more than 8 writes under way", FAST),
-    Fault("axi_lite_regs", "if (read) axi_rdata_o", "if (read || FAULT) axi_rdata_o",
-          "R of a register changes", GAPS),
-    Fault("axi_lite_regs", "|| (axi_bvalid_o && !axi_bready_i)",
-          "|| (axi_bvalid_o && !axi_bready_i && !FAULT)", "B of a register changes", GAPS),
-    Fault("axi_lite_regs", "axi_bvalid_o  <= write",
-          "axi_bvalid_o <= (FAULT && axi_awvalid_i) || write", "B of a register that nobody wrote"),
-    Fault("axi_write_master", ".valid_i(issue), .ready_o(open_ready), .data_i(issue_len)",
-          ".valid_i(FAULT ? axi_awvalid_o && axi_awready_i : issue), .ready_o(open_ready), "
-          ".data_i(FAULT ? axi_awlen_o : issue_len)", "does not end",
-          dataclasses.replace(STALLED, style=Style.AFTER_WORD)),
-)  # fmt: skip
+    Fault(
+        "axi_write_master",
+        "= beat_out.data;",
+        "= beat_out.data ^ {8 * WordBytes{FAULT && axi_wready_i}};",
+        "W changes before it is taken",
+    ),
+    Fault(
+        "burst_issue",
+        "if (issue_o) begin",
+        "if (issue_o || FAULT) begin",
+        "changes before it is taken",
+    ),
+    Fault(
+        "burst_issue",
+        "<= burst_len;",
+        "<= burst_len + (FAULT ? 8'd16 : 8'd0);",
+        "a burst of more than 16 beats",
+    ),
+    Fault(
+        "burst_issue",
+        "<= burst_address;",
+        "<= burst_address | AddressBits'(FAULT);",
+        "a burst that begins within a word",
+    ),
+    Fault(
+        "burst_issue",
+        "axi_addr_o <= ",
+        "axi_addr_o <= (FAULT && &burst_address[11:6] ? AddressBits'(WordBytes) : '0) | ",
+        "a burst that crosses 4 KiB",
+    ),
+    Fault(
+        "axi_write_master",
+        "last: count_q == open_len",
+        "last: count_q == open_len - 8'(FAULT && open_len != '0)",
+        "a wrong WLAST",
+    ),
+    Fault(
+        "axi_write_master",
+        "{WordBytes{!flush_i}}",
+        "{WordBytes{!flush_i}} & ~WordBytes'(FAULT)",
+        "strobes that are not all ones",
+    ),
+    Fault(
+        "axi_read_master",
+        ".range_address_i(cmd_address_i)",
+        ".range_address_i(cmd_address_i + (FAULT ? AddressBits'(1 << 20) : '0))",
+        "a read outside the buffers",
+    ),
+    Fault(
+        "axi_write_master",
+        ".range_address_i(cmd_address_i)",
+        ".range_address_i(cmd_address_i ^ (FAULT ? AddressBits'(1 << 16) : '0))",
+        "a write outside the buffers",
+    ),
+    Fault(
+        "control",
+        "if (masters_idle_i)",
+        "if (masters_idle_i || FAULT)",
+        "something is under way and nothing busy",
+    ),
+    Fault(
+        "axi_read_master",
+        ".queue_ready_i(queue_ready)",
+        ".queue_ready_i(queue_ready || FAULT)",
+        "more than 8 reads under way",
+        FAST,
+    ),
+    Fault(
+        "axi_write_master",
+        ".queue_ready_i(queue_ready)",
+        ".queue_ready_i(queue_ready || FAULT)",
+        "more than 8 writes under way",
+        FAST,
+    ),
+    Fault(
+        "axi_lite_regs",
+        "if (read) axi_rdata_o",
+        "if (read || FAULT) axi_rdata_o",
+        "R of a register changes",
+        GAPS,
+    ),
+    Fault(
+        "axi_lite_regs",
+        "|| (axi_bvalid_o && !axi_bready_i)",
+        "|| (axi_bvalid_o && !axi_bready_i && !FAULT)",
+        "B of a register changes",
+        GAPS,
+    ),
+    Fault(
+        "axi_lite_regs",
+        "axi_bvalid_o  <= write",
+        "axi_bvalid_o <= (FAULT && axi_awvalid_i) || write",
+        "B of a register that nobody wrote",
+    ),
+    Fault(
+        "axi_write_master",
+        ".valid_i(issue), .ready_o(open_ready), .data_i(issue_len)",
+        ".valid_i(FAULT ? axi_awvalid_o && axi_awready_i : issue), .ready_o(open_ready), "
+        ".data_i(FAULT ? axi_awlen_o : issue_len)",
+        "does not end",
+        dataclasses.replace(STALLED, style=Style.AFTER_WORD),
+    ),
+)
 """The last is the write master as it once was: its data waited until the address was taken."""
 
 
@@ -180,10 +245,13 @@ def test_no_output_hangs_on_an_input(tmp_path: Path) -> None:
     ("old", "new", "output"),
     [
         ("= !axi_rvalid_o;", "= !axi_rvalid_o || axi_rready_i;", "axi_arready_o"),
-        ("axi_wready_o = axi_awready_o;", "axi_wready_o = axi_awready_o && axi_awvalid_i;",
-         "axi_wready_o"),
+        (
+            "axi_wready_o = axi_awready_o;",
+            "axi_wready_o = axi_awready_o && axi_awvalid_i;",
+            "axi_wready_o",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_path_is_found(old: str, new: str, output: str, tmp_path: Path) -> None:
     package, regs = (HW / "rtl" / f"{name}.sv" for name in ("cnnaccel_pkg", "axi_lite_regs"))
     text = regs.read_text(encoding="utf-8")

@@ -256,8 +256,17 @@ def test_unfold_takes_a_pixel_each_cycle(
 
 def test_unfold_drops_a_beat_each_cycle(hardware: HardwareConfig, rng: np.random.Generator) -> None:
     """What is left of a row behind its last column goes as fast as it comes."""
-    load = Load(opcode=Opcode.UNFOLD, base=Base.INPUT, runs=6, pixel_bytes=1, row_pixels=1000,
-                dram_stride=1000, columns=4, kernel_w=3, stride=4)  # fmt: skip
+    load = Load(
+        opcode=Opcode.UNFOLD,
+        base=Base.INPUT,
+        runs=6,
+        pixel_bytes=1,
+        row_pixels=1000,
+        dram_stride=1000,
+        columns=4,
+        kernel_w=3,
+        stride=4,
+    )
     found = timed(hardware, [load], rng)
     assert found.cycles <= found.read_beats + 6 * (8 + 4) + 50 + 20
 

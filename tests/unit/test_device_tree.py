@@ -80,8 +80,11 @@ def compiled(text: str, path: Path, *options: str) -> Path:
     """By dtc, without a complaint."""
     done = subprocess.run(
         ["dtc", "-I", "dts", "-O", "dtb", *options, "-o", path],
-        input=text, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        input=text,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0 and not done.stderr, done.stderr
     return path
 
@@ -90,9 +93,11 @@ def base(hardware: HardwareConfig) -> str:
     """What of Linux's own tree the parts name."""
     ps = processing_system(hardware)
     return BASE.format(
-        cells=ps.address_cells, high="0x0 " * (ps.address_cells - 1),
-        interrupts=ps.linux_interrupts, clock=ps.linux_clock.split()[0],
-    )  # fmt: skip
+        cells=ps.address_cells,
+        high="0x0 " * (ps.address_cells - 1),
+        interrupts=ps.linux_interrupts,
+        clock=ps.linux_clock.split()[0],
+    )
 
 
 def boot(hardware: HardwareConfig, folder: Path) -> Tree:
@@ -105,8 +110,10 @@ def overlaid(hardware: HardwareConfig, folder: Path) -> Tree:
     overlay = compiled(render_device_trees(hardware)[OVERLAY], folder / "overlay.dtbo", "-@")
     done = subprocess.run(
         ["fdtoverlay", "-i", tree, "-o", folder / "all.dtb", overlay],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     return Tree(folder / "all.dtb")
 
@@ -132,23 +139,31 @@ def test_addresses_and_interrupts_are_those_of_the_design(
     tree = make(hardware, tmp_path)
     design = ET.fromstring(render_hwh(hardware))
     ranges = {
-        found.attrib["INSTANCE"]: (int(found.attrib["BASEVALUE"], 16),
-                                   int(found.attrib["HIGHVALUE"], 16))
+        found.attrib["INSTANCE"]: (
+            int(found.attrib["BASEVALUE"], 16),
+            int(found.attrib["HIGHVALUE"], 16),
+        )
         for found in design.iter("MEMRANGE")
-    }  # fmt: skip
+    }
     names = {name.split("@")[0]: f"{place}/{name}" for name in tree.nodes(place)}
     for cell, name in (("cnnaccel_0", "cnnaccel"), ("axi_intc_0", "interrupt-controller")):
         first, last = ranges[cell]
         words = tree.words(names[name], "reg")
-        cells = [sum(words[i * ps.address_cells + j] << 32 * (ps.address_cells - 1 - j)
-                     for j in range(ps.address_cells)) for i in range(2)]  # fmt: skip
+        cells = [
+            sum(
+                words[i * ps.address_cells + j] << 32 * (ps.address_cells - 1 - j)
+                for j in range(ps.address_cells)
+            )
+            for i in range(2)
+        ]
         assert cells == [first, last - first + 1]
         assert names[name].endswith(f"@{first:x}")
     # the engine's irq is input 0 of the controller, the controller's irq input 0 of the processors
     pins = {
         (module.attrib["INSTANCE"], port.attrib["NAME"]): port
-        for module in design.iter("MODULE") for port in module.iter("PORT")
-    }  # fmt: skip
+        for module in design.iter("MODULE")
+        for port in module.iter("PORT")
+    }
     controller, engine = names["interrupt-controller"], names["cnnaccel"]
     for instance, name, source, node in (
         (ps.cell, ps.irq, "axi_intc_0", controller),

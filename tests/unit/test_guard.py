@@ -50,8 +50,9 @@ class Engine:
         self.write("id", layout.MAGIC)
         self.process = subprocess.Popen(
             [sys.executable, "-c", RUN, self.path, folder, str(timeout)],
-            stdout=subprocess.PIPE, start_new_session=True,
-        )  # fmt: skip
+            stdout=subprocess.PIPE,
+            start_new_session=True,
+        )
         assert self.process.stdout is not None
         assert self.process.stdout.readline() == b"guarded\n"
 

@@ -98,7 +98,7 @@ class TaskEmitter:
             for at, view in enumerate(self.task.reads)
         ]
         self.streams: dict[Memory | int, _Stream] = {}
-        """By memory, of weights and parameters; by its number in `Task.reads`, of a source."""
+        """Streams by memory, for weights and parameters; by number in `Task.reads`, for sources."""
 
     def emit(self) -> list[Op]:
         """All operations, in order."""

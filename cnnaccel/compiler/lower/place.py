@@ -80,6 +80,13 @@ def merged(place: Place, rows: range | None = None) -> Place:
     length = len(rows) * place.columns
     base = place.at(rows.start, place.first_column)
     return replace(
-        place, base=base, rows=1, columns=length, first_row=0, held_rows=None,
-        first_column=0, held_columns=None, pitch=place.plane,
-    )  # fmt: skip
+        place,
+        base=base,
+        rows=1,
+        columns=length,
+        first_row=0,
+        held_rows=None,
+        first_column=0,
+        held_columns=None,
+        pitch=place.plane,
+    )

@@ -49,7 +49,7 @@ class TaskBuffer:
 
 
 ActKey = str | TaskBuffer
-"""What lies in act: a tensor, by name, or a buffer."""
+"""Key of a region of act: a tensor's name, or a buffer."""
 
 
 class TooSmallError(ProgramError):
@@ -178,7 +178,7 @@ class Search:
 
     @classmethod
     def of(cls, schedule: Schedule) -> Search:
-        """As it stood when it ended in this schedule."""
+        """The search as it stood when it ended in this schedule."""
         found = cls(
             schedule.hardware,
             schedule.network,
