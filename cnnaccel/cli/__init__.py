@@ -143,7 +143,7 @@ def doctor() -> None:
     Example:
       cnnaccel doctor
     """
-    from cnnaccel.backend.doctor import TOOLS, examine
+    from cnnaccel.tools.doctor import TOOLS, examine
 
     click.echo(f"{'tool':<24} {'version':<19} use  for")
     missing = []

@@ -201,9 +201,9 @@ def deploy(
     Example:
       cnnaccel deploy configs/lenet_fashionmnist.yaml --target xilinx@192.168.2.99
     """
-    from cnnaccel.backend.remote import parse_target
     from cnnaccel.pipeline import deploy as stage
     from cnnaccel.pipeline.board import Place
+    from cnnaccel.remote.ssh import parse_target
     from cnnaccel.runtime.board import ALWAYS, FIRST, NEVER
 
     def password() -> str:

@@ -1,6 +1,6 @@
 """The instruction set: every field of instructions, program header and registers, once.
 
-The classes below are the tables. `backend/render.py` makes SystemVerilog, C and `docs/isa.md` from
+The classes below are the tables. `render/params.py` makes SystemVerilog, C and `docs/isa.md` from
 them, so nobody writes a bit position by hand. Knows no network and no schedule.
 """
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 
-from cnnaccel.backend.asic import AsicSynthesis, synthesize_asic
-from cnnaccel.backend.yosys import synthesizing
 from cnnaccel.pipeline.identity import Inputs, hardware_inputs
 from cnnaccel.pipeline.job import Job, write_results
 from cnnaccel.report.progress import working
 from cnnaccel.report.tables import table
 from cnnaccel.resources import resource
+from cnnaccel.tools.asic import AsicSynthesis, synthesize_asic
+from cnnaccel.tools.yosys import synthesizing
 from cnnaccel.workspace import sha256_of
 
 STAGE = "asic"

@@ -10,12 +10,19 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cnnaccel.backend.lint import top_sources
-from cnnaccel.backend.prediction import Prediction, differences
-from cnnaccel.backend.render import render_params_svh
-from cnnaccel.backend.render_hw import HW_FILES, render_hw_files
-from cnnaccel.backend.render_tcl import render_config_tcl
-from cnnaccel.backend.reports import (
+from cnnaccel.errors import ConfigError, Interrupted, MismatchError, ToolError
+from cnnaccel.pipeline.clock import compare_clock
+from cnnaccel.pipeline.job import RESULTS, Job, write_results
+from cnnaccel.render.handoff import HW_FILES, render_hw_files
+from cnnaccel.render.params import render_params_svh
+from cnnaccel.render.sources import wrapper_sources
+from cnnaccel.render.tcl import render_config_tcl
+from cnnaccel.render.zynq import processing_system
+from cnnaccel.report.hardware import build_table, paths_table
+from cnnaccel.report.progress import duration, step
+from cnnaccel.resources import resource
+from cnnaccel.tools.prediction import Prediction, differences
+from cnnaccel.tools.reports import (
     Attempt,
     Clock,
     Reports,
@@ -25,15 +32,8 @@ from cnnaccel.backend.reports import (
     read_utilization,
     write_json,
 )
-from cnnaccel.backend.vivado import Vivado, run_step
-from cnnaccel.backend.vivado_check import STEPS, prepare_vivado
-from cnnaccel.backend.zynq import processing_system
-from cnnaccel.errors import ConfigError, Interrupted, MismatchError, ToolError
-from cnnaccel.pipeline.clock import compare_clock
-from cnnaccel.pipeline.job import RESULTS, Job, write_results
-from cnnaccel.report.hardware import build_table, paths_table
-from cnnaccel.report.progress import duration, step
-from cnnaccel.resources import resource
+from cnnaccel.tools.vivado import Vivado, run_step
+from cnnaccel.tools.vivado_check import STEPS, prepare_vivado
 from cnnaccel.workspace import Stage, sha256_of, sha256_of_value, write_atomic
 
 STAGE = "build-hw"
@@ -82,7 +82,7 @@ def build_inputs(job: Job, vivado: str) -> dict[str, str]:
         "parameters": sha256_of_value(
             [render_params_svh(job.hardware), render_config_tcl(job.hardware)]
         ),
-        "engine": sha256_of(*top_sources()),
+        "engine": sha256_of(*wrapper_sources()),
         "scripts": sha256_of(*scripts),
         "Vivado": vivado,
     }

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cnnaccel.backend.remote import Session, Target, connected
 from cnnaccel.errors import EngineError
 from cnnaccel.pipeline.export import exported
 from cnnaccel.pipeline.job import Job
 from cnnaccel.pipeline.selftest import require_passed
+from cnnaccel.remote.ssh import Session, Target, connected
 from cnnaccel.report.progress import counter, working
 from cnnaccel.report.tables import table
 from cnnaccel.runtime.board import FIRST, NEVER, SELF_TEST

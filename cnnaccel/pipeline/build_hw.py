@@ -9,21 +9,22 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from cnnaccel.backend.around import ESTIMATED, luts_around
-from cnnaccel.backend.lint import TOP, lint_engine, top_parameters, top_sources
-from cnnaccel.backend.prediction import Prediction
-from cnnaccel.backend.render_hw import render_hw_files
-from cnnaccel.backend.vivado import HOW_TO_GET, find_vivado
-from cnnaccel.backend.vivado_check import check_tcl
-from cnnaccel.backend.yosys import Synthesis, synthesize, synthesizing
 from cnnaccel.devices import Resources
 from cnnaccel.errors import ConfigError, ToolError
 from cnnaccel.hardware import HardwareConfig
 from cnnaccel.pipeline import bitstream
 from cnnaccel.pipeline.clock import check_clock
 from cnnaccel.pipeline.job import Job, write_results
+from cnnaccel.predict.around import ESTIMATED, luts_around
+from cnnaccel.render.handoff import render_hw_files
+from cnnaccel.render.sources import WRAPPER, wrapper_parameters, wrapper_sources
 from cnnaccel.report.hardware import resources_table
 from cnnaccel.report.progress import working
+from cnnaccel.tools.lint import lint_engine
+from cnnaccel.tools.prediction import Prediction
+from cnnaccel.tools.vivado import HOW_TO_GET, find_vivado
+from cnnaccel.tools.vivado_check import check_tcl
+from cnnaccel.tools.yosys import Synthesis, synthesize, synthesizing
 from cnnaccel.workspace import sha256_of, sha256_of_value, write_atomic
 
 CHECK = "check"
@@ -34,7 +35,7 @@ def check_inputs(job: Job, yosys: str) -> dict[str, str]:
     """Digests that the results of a check depend on; yosys: its version."""
     return {
         "parameters": sha256_of_value(render_hw_files(job.hardware)),
-        "engine": sha256_of(*top_sources()),
+        "engine": sha256_of(*wrapper_sources()),
         "Yosys": yosys,
     }
 
@@ -50,15 +51,15 @@ def check(job: Job) -> None:
     check_clock(job)
     with working(job.console, "linting"):
         lint_engine(hardware)
-    job.say(f"no warning: verilator, verible, slang, on {len(top_sources())} files")
+    job.say(f"no warning: verilator, verible, slang, on {len(wrapper_sources())} files")
     running = working(job.console, "running the Tcl under a mock of Vivado")
     with running, tempfile.TemporaryDirectory() as folder:  # what a mock makes is nothing to keep
         check_tcl(hardware, Path(folder))
     job.say("no complaint: tclint, and every step of the Tcl under a mock of Vivado")
     with working(job.console, synthesizing()):
-        made = synthesize(TOP, top_sources(), hardware, top_parameters(hardware))
+        made = synthesize(WRAPPER, wrapper_sources(), hardware, wrapper_parameters(hardware))
     resources = usage(made, hardware)
-    job.console.print(resources_table(f"{hardware.name}: {TOP} on {hardware.part}", resources))
+    job.console.print(resources_table(f"{hardware.name}: {WRAPPER} on {hardware.part}", resources))
     if short := exceeds(made, hardware):
         raise ConfigError(f"{hardware.name}: the engine takes {', '.join(short)}")
     _warn_of_all(job, made)

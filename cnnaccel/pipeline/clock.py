@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from cnnaccel.backend.zynq import processing_system
 from cnnaccel.errors import ConfigError
 from cnnaccel.pipeline.job import Job
+from cnnaccel.render.zynq import processing_system
 
 _NEAR, _FAR = 0.001, 0.1
 """How far off the clock may be, as a share: without a word, and at all."""

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cnnaccel.backend.engine import simulated_bitstream
-from cnnaccel.backend.verilate import Trace
 from cnnaccel.hardware import HardwareConfig
 from cnnaccel.ir.graph import Conv2d, Graph, macs
 from cnnaccel.pipeline.job import Job
 from cnnaccel.report.measured import Measured
 from cnnaccel.report.progress import working
+from cnnaccel.tools.simulation import simulated_bitstream
+from cnnaccel.tools.verilate import Trace
 
 
 class SimulatedEngine:

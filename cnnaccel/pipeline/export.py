@@ -8,17 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import cnnaccel
-from cnnaccel.backend.render import render_params_h
-from cnnaccel.backend.render_device_tree import render_device_trees
-from cnnaccel.backend.render_hw import HW_JSON
-from cnnaccel.backend.render_model import render_model_h
-from cnnaccel.backend.template import render_template
 from cnnaccel.errors import WorkspaceError
 from cnnaccel.pipeline.bitstream import BITSTREAM, HWH, STAGE
 from cnnaccel.pipeline.identity import PROGRAM, Inputs, hardware_inputs, program_inputs
 from cnnaccel.pipeline.job import RESULTS, Job, write_results
 from cnnaccel.pipeline.memory import say_memory
 from cnnaccel.pipeline.selftest import selftest_file
+from cnnaccel.render.device_tree import render_device_trees
+from cnnaccel.render.handoff import HW_JSON
+from cnnaccel.render.model import render_model_h
+from cnnaccel.render.params import render_params_h
+from cnnaccel.render.template import render_template
 from cnnaccel.resources import resource
 from cnnaccel.runtime.network import load_network
 from cnnaccel.workspace import Stage, sha256_of, sha256_of_value

@@ -9,19 +9,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cnnaccel.backend.render import render_params_svh
-from cnnaccel.backend.verilate import cache_folder, digest_of, making
 from cnnaccel.compiler import cases
 from cnnaccel.errors import MismatchError, WorkspaceError
 from cnnaccel.hardware import HardwareConfig
 from cnnaccel.ir.graph import Graph
 from cnnaccel.pipeline.identity import Inputs, selftest_inputs, stored_graph
 from cnnaccel.pipeline.job import Job, write_results
+from cnnaccel.render.params import render_params_svh
 from cnnaccel.report.progress import working
 from cnnaccel.report.selftest import outcomes_table
 from cnnaccel.runtime.board import SELF_TEST
 from cnnaccel.runtime.network import load_network
 from cnnaccel.runtime.selftest import case_count, first_differences, summary
+from cnnaccel.tools.verilate import cache_folder, digest_of, making
 from cnnaccel.workspace import Stage
 
 STAGE = "self-test"

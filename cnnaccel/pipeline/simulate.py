@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy.typing as npt
 
-from cnnaccel.backend.verilate import best_trace
 from cnnaccel.compiler.compile import Compiled, compile_graph
 from cnnaccel.compiler.verify import interpret
 from cnnaccel.errors import MismatchError
@@ -31,6 +30,7 @@ from cnnaccel.report.measured import (
 from cnnaccel.report.progress import counter, working
 from cnnaccel.runtime.compare import difference
 from cnnaccel.runtime.simulator import Activity, Simulator
+from cnnaccel.tools.verilate import best_trace
 
 Array = npt.NDArray[Any]
 STALLED = "simulate-stalls"

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from cnnaccel.report.templates import render
+from cnnaccel.render.template import render_template
 
 
 class Legend(NamedTuple):
@@ -70,7 +70,9 @@ class Canvas:
 
     def svg(self, name: str, title: str, described: str) -> str:
         """name: an id that no other chart of the page has."""
-        return render("chart.svg.j2", chart=self, name=name, title=title, described=described)
+        return render_template(
+            "chart.svg.j2", chart=self, name=name, title=title, described=described
+        )
 
 
 @dataclass(frozen=True)

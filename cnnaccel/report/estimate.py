@@ -14,8 +14,8 @@ from rich.table import Table
 from cnnaccel.hardware import HardwareConfig
 from cnnaccel.predict.estimate import Estimate, Usage
 from cnnaccel.predict.explore import Exploration, Point, yaml_line
+from cnnaccel.render.template import render_template
 from cnnaccel.report.tables import table
-from cnnaccel.report.templates import render
 
 LAYER_COLUMNS = (
     "layer", "MMAC", "cycles", "util %", "wait load", "wait store", "wait drain",
@@ -68,7 +68,7 @@ def write(name: str, estimate: Estimate, folder: Path) -> None:
     }
     text = json.dumps(figures, indent=1)
     (folder / "estimate.json").write_text(text + "\n", encoding="utf-8")
-    page = render(
+    page = render_template(
         "estimate.md.j2",
         title=_title(name, estimate),
         lines=summary(estimate).splitlines(),

@@ -6,11 +6,11 @@ Every figure says what measured or predicted it; what is missing names the comma
 from __future__ import annotations
 
 from cnnaccel.ir.graph import macs, parameter_bytes
+from cnnaccel.render.template import render_template
 from cnnaccel.report import charts, confusion, drawing, precision, speed
 from cnnaccel.report.blocks import Block, Cell, Missing, Section, Tile, bar, picture, table
 from cnnaccel.report.findings import Evaluation, Findings, Training
 from cnnaccel.report.quantization import SENSITIVITY_COLUMNS, QuantizationReport
-from cnnaccel.report.templates import render
 from cnnaccel.report.warnings import warnings
 
 _GOOD_DB = 60.0
@@ -20,10 +20,10 @@ _GOOD_DB = 60.0
 def page(found: Findings) -> str:
     """One HTML document that needs no other file; the same findings give the same bytes."""
     warned = warnings(found)
-    return render(
+    return render_template(
         "report.html.j2",
         title=found.name,
-        style=render("report.css.j2"),
+        style=render_template("report.css.j2"),
         facts=_facts(found),
         warnings=warned,
         sound=() if warned else ("Nothing is wrong, as far as these figures tell.",),

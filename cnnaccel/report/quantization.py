@@ -14,8 +14,8 @@ import numpy.typing as npt
 from rich.table import Table
 
 from cnnaccel.ir.graph import Graph
+from cnnaccel.render.template import render_template
 from cnnaccel.report.tables import multiplier_and_shift, span, table
-from cnnaccel.report.templates import render
 
 TRY = " Try, in this order: "
 """In a warning, between what is wrong and what may help."""
@@ -181,7 +181,7 @@ class QuantizationReport:
         """`report.json` and `report.md` into `folder`."""
         text = json.dumps(dataclasses.asdict(self), indent=1)
         (folder / "report.json").write_text(text + "\n", encoding="utf-8")
-        page = render("quantize.md.j2", report=self)
+        page = render_template("quantize.md.j2", report=self)
         (folder / "report.md").write_text(page, encoding="utf-8")
 
 

@@ -20,8 +20,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from cnnaccel.backend.engine import simulated_bitstream
 from cnnaccel.hardware import load_hardware
+from cnnaccel.tools.simulation import simulated_bitstream
 from tests.rtl.faulty import faulty_bitstream
 
 SSHD = shutil.which("sshd", path="/usr/sbin:/usr/local/sbin:" + os.environ.get("PATH", ""))

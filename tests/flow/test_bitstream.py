@@ -17,10 +17,11 @@ from typing import Any
 
 import pytest
 
-from cnnaccel.backend import render_hw, vivado
-from cnnaccel.backend.vivado_check import STEPS, mock_vivado
-from cnnaccel.backend.yosys import Synthesis
 from cnnaccel.pipeline import bitstream, build_hw
+from cnnaccel.render import handoff as render_hw
+from cnnaccel.tools import vivado
+from cnnaccel.tools.vivado_check import STEPS, mock_vivado
+from cnnaccel.tools.yosys import Synthesis
 from tests.flow.conftest import ROOT, Cnnaccel, Result
 from tests.unit.test_tool import alive
 
@@ -214,7 +215,7 @@ def test_other_inputs_start_over(bench: Bench, monkeypatch: pytest.MonkeyPatch) 
     result = bench.run("--clock", "125")
     assert result.code == 3 and "steps.json cannot be read" in result.out
     assert bench.steps() == ["package", "design", "synthesize"]
-    monkeypatch.setattr(bitstream, "top_sources", lambda: [Path(__file__)])
+    monkeypatch.setattr(bitstream, "wrapper_sources", lambda: [Path(__file__)])
     result = bench.run("--clock", "125")
     assert "starting over: engine changed" in result.out
 

@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 
-from cnnaccel.backend import lint, vivado, vivado_check, yosys
-from cnnaccel.backend.around import luts_around
-from cnnaccel.backend.yosys import Synthesis
 from cnnaccel.errors import ToolError
 from cnnaccel.hardware import load_hardware
 from cnnaccel.pipeline import build_hw
+from cnnaccel.predict.around import luts_around
+from cnnaccel.tools import lint, vivado, vivado_check, yosys
+from cnnaccel.tools.yosys import Synthesis
 from tests.flow.conftest import Cnnaccel
 
 CELLS = {

@@ -10,10 +10,10 @@ import pytest
 import torch
 import yaml
 
-from cnnaccel.backend.render import render_params_h
 from cnnaccel.hardware import load_hardware
 from cnnaccel.ir.storage import save_graph
 from cnnaccel.pipeline.memory import shortage
+from cnnaccel.render.params import render_params_h
 from cnnaccel.runtime.network import contiguous_bytes, read_header
 from cnnaccel.workspace import sha256_of
 from tests.flow.conftest import ROOT, Cnnaccel

@@ -21,10 +21,12 @@ import pytest
 from pynq.metadata.runtime_metadata_parser import RuntimeMetadataParser
 from pynqmetadata.frontends import Metadata
 
-from cnnaccel.backend import vivado_check
-from cnnaccel.backend.render import render_hwh
-from cnnaccel.backend.tool import find_tool, run_tool
-from cnnaccel.backend.vivado_check import (
+from cnnaccel.errors import ToolError
+from cnnaccel.hardware import HardwareConfig, load_hardware
+from cnnaccel.render.params import render_hwh
+from cnnaccel.tools import vivado_check
+from cnnaccel.tools.tool import find_tool, run_tool
+from cnnaccel.tools.vivado_check import (
     STEPS,
     check_tcl,
     lint_tcl,
@@ -32,8 +34,6 @@ from cnnaccel.backend.vivado_check import (
     prepare_vivado,
     vivado_command,
 )
-from cnnaccel.errors import ToolError
-from cnnaccel.hardware import HardwareConfig, load_hardware
 
 ROOT = Path(__file__).parents[2]
 SCRIPTS = ROOT / "hw/tcl/vivado"

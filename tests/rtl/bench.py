@@ -17,13 +17,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cnnaccel.backend.verilate import build
 from cnnaccel.hardware import HardwareConfig
 from cnnaccel.isa.execute import cost, execute
 from cnnaccel.isa.instructions import Compute
 from cnnaccel.isa.random_instruction import touched
 from cnnaccel.isa.scratchpad import Scratchpads
 from cnnaccel.resources import resource
+from cnnaccel.tools.verilate import build
 from tests.unit.nests import par_bytes
 
 HW = resource("hw")

@@ -17,13 +17,13 @@ from typing import BinaryIO
 import numpy as np
 import pytest
 
-from cnnaccel.backend.engine import simulated_bitstream
-from cnnaccel.backend.render import render_params_h
-from cnnaccel.backend.render_model import render_model_h
 from cnnaccel.compiler.compile import compile_graph
 from cnnaccel.hardware import HardwareConfig
 from cnnaccel.ir.graph import Graph
+from cnnaccel.render.model import render_model_h
+from cnnaccel.render.params import render_params_h
 from cnnaccel.runtime.simulator import Simulator, Timing
+from cnnaccel.tools.simulation import simulated_bitstream
 
 DRIVER = Path(__file__).parents[2] / "hw/driver"
 CORE = tuple(

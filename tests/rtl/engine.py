@@ -8,11 +8,11 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
-from cnnaccel.backend.engine import simulated_bitstream
 from cnnaccel.hardware import HardwareConfig
 from cnnaccel.isa.instructions import Base, Error, Header, Register, registers
 from cnnaccel.isa.program import Program
 from cnnaccel.runtime.simulator import Simulator, Style, Timing
+from cnnaccel.tools.simulation import simulated_bitstream
 
 Bytes = npt.NDArray[np.uint8]
 ORIGIN = 0x1000_0000

@@ -10,11 +10,11 @@ import ctypes
 import shutil
 from pathlib import Path
 
-from cnnaccel.backend.engine import TOP, engine_sources
-from cnnaccel.backend.render import render_hwh
-from cnnaccel.backend.verilate import build
 from cnnaccel.hardware import HardwareConfig
+from cnnaccel.render.params import render_hwh
+from cnnaccel.render.sources import ENGINE, engine_sources
 from cnnaccel.resources import resource
+from cnnaccel.tools.verilate import build
 
 NONE, STUCK_BIT, DEAD_LANE, WRONG_SHIFT, DROPPED_BEAT = range(5)
 VARIABLE = "CNNACCEL_FAULT"
@@ -75,7 +75,7 @@ def faulty_bitstream(hardware: HardwareConfig, folder: Path) -> Path:
     for right, wrong in _MEMORY.items():
         memory = _instead(memory, right, wrong)
     harness.write_text(_BEFORE + memory + _HARNESS)
-    library = build(TOP, [*sources, sim / "activity.vlt"], hardware, harness)
+    library = build(ENGINE, [*sources, sim / "activity.vlt"], hardware, harness)
     bitstream = folder / "cnnaccel.bit"
     shutil.copyfile(library, bitstream)
     bitstream.with_suffix(".hwh").write_text(render_hwh(hardware), encoding="utf-8")

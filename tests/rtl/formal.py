@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cnnaccel.backend.render import render_params_svh
-from cnnaccel.backend.tool import run_tool
 from cnnaccel.hardware import load_hardware
+from cnnaccel.render.params import render_params_svh
 from cnnaccel.resources import resource
+from cnnaccel.tools.tool import run_tool
 
 HW = resource("hw")
 _SECONDS = 900.0

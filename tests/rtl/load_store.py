@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from cnnaccel.backend.verilate import build
 from cnnaccel.hardware import HardwareConfig
 from cnnaccel.isa.execute import transfer
 from cnnaccel.isa.instructions import Base, Error, Load, Opcode, Store
@@ -19,6 +18,7 @@ from cnnaccel.isa.random_instruction import par_bytes, wgt_bytes
 from cnnaccel.isa.scratchpad import Scratchpads
 from cnnaccel.resources import resource
 from cnnaccel.runtime.simulator import Style
+from cnnaccel.tools.verilate import build
 
 HW = resource("hw")
 MODULES = (

@@ -141,15 +141,15 @@ def _net(netlist: Netlist, bit: int, free: bool) -> float:
 
 
 def main(board: str, most: int = 20) -> None:
-    from cnnaccel.backend.lint import TOP, top_parameters, top_sources
-    from cnnaccel.backend.yosys import synthesize
     from cnnaccel.hardware import load_hardware
+    from cnnaccel.render.sources import WRAPPER, wrapper_parameters, wrapper_sources
+    from cnnaccel.tools.yosys import synthesize
 
     hardware = load_hardware(board)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "netlist.json"
-        synthesize(TOP, top_sources(), hardware, top_parameters(hardware), netlist=path)
-        report(read(json.loads(path.read_text(encoding="utf-8"))["modules"][TOP]), most)
+        synthesize(WRAPPER, wrapper_sources(), hardware, wrapper_parameters(hardware), netlist=path)
+        report(read(json.loads(path.read_text(encoding="utf-8"))["modules"][WRAPPER]), most)
 
 
 class Route(NamedTuple):

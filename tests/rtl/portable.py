@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from cnnaccel.backend.render import render_params_svh
 from cnnaccel.hardware import HardwareConfig
+from cnnaccel.render.params import render_params_svh
 
 
 def findings(

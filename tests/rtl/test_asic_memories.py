@@ -8,16 +8,17 @@ import re
 import numpy as np
 import pytest
 
-from cnnaccel.backend import engine as backend
-from cnnaccel.backend.asic import asic_sources
-from cnnaccel.backend.lint import TOP, lint_texts, top_parameters
-from cnnaccel.backend.verilate import lint
 from cnnaccel.compiler.compile import compile_graph
 from cnnaccel.ir import golden
 from cnnaccel.isa.instructions import Base
 from cnnaccel.isa.random_program import draw
+from cnnaccel.render.sources import WRAPPER, wrapper_parameters
 from cnnaccel.resources import resource
 from cnnaccel.runtime.simulator import Timing
+from cnnaccel.tools import simulation
+from cnnaccel.tools.asic import asic_sources
+from cnnaccel.tools.lint import lint_texts
+from cnnaccel.tools.verilate import lint
 from tests.rtl.engine import Engine
 from tests.rtl.test_random_programs import STALLS, TINY, check
 from tests.unit.networks import pixels
@@ -48,7 +49,7 @@ def test_sources_are_swapped_by_name() -> None:
 
 
 def test_nothing_to_complain_of() -> None:
-    lint(TOP, asic_sources(), TINY, top_parameters(TINY))
+    lint(WRAPPER, asic_sources(), TINY, wrapper_parameters(TINY))
     lint_texts(sorted(ASIC.glob("*.sv")))
 
 
@@ -56,7 +57,7 @@ def test_nothing_to_complain_of() -> None:
 def inverting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Engines have memories where a word that is read while it is written comes out inverted."""
     sources = tuple(path for path in asic_sources() if path.suffix == ".sv")
-    monkeypatch.setattr(backend, "engine_sources", lambda: sources)
+    monkeypatch.setattr(simulation, "engine_sources", lambda: sources)
 
 
 @pytest.mark.usefixtures("inverting")

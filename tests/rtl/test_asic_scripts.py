@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from cnnaccel.backend.asic import prepare_asic, record_yosys
-from cnnaccel.backend.tool import find_tool, run_tool
 from cnnaccel.errors import ToolError
 from cnnaccel.hardware import load_hardware
 from cnnaccel.resources import resource
+from cnnaccel.tools.asic import prepare_asic, record_yosys
+from cnnaccel.tools.tool import find_tool, run_tool
 
 TINY = load_hardware("tiny")
 MOCK = Path(__file__).with_name("asic_mock.tcl")

@@ -12,16 +12,16 @@ from pathlib import Path
 
 import pytest
 
-from cnnaccel.backend.engine import TOP, engine_sources
-from cnnaccel.backend.render import render_params_svh
-from cnnaccel.backend.tool import run_tool
-from cnnaccel.backend.verilate import build
-from cnnaccel.backend.yosys import yosys_command
 from cnnaccel.errors import EngineError
 from cnnaccel.hardware import HardwareConfig
 from cnnaccel.isa.random_program import draw
+from cnnaccel.render.params import render_params_svh
+from cnnaccel.render.sources import ENGINE, engine_sources
 from cnnaccel.resources import resource
 from cnnaccel.runtime.simulator import Style, Timing
+from cnnaccel.tools.tool import run_tool
+from cnnaccel.tools.verilate import build
+from cnnaccel.tools.yosys import yosys_command
 from tests.rtl import engine as engines
 from tests.rtl.engine import Engine
 
@@ -172,7 +172,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
         sources.append(folder / path.name)
         sources[-1].write_text(text, encoding="utf-8")
     sim = HW / "sim"
-    return build(TOP, (*sources, sim / "activity.vlt"), SMALL, sim / "engine_sim.cpp")
+    return build(ENGINE, (*sources, sim / "activity.vlt"), SMALL, sim / "engine_sim.cpp")
 
 
 def complaint(library: Path, timing: Timing, monkeypatch: pytest.MonkeyPatch) -> str:
@@ -238,7 +238,7 @@ def paths(top: str, sources: Sequence[Path], folder: Path) -> set[str]:
 
 def test_no_output_hangs_on_an_input(tmp_path: Path) -> None:
     """IHI0022, A3.2.1, of all that the engine has: AXI, AXI4-Lite and the interrupt."""
-    assert paths(TOP, engine_sources(), tmp_path) == set()
+    assert paths(ENGINE, engine_sources(), tmp_path) == set()
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cnnaccel.backend.engine import simulated_bitstream
 from cnnaccel.compiler.compile import compile_graph
 from cnnaccel.errors import EngineError
 from cnnaccel.hardware import load_hardware
@@ -25,6 +24,7 @@ from cnnaccel.runtime.device import SimDevice
 from cnnaccel.runtime.driver import Accelerator
 from cnnaccel.runtime.network import load_network
 from cnnaccel.runtime.ports import Ports
+from cnnaccel.tools.simulation import simulated_bitstream
 from tests.rtl import c_driver
 from tests.rtl.c_driver import build, compiled, drive, need, run, served
 from tests.rtl.test_engine import spilling

@@ -11,7 +11,6 @@ import pytest
 from hypothesis import HealthCheck, assume, given, note, settings
 from hypothesis import strategies as st
 
-from cnnaccel.backend.verilate import lint
 from cnnaccel.compiler.compile import compile_graph
 from cnnaccel.compiler.lower.loopnest import Pool
 from cnnaccel.compiler.plan.schedule import TooSmallError
@@ -19,6 +18,7 @@ from cnnaccel.hardware import HardwareConfig, load_hardware
 from cnnaccel.ir.graph import Add, Concat, Graph
 from cnnaccel.isa.instructions import Compute, Opcode, Unit
 from cnnaccel.isa.random_instruction import free, garbage, synchronised
+from cnnaccel.tools.verilate import lint
 from tests.rtl.bench import COMPUTE, TESTBENCH, Bench, check, engine, name_of
 from tests.rtl.instructions import anywhere
 from tests.unit import graphs

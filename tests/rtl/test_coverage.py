@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cnnaccel.backend.tool import run_tool
+from cnnaccel.tools.tool import run_tool
 from tests.rtl import coverage
 from tests.rtl.coverage import RTL, Point, complaints, explained, points, table
 

@@ -14,8 +14,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cnnaccel.backend.engine import TOP, engine_sources
-from cnnaccel.backend.verilate import lint
 from cnnaccel.compiler.compile import Compiled, compile_graph
 from cnnaccel.config import QuantizeConfig
 from cnnaccel.hardware import FORMAT_VERSION, HardwareConfig, load_hardware
@@ -26,7 +24,9 @@ from cnnaccel.isa.interpreter import run_program
 from cnnaccel.isa.program import Program
 from cnnaccel.predict.estimate import estimate
 from cnnaccel.quant.ptq import quantize
+from cnnaccel.render.sources import ENGINE, engine_sources
 from cnnaccel.runtime.simulator import Timing
+from cnnaccel.tools.verilate import lint
 from tests.rtl.engine import ORIGIN, Engine
 from tests.unit import graphs
 from tests.unit.networks import network, pixels
@@ -85,7 +85,7 @@ def run(engine: Engine, compiled: Compiled, images: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("board", ["tiny", "pynq_z1", "pynq_z1_512", "zcu104"])
 def test_lint(board: str) -> None:
-    lint(TOP, engine_sources(), load_hardware(board))
+    lint(ENGINE, engine_sources(), load_hardware(board))
 
 
 @pytest.mark.parametrize("stall", [0, 300, 900])

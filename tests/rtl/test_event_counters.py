@@ -6,7 +6,7 @@ import ctypes
 
 import numpy as np
 
-from cnnaccel.backend.verilate import build, lint
+from cnnaccel.tools.verilate import build, lint
 from tests.rtl.load_store import HW, tiny
 
 TOP = "event_counters_tb"

@@ -9,9 +9,9 @@ from functools import cache
 import numpy as np
 import pytest
 
-from cnnaccel.backend.verilate import build, lint
 from cnnaccel.hardware import HardwareConfig
 from cnnaccel.isa.instructions import Base, Error, Opcode
+from cnnaccel.tools.verilate import build, lint
 from tests.rtl.load_store import HW, tiny
 
 NAMES = ("cnnaccel_pkg", "fifo", "registered_fifo", "program_walker", "word_assembler", "fetch")

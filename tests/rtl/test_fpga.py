@@ -10,7 +10,6 @@ import numpy as np
 import pynq
 import pytest
 
-from cnnaccel.backend.engine import simulated_bitstream
 from cnnaccel.compiler.compile import compile_graph
 from cnnaccel.errors import EngineError
 from cnnaccel.hardware import load_hardware
@@ -19,6 +18,7 @@ from cnnaccel.runtime import fpga, preflight
 from cnnaccel.runtime.device import BASE, SimDevice
 from cnnaccel.runtime.driver import Accelerator
 from cnnaccel.runtime.simulator import Timing
+from cnnaccel.tools.simulation import simulated_bitstream
 from tests.unit.test_mutations import small_network
 
 TINY = load_hardware("tiny")

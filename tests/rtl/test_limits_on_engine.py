@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cnnaccel.backend.engine import simulated_bitstream
 from cnnaccel.compiler.compile import compile_graph
 from cnnaccel.config import QuantizeConfig
 from cnnaccel.ir import golden
 from cnnaccel.quant.ptq import quantize
 from cnnaccel.runtime.device import SimDevice
 from cnnaccel.runtime.driver import Accelerator
+from cnnaccel.tools.simulation import simulated_bitstream
 from tests.unit.networks import pixels
 from tests.unit.test_limits import HANDLED, PYNQ, REFUSED, conv, net
 

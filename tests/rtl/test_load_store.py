@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cnnaccel.backend.verilate import lint
 from cnnaccel.compiler.compile import compile_graph
 from cnnaccel.compiler.plan.tiling import unfold_cycles
 from cnnaccel.hardware import PAR_BYTES, HardwareConfig
@@ -17,13 +16,14 @@ from cnnaccel.ir.intmath import SHIFT_MAX
 from cnnaccel.isa.instructions import Base, Error, Load, Opcode, Store
 from cnnaccel.isa.random_instruction import count, drawn, place, unfold_fields
 from cnnaccel.isa.scratchpad import Scratchpads
+from cnnaccel.tools.verilate import lint
 from tests.rtl.load_store import (
     BUFFER_BYTES,
     HW,
     MODULES,
     OTHER_BYTES,
     SOURCES,
-    TOP,
+    WRAPPER,
     Case,
     Outcome,
     Step,
@@ -404,4 +404,4 @@ def test_lint(module: str) -> None:
 
 
 def test_lint_bench() -> None:
-    lint(TOP, (*SOURCES, HW / "tb" / f"{TOP}.sv"), tiny())
+    lint(WRAPPER, (*SOURCES, HW / "tb" / f"{WRAPPER}.sv"), tiny())

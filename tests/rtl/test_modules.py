@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from cnnaccel.backend.engine import engine_sources
+from cnnaccel.render.sources import engine_sources
 from tests.rtl import bench, load_store, test_event_counters, test_fetch, test_tokens
 from tests.rtl import test_registers as registers
 

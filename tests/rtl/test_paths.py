@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from cnnaccel.backend.engine import engine_sources
-from cnnaccel.backend.yosys import synthesize
 from cnnaccel.hardware import load_hardware
+from cnnaccel.render.sources import engine_sources
+from cnnaccel.tools.yosys import synthesize
 from tests.rtl.paths import longest, read
 
 Z1 = load_hardware("pynq_z1")

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from cnnaccel.backend.lint import TOP, top_parameters, top_sources
 from cnnaccel.hardware import HardwareConfig, load_hardware
+from cnnaccel.render.sources import WRAPPER, wrapper_parameters, wrapper_sources
 from tests.rtl.portable import findings
 
 TINY = load_hardware("tiny")
@@ -18,7 +18,7 @@ PLAIN = replace(TINY, dsp_packing=False)
 
 @pytest.mark.parametrize("hardware", [TINY, WITH_LUTS, PLAIN], ids=["tiny", "luts", "plain"])
 def test_nothing_is_read_differently(hardware: HardwareConfig) -> None:
-    assert findings(TOP, top_sources(), hardware, top_parameters(hardware)) == set()
+    assert findings(WRAPPER, wrapper_sources(), hardware, wrapper_parameters(hardware)) == set()
 
 
 # What the sources said once, and forms of it: file, what is there, what is put there, the finding.
@@ -92,13 +92,13 @@ MUTANTS = {
 def test_every_kind_is_found(name: str, tmp_path: Path) -> None:
     module, before, after, text = MUTANTS[name]
     sources = []
-    for path in top_sources():
+    for path in wrapper_sources():
         if path.stem == module:
             written = path.read_text(encoding="utf-8")
             assert written.count(before) == 1
             path = tmp_path / path.name
             path.write_text(written.replace(before, after), encoding="utf-8")
         sources.append(path)
-    found = findings(TOP, sources, TINY, top_parameters(TINY))
+    found = findings(WRAPPER, sources, TINY, wrapper_parameters(TINY))
     assert found and all(line.startswith(f"{module}.sv:") for line in found)
     assert any(line.endswith(f": {text}") for line in found)

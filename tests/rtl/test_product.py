@@ -6,9 +6,9 @@ import ctypes
 
 import numpy as np
 
-from cnnaccel.backend.verilate import build
 from cnnaccel.hardware import load_hardware
 from cnnaccel.resources import resource
+from cnnaccel.tools.verilate import build
 
 HW = resource("hw")
 

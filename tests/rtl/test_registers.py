@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cnnaccel.backend.verilate import build, lint
 from cnnaccel.hardware import FORMAT_VERSION, HardwareConfig
 from cnnaccel.isa.instructions import MAGIC, Base, Register, registers
+from cnnaccel.tools.verilate import build, lint
 from tests.rtl.load_store import HW, tiny
 
 SOURCES = (HW / "rtl" / "cnnaccel_pkg.sv", HW / "rtl" / "axi_lite_regs.sv")

@@ -16,19 +16,19 @@ import numpy as np
 import pynq
 import pytest
 
-from cnnaccel.backend.engine import simulated_bitstream
-from cnnaccel.backend.render import render_hwh
 from cnnaccel.compiler.compile import compile_graph
 from cnnaccel.errors import EngineError, ProgramError
 from cnnaccel.hardware import HardwareConfig, load_hardware
 from cnnaccel.ir import golden
 from cnnaccel.ir.graph import Graph
 from cnnaccel.isa.instructions import Header, Load, Opcode
+from cnnaccel.render.params import render_hwh
 from cnnaccel.runtime import driver, layout
 from cnnaccel.runtime.device import SimDevice
 from cnnaccel.runtime.driver import Accelerator
 from cnnaccel.runtime.network import load_network
 from cnnaccel.runtime.simulator import EVENTS, Activity, Simulator, Timing
+from cnnaccel.tools.simulation import simulated_bitstream
 from tests.rtl.test_engine import spilling
 from tests.unit import graphs
 from tests.unit.test_mutations import small_network

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cnnaccel.backend.engine import simulated_bitstream
 from cnnaccel.compiler.compile import compile_graph
 from cnnaccel.hardware import load_hardware
 from cnnaccel.ir import golden
 from cnnaccel.ir.graph import Graph
 from cnnaccel.runtime.device import SimDevice
 from cnnaccel.runtime.driver import Accelerator
+from cnnaccel.tools.simulation import simulated_bitstream
 from tests.unit import graphs
 
 TINY = load_hardware("tiny")

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from cnnaccel.backend import verilate
-from cnnaccel.backend.tool import run_tool
 from cnnaccel.isa.random_program import draw
 from cnnaccel.runtime.simulator import Timing
+from cnnaccel.tools import verilate
+from cnnaccel.tools.tool import run_tool
 from tests.rtl.engine import Engine
 from tests.rtl.test_random_programs import STALLS, TINY, check
 

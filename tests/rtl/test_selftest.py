@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cnnaccel.backend.engine import simulated_bitstream
 from cnnaccel.compiler.cases import layer_cases, network_case, random_cases, to_file
 from cnnaccel.compiler.compile import compile_graph
 from cnnaccel.errors import ProgramError
@@ -29,6 +28,7 @@ from cnnaccel.runtime.selftest import (
     summary,
 )
 from cnnaccel.runtime.simulator import Timing
+from cnnaccel.tools.simulation import simulated_bitstream
 from tests.rtl import faulty
 from tests.unit.test_mutations import small_network
 

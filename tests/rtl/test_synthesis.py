@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from cnnaccel.backend import lint, yosys
-from cnnaccel.backend.engine import engine_sources
-from cnnaccel.backend.verilate import lint as verilator
-from cnnaccel.backend.yosys import synthesize
 from cnnaccel.devices import Resources
 from cnnaccel.errors import ToolError
 from cnnaccel.hardware import HardwareConfig, load_hardware
+from cnnaccel.render.sources import WRAPPER, engine_sources, wrapper_parameters, wrapper_sources
 from cnnaccel.resources import resource
+from cnnaccel.tools import lint, yosys
+from cnnaccel.tools.verilate import lint as verilator
+from cnnaccel.tools.yosys import synthesize
 
 TINY, Z1 = load_hardware("tiny"), load_hardware("pynq_z1")
 BOARDS = sorted(path.stem for path in (resource("configs") / "boards").glob("*.yaml"))
@@ -58,9 +58,9 @@ def test_benches_are_clean_too() -> None:
 
 
 def test_the_wrapper_must_be_told_the_widths() -> None:
-    wrong = lint.top_parameters(Z1) | {"WordBytes": 4}
+    wrong = wrapper_parameters(Z1) | {"WordBytes": 4}
     with pytest.raises(ToolError, match="4 bytes for a package of 32, 8"):
-        lint.elaborate(lint.TOP, lint.top_sources(), Z1, wrong)
+        lint.elaborate(WRAPPER, wrapper_sources(), Z1, wrong)
 
 
 def test_every_linter_complains(tmp_path: Path) -> None:
@@ -139,7 +139,7 @@ def test_lut_products_beside_dsps() -> None:
 
 def whole(board: HardwareConfig) -> Resources:
     """What the engine with its wrapper takes; its DSP and BRAM are those that are estimated."""
-    made = synthesize(lint.TOP, lint.top_sources(), board, lint.top_parameters(board))
+    made = synthesize(WRAPPER, wrapper_sources(), board, wrapper_parameters(board))
     print(f"{board.name}: {made.resources}, {made.registers} FF, {dict(made.cells)}")
     estimated = board.estimated_resources
     assert dataclasses.replace(made.resources, lut=estimated.lut) == estimated

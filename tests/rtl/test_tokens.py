@@ -9,8 +9,8 @@ from functools import cache
 import numpy as np
 import pytest
 
-from cnnaccel.backend.verilate import build, lint
 from cnnaccel.isa.instructions import TOKEN_BITS
+from cnnaccel.tools.verilate import build, lint
 from tests.rtl.load_store import HW, tiny
 
 SOURCES = (HW / "rtl" / "cnnaccel_pkg.sv", HW / "rtl" / "tokens.sv")

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from cnnaccel.backend import verilate
 from cnnaccel.errors import ToolError
 from cnnaccel.hardware import load_hardware
+from cnnaccel.tools import verilate
 
 TINY = load_hardware("tiny")
 MODULE = """

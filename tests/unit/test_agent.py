@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from cnnaccel.backend.remote import Target, command_for, parse_target
 from cnnaccel.errors import ConfigError
+from cnnaccel.remote.ssh import Target, command_for, parse_target
 from cnnaccel.runtime import agent, preflight
 from cnnaccel.runtime.agent import Gone, Link, RefusedError
 

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from cnnaccel.backend.asic import AsicSynthesis, ModuleArea, prepare_asic, read_areas
 from cnnaccel.config import load_config
 from cnnaccel.errors import ToolError
 from cnnaccel.hardware import HardwareConfig, load_hardware
 from cnnaccel.pipeline import asic as stage
 from cnnaccel.pipeline.job import Job, headline_of
 from cnnaccel.resources import find_config
+from cnnaccel.tools.asic import AsicSynthesis, ModuleArea, prepare_asic, read_areas
 from cnnaccel.workspace import Workspace
 
 

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from cnnaccel.backend.render import render_hwh
-from cnnaccel.backend.render_device_tree import BOOT_TREE, OVERLAY, render_device_trees
-from cnnaccel.backend.render_tcl import PRESET_PARTS
-from cnnaccel.backend.zynq import DRAM_BYTES, processing_system
 from cnnaccel.hardware import HardwareConfig, load_hardware
+from cnnaccel.render.device_tree import BOOT_TREE, OVERLAY, render_device_trees
+from cnnaccel.render.params import render_hwh
+from cnnaccel.render.tcl import PRESET_PARTS
+from cnnaccel.render.zynq import DRAM_BYTES, processing_system
 
 ROOT = Path(__file__).parents[2]
 BOARDS = ["pynq_z1", "zcu104"]

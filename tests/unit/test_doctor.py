@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from cnnaccel.backend import doctor, yosys
-from cnnaccel.backend.doctor import TOOLS, Tool, examine
 from cnnaccel.cli import cli
+from cnnaccel.tools import doctor, yosys
+from cnnaccel.tools.doctor import TOOLS, Tool, examine
 
 
 def named(name: str) -> Tool:

@@ -11,16 +11,16 @@ from typing import NamedTuple
 
 import pytest
 
-from cnnaccel.backend.render import (
+from cnnaccel.hardware import load_hardware
+from cnnaccel.isa import instructions as isa
+from cnnaccel.isa.instructions import Compute, Header, Load, Par, Store
+from cnnaccel.isa.record import Record, layout
+from cnnaccel.render.params import (
     render_isa_page,
     render_layout,
     render_params_h,
     render_params_svh,
 )
-from cnnaccel.hardware import load_hardware
-from cnnaccel.isa import instructions as isa
-from cnnaccel.isa.instructions import Compute, Header, Load, Par, Store
-from cnnaccel.isa.record import Record, layout
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests/golden"

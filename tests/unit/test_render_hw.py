@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from cnnaccel.backend.render_hw import HW_FILES, render_hw_files, render_hw_json
 from cnnaccel.hardware import load_hardware
+from cnnaccel.render.handoff import HW_FILES, render_hw_files, render_hw_json
 
 BOARDS = sorted(path.stem for path in (Path(__file__).parents[2] / "configs/boards").glob("*.yaml"))
 

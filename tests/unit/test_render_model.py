@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from cnnaccel.backend.render import render_params_h
-from cnnaccel.backend.render_model import render_model_h, render_words_h
 from cnnaccel.errors import ProgramError
 from cnnaccel.hardware import load_hardware
 from cnnaccel.isa.description import Description
 from cnnaccel.isa.instructions import Compute, Load, Opcode
 from cnnaccel.isa.program import Note, Program
+from cnnaccel.render.model import render_model_h, render_words_h
+from cnnaccel.render.params import render_params_h
 from cnnaccel.runtime import layout
 from cnnaccel.runtime.ports import Ports
 

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from cnnaccel.backend.render import register_words
-from cnnaccel.backend.render_tcl import BURST_BEATS, BURSTS, PRESET_PARTS, render_config_tcl
-from cnnaccel.backend.zynq import processing_system
 from cnnaccel.errors import ConfigError
 from cnnaccel.hardware import HardwareConfig, load_hardware
+from cnnaccel.render.params import register_words
+from cnnaccel.render.tcl import BURST_BEATS, BURSTS, PRESET_PARTS, render_config_tcl
+from cnnaccel.render.zynq import processing_system
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests/golden"

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from cnnaccel.backend import reports
-from cnnaccel.backend.reports import Clock, Power, SlowPath, Timing, Usage
 from cnnaccel.errors import ToolError
+from cnnaccel.tools import reports
+from cnnaccel.tools.reports import Clock, Power, SlowPath, Timing, Usage
 
 # report_utilization: three columns of numbers until 2020.2, a fourth, Prohibited, since 2021.1.
 ZYNQ_2020 = """\

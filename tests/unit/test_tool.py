@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from cnnaccel.backend.tool import started_tool
 from cnnaccel.errors import ToolError
+from cnnaccel.tools.tool import started_tool
 
 
 def alive(pid: int) -> bool:

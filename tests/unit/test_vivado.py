@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from cnnaccel.backend import vivado
-from cnnaccel.backend.doctor import TOOLS, examine
-from cnnaccel.backend.vivado import Vivado, find_vivado, run_step
 from cnnaccel.errors import ToolError
+from cnnaccel.tools import vivado
+from cnnaccel.tools.doctor import TOOLS, examine
+from cnnaccel.tools.vivado import Vivado, find_vivado, run_step
 from tests.unit.test_tool import alive
 
 VERSION = 'test "$1" = -version && echo "{}" && exit\n'

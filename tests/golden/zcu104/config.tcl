@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# Rendered for zcu104 by cnnaccel/backend/render_tcl.py: do not edit. Constants, nothing else.
+# Rendered for zcu104 by cnnaccel/render/tcl.py: do not edit. Constants, nothing else.
 
 array set config {
     board zcu104

@@ -9,13 +9,12 @@ import dataclasses
 import json
 
 from cnnaccel import __version__
-from cnnaccel.backend.render import render_params_h, render_params_svh
-from cnnaccel.backend.render_device_tree import BOOT_TREE, OVERLAY, render_device_trees
-from cnnaccel.backend.render_tcl import render_config_tcl
-from cnnaccel.backend.template import render_template
-from cnnaccel.backend.vivado import OLDEST
-from cnnaccel.backend.zynq import ENGINE_CELL, REGION_BYTES, processing_system
 from cnnaccel.hardware import FORMAT_VERSION, HardwareConfig
+from cnnaccel.render.device_tree import BOOT_TREE, OVERLAY, render_device_trees
+from cnnaccel.render.params import render_params_h, render_params_svh
+from cnnaccel.render.tcl import OLDEST_VIVADO, render_config_tcl
+from cnnaccel.render.template import render_template
+from cnnaccel.render.zynq import ENGINE_CELL, REGION_BYTES, processing_system
 
 HW_JSON = "hw.json"
 HW_FILES = ("params.svh", "params.h", "config.tcl", HW_JSON, BOOT_TREE, OVERLAY)
@@ -55,5 +54,5 @@ def render_hw_json(hardware: HardwareConfig) -> str:
         span=REGION_BYTES,
         master=ps.master,
         cnnaccel=__version__,
-        vivado="{}.{}".format(*OLDEST),
+        vivado="{}.{}".format(*OLDEST_VIVADO),
     )

@@ -15,9 +15,9 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from cnnaccel.backend.tool import find_tool, run_tool
-from cnnaccel.backend.vivado import HOW_TO_GET, find_vivado
 from cnnaccel.errors import ToolError, ToolTimeoutError
+from cnnaccel.tools.tool import find_tool, run_tool
+from cnnaccel.tools.vivado import HOW_TO_GET, find_vivado
 
 _TIMEOUT_SECONDS = 20.0
 _THERE = "there"

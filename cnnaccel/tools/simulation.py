@@ -1,4 +1,4 @@
-"""The engine's sources, and a simulated bitstream of it."""
+"""A simulated bitstream: the engine as Verilator compiled it, with its `.hwh`."""
 
 from __future__ import annotations
 
@@ -6,20 +6,12 @@ import os
 import shutil
 from pathlib import Path
 
-from cnnaccel.backend.render import render_hwh
-from cnnaccel.backend.verilate import Trace, build, making
 from cnnaccel.hardware import HardwareConfig
+from cnnaccel.render.params import render_hwh
+from cnnaccel.render.sources import ENGINE, engine_sources
 from cnnaccel.resources import resource
+from cnnaccel.tools.verilate import Trace, build, making
 from cnnaccel.workspace import write_atomic
-
-TOP = "engine"
-
-
-def engine_sources() -> tuple[Path, ...]:
-    """All of `hw/rtl` that a design of module `engine` needs, packages first."""
-    rtl = resource("hw") / "rtl"
-    package = rtl / "cnnaccel_pkg.sv"
-    return package, *sorted(path for path in rtl.glob("*.sv") if path != package)
 
 
 def simulated_bitstream(
@@ -33,7 +25,7 @@ def simulated_bitstream(
     sim = resource("hw") / "sim"
     sources = (*engine_sources(), sim / "activity.vlt")
     harness = sim / "engine_sim.cpp"
-    library = build(TOP, sources, hardware, harness, trace=trace, coverage=coverage)
+    library = build(ENGINE, sources, hardware, harness, trace=trace, coverage=coverage)
     bitstream = library.with_suffix("") / "cnnaccel.bit"
     with making(bitstream):
         write_atomic(bitstream.with_suffix(".hwh"), render_hwh(hardware).encode())

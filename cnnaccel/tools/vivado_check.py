@@ -5,13 +5,13 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from cnnaccel.backend.lint import top_sources
-from cnnaccel.backend.render import render_params_svh
-from cnnaccel.backend.render_tcl import render_config_tcl
-from cnnaccel.backend.tool import find_tool, run_tool
 from cnnaccel.errors import ToolError
 from cnnaccel.hardware import HardwareConfig
+from cnnaccel.render.params import render_params_svh
+from cnnaccel.render.sources import wrapper_sources
+from cnnaccel.render.tcl import render_config_tcl
 from cnnaccel.resources import resource
+from cnnaccel.tools.tool import find_tool, run_tool
 from cnnaccel.workspace import write_atomic
 
 STEPS = ("package", "design", "synthesize", "implement", "bitstream", "report")
@@ -65,7 +65,7 @@ def prepare_vivado(hardware: HardwareConfig, folder: Path) -> None:
     sources = folder / "src"
     shutil.rmtree(sources, ignore_errors=True)
     sources.mkdir(parents=True)
-    for path in top_sources():
+    for path in wrapper_sources():
         shutil.copyfile(path, sources / path.name)
     write_atomic(sources / "params.svh", render_params_svh(hardware).encode())
     write_atomic(folder / "config.tcl", config.encode())

@@ -21,9 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cnnaccel.backend.tool import PIPE, Process, started_tool
 from cnnaccel.errors import ConfigError, EngineError
 from cnnaccel.runtime import agent
+from cnnaccel.tools.tool import PIPE, Process, started_tool
 
 log = logging.getLogger(__name__)
 LOCAL = "local"

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cnnaccel.backend.reports import Usage
 from cnnaccel.devices import Resources
+from cnnaccel.tools.reports import Usage
 
 BRAM_SHARE = 0.05
 BRAM_LEAST = 2.0

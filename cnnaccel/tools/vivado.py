@@ -14,11 +14,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from cnnaccel.backend.tool import lines_of, run_tool, started_tool
-from cnnaccel.backend.vivado_check import vivado_command
 from cnnaccel.errors import ToolError
+from cnnaccel.render.tcl import OLDEST_VIVADO
+from cnnaccel.tools.tool import lines_of, run_tool, started_tool
+from cnnaccel.tools.vivado_check import vivado_command
 
-OLDEST = (2020, 1)
 HOW_TO_GET = (
     "AMD Vivado ML Standard, 2020.1 or later, at no charge: "
     "https://www.xilinx.com/support/download.html"
@@ -91,9 +91,10 @@ def find_vivado(path: Path | None = None) -> Vivado | None:
     if version is None:
         raise ToolError(f"{command} -version tells no version: {' '.join(output.split())[:200]}")
     year, minor = int(version[1]), int(version[2])
-    if (year, minor) < OLDEST:
+    if (year, minor) < OLDEST_VIVADO:
+        oldest = "{}.{}".format(*OLDEST_VIVADO)
         raise ToolError(
-            f"{command} is Vivado {year}.{minor}; {OLDEST[0]}.{OLDEST[1]} or later is needed. "
+            f"{command} is Vivado {year}.{minor}; {oldest} or later is needed. "
             f"--vivado PATH takes another; to get one: {HOW_TO_GET}"
         )
     mock = " (mock)" if "mock" in output.lower() else ""

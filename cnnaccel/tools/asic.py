@@ -18,15 +18,15 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
-from cnnaccel.backend.lint import top_sources
-from cnnaccel.backend.render import render_params_svh
-from cnnaccel.backend.render_tcl import render_config_tcl
-from cnnaccel.backend.tool import find_tool, run_tool
-from cnnaccel.backend.verilate import cache_folder, digest_of, making
-from cnnaccel.backend.yosys import yosys_command
 from cnnaccel.errors import ToolError
 from cnnaccel.hardware import HardwareConfig
+from cnnaccel.render.params import render_params_svh
+from cnnaccel.render.sources import wrapper_sources
+from cnnaccel.render.tcl import render_config_tcl
 from cnnaccel.resources import resource
+from cnnaccel.tools.tool import find_tool, run_tool
+from cnnaccel.tools.verilate import cache_folder, digest_of, making
+from cnnaccel.tools.yosys import yosys_command
 from cnnaccel.workspace import write_atomic
 
 LIBRARY = "cnnaccel_generic.lib"
@@ -71,7 +71,7 @@ class AsicSynthesis:
 def asic_sources() -> tuple[Path, ...]:
     """The engine with its wrapper, its memories made of module `sram`; packages first."""
     asic = {path.name: path for path in sorted((resource("hw") / "asic").glob("*.sv"))}
-    swapped = [asic.pop(path.name, path) for path in top_sources()]
+    swapped = [asic.pop(path.name, path) for path in wrapper_sources()]
     return (*swapped, *asic.values())
 
 

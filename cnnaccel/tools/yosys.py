@@ -17,12 +17,12 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, files, version
 from pathlib import Path
 
-from cnnaccel.backend.render import render_params_svh
-from cnnaccel.backend.tool import find_tool, run_tool
-from cnnaccel.backend.verilate import cache_folder, digest_of, making
 from cnnaccel.devices import Resources
 from cnnaccel.errors import ToolError
 from cnnaccel.hardware import HardwareConfig
+from cnnaccel.render.params import render_params_svh
+from cnnaccel.tools.tool import find_tool, run_tool
+from cnnaccel.tools.verilate import cache_folder, digest_of, making
 from cnnaccel.workspace import write_atomic
 
 _SECONDS = 3600.0

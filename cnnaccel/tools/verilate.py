@@ -19,11 +19,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
-from cnnaccel.backend.render import render_params_svh
-from cnnaccel.backend.tool import run_tool
 from cnnaccel.errors import ToolError
 from cnnaccel.hardware import HardwareConfig
+from cnnaccel.render.params import render_params_svh
 from cnnaccel.resources import resource
+from cnnaccel.tools.tool import run_tool
 
 _LINT_SECONDS = 120.0
 _COMPILE_SECONDS = 900.0

@@ -11,10 +11,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from cnnaccel.backend.template import render_template
 from cnnaccel.errors import ProgramError
 from cnnaccel.isa import instructions as isa
 from cnnaccel.isa.description import load_description
+from cnnaccel.render.template import render_template
 from cnnaccel.runtime import layout
 from cnnaccel.runtime.network import Network, load_network
 

@@ -5,16 +5,18 @@ Constants only, no path but names of files in the folder that the scripts work i
 
 from __future__ import annotations
 
-from cnnaccel.backend.lint import TOP, top_parameters, top_sources
-from cnnaccel.backend.render import register_words
-from cnnaccel.backend.template import render_template
-from cnnaccel.backend.zynq import ENGINE_CELL, INTERRUPT_CELL, REGION_BYTES, processing_system
 from cnnaccel.errors import ConfigError
 from cnnaccel.hardware import HardwareConfig
+from cnnaccel.render.params import register_words
+from cnnaccel.render.sources import WRAPPER, wrapper_parameters, wrapper_sources
+from cnnaccel.render.template import render_template
+from cnnaccel.render.zynq import ENGINE_CELL, INTERRUPT_CELL, REGION_BYTES, processing_system
 
 PRESET_PARTS = {"pynq_z1": "xc7z020clg400", "pynq_z2": "xc7z020clg400", "zcu104": "xczu7ev"}
 """The beginning of the part on the board that a preset is of."""
 
+OLDEST_VIVADO = (2020, 1)
+"""The oldest version that knows all the commands of `hw/tcl/vivado`: year, number in it."""
 BURST_BEATS = 16
 """The longest burst of the engine: `hw/rtl/burst_splitter.sv`."""
 BURSTS = 8
@@ -29,7 +31,7 @@ def render_config_tcl(hardware: HardwareConfig) -> str:
     """
     _check_preset(hardware)
     ps = processing_system(hardware)
-    parameters = top_parameters(hardware)
+    parameters = wrapper_parameters(hardware)
     p, c, k = hardware.lanes
     constants: dict[str, object] = {
         "board": _word(hardware.name or hardware.part),
@@ -37,7 +39,7 @@ def render_config_tcl(hardware: HardwareConfig) -> str:
         "preset": hardware.ps_preset,
         "family": ps.family,
         "digest": f"{hardware.digest:016x}",
-        "top": TOP,
+        "top": WRAPPER,
         "pixel_lanes": p,
         "input_lanes": c,
         "output_lanes": k,
@@ -59,7 +61,7 @@ def render_config_tcl(hardware: HardwareConfig) -> str:
         "config.tcl.j2",
         board=_word(hardware.name or hardware.part),
         constants=constants.items(),
-        sources=["params.svh", *(path.name for path in top_sources())],
+        sources=["params.svh", *(path.name for path in wrapper_sources())],
         registers=[
             {"name": name, "at": f"0x{at:02x}", "access": access, "meaning": meaning,
              "flags": flags}

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from cnnaccel.backend.template import render_template as _render
-from cnnaccel.backend.zynq import REGION_BYTES, processing_system
 from cnnaccel.hardware import FORMAT_VERSION, HardwareConfig
 from cnnaccel.isa import instructions as isa
 from cnnaccel.isa.record import Code, Field, Record, layout
+from cnnaccel.render.template import render_template as _render
+from cnnaccel.render.zynq import REGION_BYTES, processing_system
 
 Row = dict[str, Any]
 _CODES: tuple[type[Code], ...] = (isa.Opcode, isa.Base, isa.Error)

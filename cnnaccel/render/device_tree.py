@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from textwrap import indent
 
-from cnnaccel.backend.template import render_template
-from cnnaccel.backend.zynq import DRAM_BYTES, REGION_BYTES, ProcessingSystem, processing_system
 from cnnaccel.hardware import HardwareConfig
+from cnnaccel.render.template import render_template
+from cnnaccel.render.zynq import DRAM_BYTES, REGION_BYTES, ProcessingSystem, processing_system
 
 BOOT_TREE = "cnnaccel.dtsi"
 OVERLAY = "cnnaccel-overlay.dts"

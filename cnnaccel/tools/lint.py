@@ -13,15 +13,14 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-from cnnaccel.backend import verilate
-from cnnaccel.backend.engine import engine_sources
-from cnnaccel.backend.render import render_params_svh
-from cnnaccel.backend.tool import find_tool, run_tool
 from cnnaccel.errors import ToolError
 from cnnaccel.hardware import HardwareConfig
+from cnnaccel.render.params import render_params_svh
+from cnnaccel.render.sources import WRAPPER, wrapper_parameters, wrapper_sources
 from cnnaccel.resources import resource
+from cnnaccel.tools import verilate
+from cnnaccel.tools.tool import find_tool, run_tool
 
-TOP = "cnnaccel_engine"
 _SECONDS = 60.0
 _SLANG = """\
 import sys
@@ -33,25 +32,15 @@ sys.exit(not (read and slang.runFullCompilation(True)))
 """
 
 
-def top_sources() -> tuple[Path, ...]:
-    """The engine and its wrapper, module `TOP`."""
-    return (*engine_sources(), resource("hw") / "rtl" / f"{TOP}.v")
-
-
-def top_parameters(hardware: HardwareConfig) -> dict[str, int]:
-    """Those of `TOP`."""
-    return {"AddressBits": hardware.address_bits, "WordBytes": hardware.input_lanes}
-
-
 def lint_engine(hardware: HardwareConfig) -> None:
     """Hold the engine with its wrapper, as `hardware` has it, against all three.
 
     Raises:
         ToolError: one is missing, or what it does not like.
     """
-    verilate.lint(TOP, top_sources(), hardware, top_parameters(hardware))
-    lint_texts(top_sources())
-    elaborate(TOP, top_sources(), hardware, top_parameters(hardware))
+    verilate.lint(WRAPPER, wrapper_sources(), hardware, wrapper_parameters(hardware))
+    lint_texts(wrapper_sources())
+    elaborate(WRAPPER, wrapper_sources(), hardware, wrapper_parameters(hardware))
 
 
 def lint_texts(sources: Sequence[Path]) -> None:

@@ -1,1 +1,0 @@
-"""Tools outside Python: found, asked, run. The only floor that starts processes."""

@@ -1,0 +1,1 @@
+"""Texts made of tables and templates: SystemVerilog, C, Tcl, device trees, JSON, Markdown, HTML."""

@@ -1,0 +1,1 @@
+"""Programs outside Python: found, asked, run. The only floor that starts processes."""
