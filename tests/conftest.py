@@ -99,11 +99,12 @@ def rng(request: pytest.FixtureRequest) -> np.random.Generator:
 @pytest.fixture(scope="session")
 def data_dir() -> Path:
     """The folder with the real FashionMNIST, which is read and never copied."""
-    beside = Path(__file__).parents[2] / "shared" / "data"
-    folder = Path(os.environ.get("CNNACCEL_DATA") or beside)
-    if not (folder / "FashionMNIST" / "raw" / "train-images-idx3-ubyte").is_file():
-        pytest.skip(f"no FashionMNIST/raw in {folder}; set CNNACCEL_DATA to a folder that has it")
-    return folder
+    folder = os.environ.get("CNNACCEL_DATA", "")
+    if not (Path(folder) / "FashionMNIST" / "raw" / "train-images-idx3-ubyte").is_file():
+        pytest.skip(
+            f"no FashionMNIST/raw in CNNACCEL_DATA, which is '{folder}': set it to a folder with it"
+        )
+    return Path(folder)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
