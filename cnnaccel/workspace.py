@@ -26,6 +26,8 @@ from cnnaccel import __version__
 from cnnaccel.errors import WorkspaceError
 
 MANIFEST = "manifest.json"
+RESULTS = "results.json"
+"""What a stage found, for people and for the report."""
 OWNER = ".configuration"
 """In the folder of a configuration: its file, relative to what holds the build folder."""
 _SHOWN_DIFFERENCES = 3

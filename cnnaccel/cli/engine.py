@@ -201,8 +201,9 @@ def deploy(
     Example:
       cnnaccel deploy configs/lenet_fashionmnist.yaml --target xilinx@192.168.2.99
     """
+    from cnnaccel.api.board import Place
+    from cnnaccel.api.deployment import SIMULATED
     from cnnaccel.pipeline import deploy as stage
-    from cnnaccel.pipeline.board import Place
     from cnnaccel.remote.ssh import parse_target
     from cnnaccel.runtime.board import ALWAYS, FIRST, NEVER
 
@@ -210,7 +211,7 @@ def deploy(
         return str(click.prompt(f"password of sudo on {target}", hide_input=True, err=True))
 
     place = None
-    if target != stage.SIMULATED:
+    if target != SIMULATED:
         ask = password if sys.stdin.isatty() else None
         place = Place(parse_target(target), ssh_config, remote_dir, ask)
     when = {None: FIRST, True: ALWAYS, False: NEVER}[self_test]

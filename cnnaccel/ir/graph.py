@@ -196,6 +196,11 @@ def macs(layer: AnyLayer) -> int:
             return 0
 
 
+def operations(graph: Graph) -> int:
+    """Operations of one image: 2 for each multiply-accumulate, depthwise ones too."""
+    return 2 * sum(map(macs, graph.layers))
+
+
 def parameters(layer: AnyLayer) -> int:
     """Weights and biases, counted as PyTorch does."""
     if isinstance(layer, Conv2d | Depthwise):

@@ -15,10 +15,9 @@ from typing import Any
 from cnnaccel.errors import ConfigError, ProgramError
 from cnnaccel.hardware import HardwareConfig
 from cnnaccel.isa.program import Note, Program, load_program
+from cnnaccel.runtime.network import NETWORK_FILE
 from cnnaccel.runtime.ports import Ports, read_ports
 from cnnaccel.workspace import write_atomic
-
-NETWORK_FILE = "network.json"
 
 
 @dataclass(frozen=True)

@@ -29,10 +29,9 @@ from cnnaccel.isa.instructions import (
     unpack_instruction,
 )
 from cnnaccel.isa.scratchpad import Scratchpads
+from cnnaccel.runtime.network import PROGRAM_FILE, WEIGHTS_FILE
 from cnnaccel.workspace import write_atomic
 
-PROGRAM_FILE = "program.bin"
-WEIGHTS_FILE = "weights.bin"
 Section = Literal["once", "body"]
 
 

@@ -14,19 +14,16 @@ import numpy as np
 
 from cnnaccel.config import QuantizeConfig
 from cnnaccel.errors import AccuracyError
-from cnnaccel.ir import golden
-from cnnaccel.ir.graph import Graph, parameter_bytes
+from cnnaccel.ir.graph import parameter_bytes
 from cnnaccel.ir.storage import save_graph
 from cnnaccel.pipeline.job import Job, draw, write_results
 from cnnaccel.report.distributions import FILE as DISTRIBUTIONS
-from cnnaccel.report.progress import counter, duration, step, working
+from cnnaccel.report.progress import counter, duration, step
 from cnnaccel.report.quantization import (
     TRY,
-    Equalization,
     QuantizationReport,
     Sensitivity,
     SensitivityRow,
-    layer_rows,
 )
 
 if TYPE_CHECKING:
@@ -37,12 +34,8 @@ if TYPE_CHECKING:
 
 WARN_POINTS = 1.0
 """int8 that loses more of the float accuracy is worth a warning."""
-WARN_DB = 15.0
-"""Logits with less are too, whatever the test images say: in trials 12 to 16 dB cost up to a point,
-5 dB a quarter of all answers."""
 _CHANCE_IMAGES = 2
 """Test images that may change sides without a warning: of 80, two are more than a point."""
-_SQNR_IMAGES = 64
 _NOISE_IMAGES = 64
 
 
@@ -89,34 +82,32 @@ def quantize_model(
     Raises:
         AccuracyError: int8 loses more than `quantize.max_drop`; an earlier result stays.
     """
-    from cnnaccel.nn.evaluate import predict_logits
-    from cnnaccel.quant import ptq
-    from cnnaccel.quant.distributions import distributions
+    from cnnaccel.api.quantized import quantize
 
     config, data = job.config.quantize, job.dataset
     sets, aside = divide(data, config)
-    with counter(job.console, "quantizing", sets.work(config)) as progress:
-        quantized = ptq.quantize(model, job.config.name, sets, config, progress)
-    graph, calibration = quantized.graph, sets.calibration
-    with working(job.console, f"the float network on {len(data.test):,} test images"):
-        float_predictions = golden.predictions(predict_logits(model, data.test.images))
-    int8_predictions = golden_predictions(job, graph)
-    with working(job.console, "measuring the noise of every layer"):
-        sqnr = ptq.layer_sqnr(quantized, calibration[:_SQNR_IMAGES])
-        counted = distributions(quantized, calibration)
+    network = quantize(
+        model, sets, name=job.config.name, config=config, classes=data.classes,
+        progress=job.console,
+    )  # fmt: skip
+    graph, quantized = network.graph, network.quantized
+    assert quantized is not None
+    score = network.evaluate(data.test.images, data.test.labels, progress=job.console)
+    assert score.float_accuracy is not None and score.agreement is not None
+    compared = network.compare(progress=job.console)
     report = QuantizationReport(
         network=job.config.name,
         options=f"weights {config.weights}, requantize {config.requantize}, {config.observer} "
-        f"observer, {len(calibration)} calibration images",
-        layers=layer_rows(graph, quantized.weight_scales, sqnr),
+        f"observer, {len(sets.calibration)} calibration images",
+        layers=network.rows(compared.sqnr_db),
         test_images=len(data.test),
-        float_accuracy=float((float_predictions == data.test.labels).mean()),
-        int8_accuracy=float((int8_predictions == data.test.labels).mean()),
-        agreement=float((float_predictions == int8_predictions).mean()),
+        float_accuracy=score.float_accuracy,
+        int8_accuracy=score.accuracy,
+        agreement=score.agreement,
         float_bytes=4 * sum(p.numel() for p in model.parameters()),
         int8_bytes=sum(map(parameter_bytes, graph.layers)),
         host_normalizes=graph.input_table is not None,
-        equalization=_equalization(quantized),
+        equalization=network.equalization,
         dropped_weights=quantized.dropped_weights,
     )
     if sensitive:
@@ -127,29 +118,13 @@ def quantize_model(
     with stage.write(inputs) as folder:
         save_graph(graph, folder)
         report.write(folder)
-        text = json.dumps(dataclasses.asdict(counted), separators=(",", ":"))
+        text = json.dumps(dataclasses.asdict(compared.distributions), separators=(",", ":"))
         (folder / DISTRIBUTIONS).write_text(text + "\n", encoding="utf-8")
-        draw("sqnr", sqnr, folder / "sqnr.png")
+        draw("sqnr", compared.sqnr_db, folder / "sqnr.png")
         if report.sensitivity is not None:
             draw("sensitivity", report.sensitivity, folder / "sensitivity.png")
         write_results(folder, report.headline(), classes=list(data.classes), **_results(report))
     _say(job, report, str(stage.folder / "report.md"))
-
-
-def golden_predictions(job: Job, graph: Graph) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """int64[N]: what the golden executor takes each test image for."""
-    images = job.dataset.test.images
-    parts = []
-    with counter(job.console, "golden", len(images)) as progress:
-        for chunk, values in golden.run_chunks(graph, images):
-            parts.append(golden.predictions(values))
-            progress(chunk.stop)
-    return np.concatenate(parts)
-
-
-def _equalization(quantized: Quantized) -> Equalization | None:
-    trial = quantized.trial
-    return None if trial is None else Equalization(**dataclasses.asdict(trial))
 
 
 def _results(report: QuantizationReport) -> dict[str, Any]:
@@ -182,6 +157,8 @@ def _warnings(
     job: Job, quantized: Quantized, report: QuantizationReport, aside: Split
 ) -> tuple[str, ...]:
     """One text, or none: that int8 is bad, where that begins, and what to try."""
+    from cnnaccel.api.quantized import WARN_DB
+
     config, equalization = job.config.quantize, report.equalization
     logits_db = None if equalization is None else equalization.logits_db
     noisy = logits_db is not None and logits_db < WARN_DB

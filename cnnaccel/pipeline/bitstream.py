@@ -12,7 +12,7 @@ from typing import Any
 
 from cnnaccel.errors import ConfigError, Interrupted, MismatchError, ToolError
 from cnnaccel.pipeline.clock import compare_clock
-from cnnaccel.pipeline.job import RESULTS, Job, write_results
+from cnnaccel.pipeline.job import Job, write_results
 from cnnaccel.render.handoff import HW_FILES, render_hw_files
 from cnnaccel.render.params import render_params_svh
 from cnnaccel.render.sources import wrapper_sources
@@ -21,6 +21,7 @@ from cnnaccel.render.zynq import processing_system
 from cnnaccel.report.hardware import build_table, paths_table
 from cnnaccel.report.progress import duration, step
 from cnnaccel.resources import resource
+from cnnaccel.runtime.board import BITSTREAM, HWH
 from cnnaccel.tools.prediction import Prediction, differences
 from cnnaccel.tools.reports import (
     Attempt,
@@ -34,11 +35,9 @@ from cnnaccel.tools.reports import (
 )
 from cnnaccel.tools.vivado import Vivado, run_step
 from cnnaccel.tools.vivado_check import STEPS, prepare_vivado
-from cnnaccel.workspace import Stage, sha256_of, sha256_of_value, write_atomic
+from cnnaccel.workspace import RESULTS, Stage, sha256_of, sha256_of_value, write_atomic
 
 STAGE = "build-hw"
-BITSTREAM = "cnnaccel.bit"
-HWH = "cnnaccel.hwh"
 PLATFORM = "cnnaccel.xsa"
 _ROUTED = "routed.dcp"
 _PACKAGED, _SCRIPTS = "ip", "tcl"

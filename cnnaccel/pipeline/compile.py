@@ -9,14 +9,13 @@ from cnnaccel.compiler.explain import explain
 from cnnaccel.compiler.show import show
 from cnnaccel.compiler.verify import verify_program
 from cnnaccel.hardware import load_hardware
-from cnnaccel.ir.graph import macs
-from cnnaccel.isa.program import PROGRAM_FILE
+from cnnaccel.ir.graph import operations
 from cnnaccel.pipeline.identity import compile_inputs, graph_inputs, hardware_inputs, stored_graph
-from cnnaccel.pipeline.job import Job, draw, write_results
-from cnnaccel.pipeline.memory import say_memory
+from cnnaccel.pipeline.job import Job, draw, say_memory, write_results
 from cnnaccel.predict.estimate import estimate
 from cnnaccel.predict.explore import explore
 from cnnaccel.report.progress import counter, working
+from cnnaccel.runtime.network import PROGRAM_FILE
 
 
 def compile_program(job: Job) -> None:
@@ -27,7 +26,7 @@ def compile_program(job: Job) -> None:
     graph, settings = stored_graph(job), job.config.compile
     with working(job.console, "compiling"):
         compiled = compile_graph(graph, job.hardware, settings.images)
-        predicted = estimate(compiled, 2 * sum(map(macs, graph.layers)))
+        predicted = estimate(compiled, operations(graph))
     program, verified = compiled.program, 0
     stage = job.workspace.stage("compile")
     with stage.write(inputs) as folder:

@@ -3,36 +3,16 @@
 from __future__ import annotations
 
 import json
-import shutil
-from dataclasses import dataclass
-from pathlib import Path
 
-import cnnaccel
+from cnnaccel.api.export import Bitstream, Contents
+from cnnaccel.api.export import find_bitstream as bitstream_in
 from cnnaccel.errors import WorkspaceError
-from cnnaccel.pipeline.bitstream import BITSTREAM, HWH, STAGE
-from cnnaccel.pipeline.identity import PROGRAM, Inputs, hardware_inputs, program_inputs
-from cnnaccel.pipeline.job import RESULTS, Job, write_results
-from cnnaccel.pipeline.memory import say_memory
+from cnnaccel.pipeline.bitstream import STAGE
+from cnnaccel.pipeline.identity import Inputs, hardware_inputs, program_inputs
+from cnnaccel.pipeline.job import Job, say_memory, write_results
 from cnnaccel.pipeline.selftest import selftest_file
-from cnnaccel.render.device_tree import render_device_trees
-from cnnaccel.render.handoff import HW_JSON
-from cnnaccel.render.model import render_model_h
-from cnnaccel.render.params import render_params_h
-from cnnaccel.render.template import render_template
-from cnnaccel.resources import resource
 from cnnaccel.runtime.network import load_network
-from cnnaccel.workspace import Stage, sha256_of, sha256_of_value
-
-_HARDWARE = (BITSTREAM, HWH, HW_JSON)
-
-
-@dataclass(frozen=True)
-class Bitstream:
-    """What `build-hw` left for this configuration."""
-
-    files: tuple[Path, ...]
-    missing: str
-    """Why there are none, and the way to them; or empty."""
+from cnnaccel.workspace import RESULTS, Stage
 
 
 def find_bitstream(job: Job) -> Bitstream:
@@ -43,79 +23,41 @@ def find_bitstream(job: Job) -> Bitstream:
     """
     stage = job.workspace.stage(STAGE)
     stage.finish_swap()
-    files = tuple(stage.folder / name for name in _HARDWARE)
-    build = "`cnnaccel build-hw` makes it, where Vivado is"
-    if not all(path.is_file() for path in files):
-        return Bitstream((), f"there is no bitstream in {stage.folder}; {build}")
     manifest = stage.manifest()
     if manifest and (reason := stage.why_stale(manifest["inputs"])):
-        raise WorkspaceError(f"{stage.folder}: {reason}; {build} anew")
-    results = stage.folder / RESULTS
-    if results.is_file() and "mock" in _recorded(results, "vivado", build):
-        return Bitstream((), f"the bitstream in {stage.folder} is of a mock of Vivado; {build}")
-    wanted, found = f"{job.hardware.digest:016x}", _recorded(files[-1], "digest", build)
-    if found != wanted:
-        return Bitstream(
-            (),
-            f"the bitstream in {stage.folder} is of hardware {found}, this configuration asks for "
-            f"{wanted}; {build}, or set hardware to that of the bitstream",
-        )
-    return Bitstream(files, "")
+        raise WorkspaceError(f"{stage.folder}: {reason}; `cnnaccel build-hw` makes it anew")
+    return bitstream_in(stage.folder, job.hardware)
 
 
-def _recorded(path: Path, key: str, build: str) -> str:
-    """What a JSON file of `build-hw` says; build: the way to a new one."""
-    try:
-        return str(json.loads(path.read_text(encoding="utf-8"))[key])
-    except (ValueError, KeyError, TypeError):
-        raise WorkspaceError(f"{path}: names no {key}; {build} anew") from None
+def contents(job: Job, bitstream: Bitstream) -> Contents:
+    """What the folder of a configuration is made of; its self-test is made if it is not there."""
+    program = job.workspace.stage("compile").folder
+    program_inputs(job)  # the program must belong to the configuration
+    return Contents(
+        job.config.name, job.hardware, program, selftest_file(job), bitstream, class_names(job)
+    )
 
 
-def export_inputs(job: Job, bitstream: Bitstream) -> Inputs:
+def export_inputs(job: Job, made_of: Contents) -> Inputs:
     """What an exported folder is made from."""
-    template = resource("templates") / "export.md.j2"
-    return {
-        **program_inputs(job),
-        **{f"build-hw/{path.name}": sha256_of(path) for path in bitstream.files},
-        **hardware_inputs(job),
-        "runtime": sha256_of(*_runtime().values()),
-        "driver": sha256_of(*_driver().values()),
-        "self-test": sha256_of(selftest_file(job)),
-        "classes": sha256_of_value(class_names(job)),
-        "device trees": sha256_of_value(render_device_trees(job.hardware)),
-        "texts": sha256_of(template, Path(__file__)),
-    }
+    return program_inputs(job) | hardware_inputs(job) | made_of.inputs()
 
 
 def export(job: Job) -> Stage:
     """Write the folder; it is whole or as it was."""
     bitstream = find_bitstream(job)
-    inputs = export_inputs(job, bitstream)
-    program = job.workspace.stage("compile").folder
-    classes = class_names(job)
-    stage = job.workspace.stage("export")
-    copied = {name: program / name for name in PROGRAM}
-    copied |= {path.name: path for path in (*bitstream.files, selftest_file(job))}
-    with stage.write(inputs) as folder:
-        for name, source in (copied | _runtime() | _driver()).items():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source, folder / name)
-        texts = {
-            "params.h": render_params_h(job.hardware),
-            "model.h": render_model_h(program, classes),
-            **render_device_trees(job.hardware),
-            "README.md": _readme(job, bitstream),
-        }
-        for name, text in texts.items():
-            (folder / name).write_text(text, encoding="utf-8")
-        headline = f"digest {job.hardware.digest:016x}, " + (
-            "no bitstream" if bitstream.missing else "bitstream included"
-        )
+    return _write(job, contents(job, bitstream))
+
+
+def _write(job: Job, made_of: Contents) -> Stage:
+    stage, bitstream = job.workspace.stage("export"), made_of.bitstream
+    with stage.write(export_inputs(job, made_of)) as folder:
+        made_of.write(folder)
         write_results(
-            folder, headline, digest=f"{job.hardware.digest:016x}",
+            folder, made_of.headline, digest=f"{job.hardware.digest:016x}",
             bitstream=not bitstream.missing, network=job.config.name,
         )  # fmt: skip
-    job.say(f"{stage.folder}: {headline}; README.md there says how to run it")
+    job.say(f"{stage.folder}: {made_of.headline}; README.md there says how to run it")
     if bitstream.missing:
         job.say(f"no bitstream: {bitstream.missing}")
     say_memory(job, stage.folder)
@@ -123,7 +65,7 @@ def export(job: Job) -> Stage:
 
 
 def class_names(job: Job) -> tuple[str, ...]:
-    """Of the channels of the result, as `quantize` noted them: the data need not be at hand.
+    """Names of the channels of the result, as `quantize` noted them: the data need not be at hand.
 
     None where it did not, or where the channels are something else than the data's classes.
     """
@@ -147,33 +89,10 @@ def exported(job: Job) -> Stage:
         raise WorkspaceError(f"nothing to deploy: {bitstream.missing}")
     stage = job.workspace.stage("export")
     stage.finish_swap()
-    manifest = stage.manifest()
-    inputs = export_inputs(job, bitstream)
+    manifest, made_of = stage.manifest(), contents(job, bitstream)
+    inputs = export_inputs(job, made_of)
     if manifest is None or manifest["inputs"] != inputs:
-        return export(job)
+        return _write(job, made_of)
     if reason := stage.why_stale(inputs):
         raise WorkspaceError(f"{stage.folder}: {reason}; `cnnaccel export` writes it anew")
     return stage
-
-
-def _runtime() -> dict[str, Path]:
-    """The part of this package that a board needs, by its place in the folder."""
-    package = Path(cnnaccel.__file__).parent
-    paths = [package / "__init__.py", package / "errors.py", *(package / "runtime").glob("*.py")]
-    return {f"cnnaccel/{path.relative_to(package)}": path for path in sorted(paths)}
-
-
-def _driver() -> dict[str, Path]:
-    """The driver in C, without its tests."""
-    paths = sorted((resource("hw") / "driver").iterdir())
-    return {f"driver/{path.name}": path for path in paths if path.is_file()}
-
-
-def _readme(job: Job, bitstream: Bitstream) -> str:
-    return render_template(
-        "export.md.j2",
-        name=job.config.name,
-        board=job.hardware.name or job.hardware.part,
-        digest=f"{job.hardware.digest:016x}",
-        missing=[bitstream.missing] if bitstream.missing else [],
-    )

@@ -20,12 +20,12 @@ import cnnaccel
 from cnnaccel.errors import CheckpointError, DataError, StaleError, WorkspaceError
 from cnnaccel.ir.graph import Graph
 from cnnaccel.ir.storage import load_graph
-from cnnaccel.pipeline.job import RESULTS, Job
+from cnnaccel.pipeline.job import Job
 from cnnaccel.resources import resource
-from cnnaccel.workspace import Stage, describe, differences, sha256_of, versions
+from cnnaccel.runtime.network import PROGRAM
+from cnnaccel.workspace import RESULTS, Stage, describe, differences, sha256_of, versions
 
 Inputs = dict[str, Any]
-PROGRAM = ("program.bin", "weights.bin", "network.json")
 _MODEL_FILE = "model file "
 _MODEL_GRAPH = "model graph"
 
@@ -109,7 +109,7 @@ def quantize_inputs(job: Job) -> Inputs:
         **data_inputs(job, "quantize"),
         **section("quantize", job.config.quantize),
         **_versions("torch", "torchao", "numpy"),
-        **_package("quant", "ir", "pipeline/accuracy"),
+        **_package("quant", "ir", "api/quantized"),
     }
 
 
@@ -168,7 +168,7 @@ def selftest_inputs(job: Job) -> Inputs:
     return {
         **program_inputs(job),
         **hardware_inputs(job),
-        **_package("compiler", "ir", "pipeline/selftest", "runtime/selftest"),
+        **_package("compiler", "ir", "api/selftest", "runtime/selftest"),
     }
 
 
@@ -266,7 +266,7 @@ def data_inputs(job: Job, stage: str) -> Inputs:
 
 
 def engine_digest() -> str:
-    """Of the sources of the RTL and of the harness around it."""
+    """Digest of the sources of the RTL and of the harness around it."""
     folders = (resource("hw") / name for name in ("rtl", "sim"))
     sources = (path for folder in folders for path in sorted(folder.iterdir()) if path.is_file())
     return sha256_of(*sources)
@@ -293,7 +293,7 @@ def _recorded(job: Job, stage: str) -> Mapping[str, Any]:
 
 
 def _file_digest(path: Path) -> str:
-    """Of a file's bytes; `missing` where there is none to read."""
+    """Digest of a file's bytes; `missing` where there is none to read."""
     try:
         return sha256_of(path)
     except OSError:

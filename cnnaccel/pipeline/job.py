@@ -13,16 +13,17 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.markup import escape
 
+from cnnaccel.api.memory import shortage
 from cnnaccel.config import Config
 from cnnaccel.hardware import HardwareConfig
-from cnnaccel.workspace import Workspace, write_atomic
+from cnnaccel.report.progress import say
+from cnnaccel.runtime.network import read_header
+from cnnaccel.workspace import RESULTS, Workspace, write_atomic
 
 if TYPE_CHECKING:
     from torch import nn
 
     from cnnaccel.nn.data import Dataset
-
-RESULTS = "results.json"
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ class Job:
 
     def say(self, text: str) -> None:
         """A line for the user."""
-        self.console.print(escape(text))
+        say(self.console, text)
 
     def warn(self, text: str) -> None:
         """A line, however long, on what will go wrong later; said once in a command."""
@@ -111,6 +112,12 @@ class Job:
             return
         self.warned.add(text)
         self.console.print(f"[yellow]warning:[/yellow] {escape(text)}", soft_wrap=True)
+
+
+def say_memory(job: Job, folder: Path) -> None:
+    """Warn where the program in a folder takes more than the board of the configuration has."""
+    if found := shortage(job.hardware, read_header(folder)):
+        job.warn(found)
 
 
 def write_results(folder: Path, headline: str, **values: Any) -> None:

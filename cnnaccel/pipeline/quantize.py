@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 
-from cnnaccel.pipeline.accuracy import golden_predictions, quantize_model
+from cnnaccel.pipeline.accuracy import quantize_model
 from cnnaccel.pipeline.identity import (
     evaluate_inputs,
     import_inputs,
@@ -46,15 +46,16 @@ def quantize(job: Job, sensitive: bool = False) -> None:
 
 def evaluate(job: Job) -> None:
     """Run the golden executor on the test images."""
+    from cnnaccel.api.quantized import QuantizedNetwork
+
     inputs = evaluate_inputs(job)
     graph = stored_graph(job)
     test, classes = job.dataset.test, job.dataset.classes
     started = time.perf_counter()
-    predictions = golden_predictions(job, graph)
+    network = QuantizedNetwork(graph, classes)
+    score = network.evaluate(test.images, test.labels, progress=job.console)
     seconds = time.perf_counter() - started
-    accuracy = float((predictions == test.labels).mean())
-    matrix = np.zeros((len(classes), len(classes)), np.int64)
-    np.add.at(matrix, (test.labels, predictions), 1)
+    accuracy, matrix = score.accuracy, score.confusion
     rate = len(test) / seconds
     headline = f"int8 {accuracy:.2%} of {len(test):,} test images, {rate:,.0f} images/s"
     with job.workspace.stage("evaluate").write(inputs) as folder:

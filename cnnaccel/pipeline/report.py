@@ -158,7 +158,7 @@ def _state(job: Job, name: str, config: str, at_hand: bool) -> StageState:
 
 
 def _why_stale(job: Job, stage: Stage, manifest: dict[str, Any], at_hand: bool) -> str | None:
-    """In a few words, which are about names and never about places on this machine."""
+    """The reason in a few words, about names and never about places on this machine."""
     recorded = manifest["inputs"]
     wanted = _INPUTS[stage.folder.name]
     if not at_hand:
@@ -176,7 +176,7 @@ def _why_stale(job: Job, stage: Stage, manifest: dict[str, Any], at_hand: bool) 
 
 
 def _digest(stage: Stage) -> str:
-    """Of its manifest, so of all that it wrote; empty where it has not run."""
+    """Digest of a stage's manifest, so of all that it wrote; empty where it has not run."""
     path = stage.folder / MANIFEST
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
 

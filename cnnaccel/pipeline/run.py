@@ -12,8 +12,7 @@ from cnnaccel.errors import ConfigError
 from cnnaccel.pipeline.compile import compile_program
 from cnnaccel.pipeline.deploy import deploy
 from cnnaccel.pipeline.identity import inputs_of, stage_of
-from cnnaccel.pipeline.job import Job, headline_of
-from cnnaccel.pipeline.memory import say_memory
+from cnnaccel.pipeline.job import Job, headline_of, say_memory
 from cnnaccel.pipeline.quantize import evaluate, quantize
 from cnnaccel.pipeline.train import train_or_resume
 from cnnaccel.report.tables import table

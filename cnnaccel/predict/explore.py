@@ -36,7 +36,7 @@ from cnnaccel.compiler.plan.schedule import TooSmallError
 from cnnaccel.config import FieldError
 from cnnaccel.errors import CnnaccelError, ProgramError
 from cnnaccel.hardware import HardwareConfig
-from cnnaccel.ir.graph import Graph, macs
+from cnnaccel.ir.graph import Graph, operations
 from cnnaccel.predict.estimate import estimate
 
 _CLOSE = 0.98
@@ -141,14 +141,13 @@ def explore(
 
 def measure(graph: Graph, hardware: HardwareConfig) -> Point | str:
     """What an engine does with a network, or why nothing."""
-    operations = 2 * sum(map(macs, graph.layers))
     try:
         chosen = choose(graph, hardware)
         if chosen.instructions > _MOST_INSTRUCTIONS * chosen.network.images:
             return _TOO_LONG
-        alone = batch = estimate(compile_schedule(graph, chosen), operations)
+        alone = batch = estimate(compile_schedule(graph, chosen), operations(graph))
         if batch.images > 1:
-            alone = estimate(compile_graph(graph, hardware, images=1), operations)
+            alone = estimate(compile_graph(graph, hardware, images=1), operations(graph))
     except (TooSmallError, DoesNotFitError):
         return _TOO_SMALL
     except ProgramError as error:

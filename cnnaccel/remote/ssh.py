@@ -52,7 +52,7 @@ class Target:
     """Where a board is."""
 
     text: str
-    """As the user wrote it."""
+    """The target as the user wrote it."""
     user: str = ""
     """Empty for this machine."""
     host: str = ""
@@ -104,9 +104,11 @@ def command_for(target: Target, ssh_config: Path | None, interactive: bool) -> l
 
 
 def _script(python: str) -> str:
-    """For sh: the agent as root if the user may, in a login shell, which on PYNQ images sets up
-    Python's environment and XRT; in bash, for their scripts use it. A prompt of sudo comes on
-    standard error, so that goes where it is read."""
+    """A command for sh: the agent as root if the user may, in a login shell.
+
+    That shell sets up Python's environment and XRT on PYNQ images; it is bash, which their scripts
+    use. A prompt of sudo comes on standard error, so that goes where it is read.
+    """
     start = f"exec {shlex.quote(python)} -c {shlex.quote(agent.LOADER)}"
     return (
         "s=\n"

@@ -16,7 +16,7 @@ from cnnaccel.isa import instructions as isa
 from cnnaccel.isa.description import load_description
 from cnnaccel.render.template import render_template
 from cnnaccel.runtime import layout
-from cnnaccel.runtime.network import Network, load_network
+from cnnaccel.runtime.network import PROGRAM_FILE, WEIGHTS_FILE, Network, load_network
 
 _COLUMNS = 96
 _MOST_BYTES = (1 << 31) - 1
@@ -79,8 +79,8 @@ def _constants(network: Network) -> Iterable[tuple[str, int, str]]:
     yield "RESULT_BYTES", result[0] * result[1] * result[2], "of a result"
     yield "INPUT_STRIDE", header["input_stride"], "bytes of the buffer input per iteration"
     yield "OUTPUT_STRIDE", header["output_stride"], "bytes of the buffer output per iteration"
-    yield "PROGRAM_BYTES", layout.HEADER_BYTES + sections, "program.bin"
-    yield "WEIGHTS_BYTES", header["weights_bytes"], "weights.bin"
+    yield "PROGRAM_BYTES", layout.HEADER_BYTES + sections, PROGRAM_FILE
+    yield "WEIGHTS_BYTES", header["weights_bytes"], WEIGHTS_FILE
     yield "SCRATCH_BYTES", header["scratch_bytes"], "the buffer scratch"
 
 

@@ -25,7 +25,7 @@ LAYER_COLUMNS = (
 
 def estimate_table(name: str, estimate: Estimate) -> Table:
     """One line per layer, all figures of one image, and the total."""
-    return table(_title(name, estimate), LAYER_COLUMNS, layer_rows(estimate))
+    return table(title(name, estimate), LAYER_COLUMNS, layer_rows(estimate))
 
 
 def headline(estimate: Estimate) -> str:
@@ -70,7 +70,7 @@ def write(name: str, estimate: Estimate, folder: Path) -> None:
     (folder / "estimate.json").write_text(text + "\n", encoding="utf-8")
     page = render_template(
         "estimate.md.j2",
-        title=_title(name, estimate),
+        title=title(name, estimate),
         lines=summary(estimate).splitlines(),
         columns=LAYER_COLUMNS,
         rows=layer_rows(estimate),
@@ -147,7 +147,7 @@ def lanes(point: Point) -> str:
     return "x".join(map(str, point.hardware.lanes))
 
 
-def _title(name: str, estimate: Estimate) -> str:
+def title(name: str, estimate: Estimate) -> str:
     hardware = estimate.hardware
     p, c, k = hardware.lanes
     return (

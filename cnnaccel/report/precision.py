@@ -24,7 +24,13 @@ def blocks(
     report: QuantizationReport, graph: Graph, found: Distributions | None, source: str
 ) -> list[Block]:
     """SQNR by layer, then a card for each; source: what measured, and whether it is current."""
-    noise = noises(report)
+    return comparison(noises(report), graph, found, source)
+
+
+def comparison(
+    noise: dict[str, float], graph: Graph, found: Distributions | None, source: str
+) -> list[Block]:
+    """Blocks of SQNR by tensor in dB, and of the values of each tensor."""
     made = [_chart_block(noise, graph, source)] if noise else []
     if found is not None and found.tensors:
         cards = [_card(one, noise.get(one.name)) for one in found.tensors]

@@ -30,6 +30,16 @@ _SOON_SECONDS, _LATER_SECONDS = 10.0, 60.0
 """Between lines of the same step: in its first minute, and then."""
 
 
+def silent() -> Console:
+    """A console that shows nothing, for work that somebody else reports."""
+    return Console(quiet=True, force_interactive=False)
+
+
+def say(console: Console, text: str) -> None:
+    """A line for the user."""
+    console.print(escape(text))
+
+
 @contextmanager
 def working(console: Console, what: str) -> Iterator[None]:
     """A step of which nobody knows how far it is."""

@@ -21,6 +21,11 @@ TRY = " Try, in this order: "
 """In a warning, between what is wrong and what may help."""
 
 
+LAYER_COLUMNS = (
+    "tensor", "made by", "type", "scale", "zero", "weight scale", "multiplier", "shift", "SQNR dB",
+)  # fmt: skip
+
+
 @dataclass(frozen=True)
 class LayerRow:
     """One tensor of the graph; texts, ready to show."""
@@ -34,6 +39,11 @@ class LayerRow:
     multiplier: str
     shift: str
     sqnr_db: str
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """The texts under `LAYER_COLUMNS`."""
+        return dataclasses.astuple(self)
 
 
 @dataclass(frozen=True)
@@ -172,10 +182,8 @@ class QuantizationReport:
 
     def table(self) -> Table:
         """For the terminal."""
-        columns = ["tensor", "made by", "type", "scale", "zero", "weight scale"]
-        columns += ["multiplier", "shift", "SQNR dB"]
-        rows = [dataclasses.astuple(row) for row in self.layers]
-        return table(f"{self.network}: {self.options}", columns, rows)
+        rows = [row.cells for row in self.layers]
+        return table(f"{self.network}: {self.options}", LAYER_COLUMNS, rows)
 
     def write(self, folder: Path) -> None:
         """`report.json` and `report.md` into `folder`."""

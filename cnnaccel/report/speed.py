@@ -10,7 +10,7 @@ from cnnaccel.report import charts
 from cnnaccel.report.blocks import Block, Cell, Missing, Section, Table, Tile, bar, table
 from cnnaccel.report.estimate import LAYER_COLUMNS, layer_rows
 from cnnaccel.report.findings import SIMULATED, Findings, Run
-from cnnaccel.report.measured import COUNTER_COLUMNS, counter_rows
+from cnnaccel.report.measured import COUNTER_COLUMNS, Measured, counter_rows
 
 
 def where(run: Run) -> str:
@@ -96,7 +96,7 @@ def sections(found: Findings) -> list[Section]:
     """Speed, layers, and what the units do."""
     blocks = [_overview(found)]
     if (run := found.best_run) is not None:
-        blocks.append(_counters(found, run))
+        blocks.append(counters_block(run.measured, counters(found, run)))
     if (estimate := found.estimate) is not None:
         run = run if run is not None and _same_engine(run, estimate) else None
         chart = charts.roofline(estimate, run.measured if run else None)
@@ -172,19 +172,18 @@ def _run_row(found: Findings, run: Run) -> list[str]:
     ]
 
 
-def _counters(found: Findings, run: Run) -> Block:
+def counters_block(measured: Measured, source: str) -> Block:
     """What compute does in every cycle, what the others do, and what DRAM moves."""
     rows: list[Sequence[str | Cell]] = [
         [name, total, each, bar(share, float(share.split()[0]) / 100)]
-        for name, total, each, share in counter_rows(run.measured)
+        for name, total, each, share in counter_rows(measured)
     ]
     shown = table("Counters", COUNTER_COLUMNS, rows)
     text = "; ".join(
-        f"{name} in {cycles / run.measured.cycles:.1%}"
-        for name, cycles in run.measured.compute_waits
+        f"{name} in {cycles / measured.cycles:.1%}" for name, cycles in measured.compute_waits
     )
     note = f"Of all cycles, {text}. Load and store work beside compute."
-    return Block("Where the cycles go", counters(found, run), (shown,), notes=(note,))
+    return Block("Where the cycles go", source, (shown,), notes=(note,))
 
 
 def _layers(found: Findings) -> list[Block]:

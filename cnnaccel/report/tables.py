@@ -72,6 +72,14 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> 
     return made
 
 
+def text_of(shown: Table, width: int = 150) -> str:
+    """A table as lines of text, without colours."""
+    console = Console(width=width, color_system=None, force_terminal=False)
+    with console.capture() as captured:
+        console.print(shown)
+    return captured.get().rstrip()
+
+
 def span(values: npt.ArrayLike, form: str = "d") -> str:
     """`low..high` of an array, or the one value."""
     array = np.asarray(values)

@@ -41,7 +41,7 @@ LOADER = (
 )
 """Then reads a line with a number, and as many bytes of Python."""
 LENGTHS = struct.Struct(">II")
-"""Of the JSON and of the bytes of a frame."""
+"""Most bytes of the JSON, and of the bytes, of a frame."""
 RUN_FOLDER = "CNNACCEL_RUN"
 """Variable on the board: where the lock and the stamp are, else /run."""
 
@@ -191,7 +191,7 @@ def user() -> str:
 
 
 def run_folder() -> Path:
-    """For what must not outlive the next boot."""
+    """A folder for what must not outlive the next boot."""
     for place in (os.environ.get(RUN_FOLDER), "/run", "/run/lock"):
         if place and os.access(place, os.W_OK):
             return Path(place)

@@ -18,7 +18,8 @@ from cnnaccel.runtime.preflight import Check
 if TYPE_CHECKING:
     from cnnaccel.runtime.driver import Accelerator
 
-BITSTREAM = "cnnaccel.bit"
+BITSTREAM, HWH = "cnnaccel.bit", "cnnaccel.hwh"
+"""A bitstream, and what pynq reads of it."""
 SELF_TEST = "self-test.npz"
 """What `selftest.run_cases` runs."""
 FIRST, ALWAYS, NEVER = "first", "always", "never"
@@ -54,7 +55,7 @@ def serve(link: Any, folder: Path, begin: dict[str, Any]) -> None:
 
 
 def _results(link: Any, engine: Accelerator, head: dict[str, Any], pixels: bytes) -> dict[str, Any]:
-    """Of one frame of images."""
+    """The results of one frame of images, and what was counted."""
     import numpy as np
 
     def tell(done: int) -> None:
@@ -173,8 +174,10 @@ def _guard(engine: Accelerator) -> None:
 
 
 def _present(stamp: Path) -> dict[str, Any]:
-    """Of the overlay that is on the FPGA, if it is the one we loaded last: `files`, its digests,
-    `place`, where its engine's registers are; else nothing."""
+    """A record of the overlay on the FPGA, if it is the one we loaded last; else nothing.
+
+    `files` are its digests, `place` is where its engine's registers are.
+    """
     found = _read(stamp)
     if not isinstance(found, dict) or not fpga.is_configured():
         return {}

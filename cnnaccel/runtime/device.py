@@ -171,9 +171,9 @@ class _Memory:
     def __init__(self, device: SimDevice, size: int) -> None:
         self.device = device
         self.dram = np.zeros(size, np.uint8)
-        """As the engine sees it."""
+        """Memory as the engine sees it."""
         self.cached = np.zeros(size, np.uint8)
-        """As the host sees it."""
+        """Memory as the host sees it."""
         self.used: dict[int, int] = {}  # size by offset
 
     def allocate(self, shape: Any, dtype: Any, cacheable: bool = True, **_: Any) -> _Buffer:

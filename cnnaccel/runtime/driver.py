@@ -24,15 +24,15 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 ENGINE = ":cnnaccel_engine:"
-"""In the type of the engine's IP, as vendor:library:name:version."""
+"""Part of the type of the engine's IP, which is vendor:library:name:version."""
 _CHUNK_BYTES = 32 << 20
-"""Of images or results in one run of the engine, at most; a board's contiguous memory is scarce."""
+"""Most bytes of images or results in one run of the engine: contiguous memory is scarce."""
 _SPIN_SECONDS = 0.002
 _SLEEP_SECONDS = 0.0005
 _REST_SECONDS = 1.0
-"""For DRAM to end what is under way when a run is broken off."""
+"""Time for DRAM to end what is under way when a run is broken off."""
 _NOT_LOADED = "verlay is not downloaded"
-"""In what pynq says where it keeps no record of an overlay."""
+"""Part of what pynq says where it keeps no record of an overlay."""
 _LACK = re.compile(r"alloc\w* failed|failed to alloc|cannot allocate memory", re.IGNORECASE)
 """What XRT says where memory is short: pynq 2.7 and 3.0 `Allocate failed: -1`, 3.1 `BO allocation
 failed: ...`."""
@@ -74,13 +74,13 @@ class Accelerator:
             kinds = ", ".join(sorted(ip["type"] for ip in self.overlay.ip_dict.values()))
             raise EngineError(f"{bitstream}: has {len(found)} engines of cnnaccel among {kinds}")
         self.place = int(found[0]["phys_addr"]), int(found[0]["addr_range"])
-        """Of the registers: physical address, bytes."""
+        """Physical address of the registers, and their bytes."""
         self.registers = pynq.MMIO(*self.place, device=device)
         self.network: Network | None = None
         self.counters: dict[str, int] = {}
-        """Of the last `run`: sums over its starts."""
+        """Counters of the last `run`: sums over its starts."""
         self.host_seconds = 0.0
-        """Of the last `run`: in which the engine had nothing to do."""
+        """Time of the last `run` in which the engine had nothing to do."""
         self.buffers: dict[str, Any] = {}
         self._kept: dict[str, int] = {}  # registers that a loaded overlay must have again
         self._skipped = 0  # instructions of section once, in this run
@@ -141,7 +141,7 @@ class Accelerator:
         return network
 
     def take(self, network: Network, where: str | Path) -> None:
-        """As `load`, of a network that has been read. where: for messages."""
+        """Take over a network that has been read, as `load` does. where: for messages."""
         if network.header["digest"] != self.digest:
             raise ProgramError(
                 f"{where}: made for hardware {network.header['digest']:016x}, this engine is "
@@ -238,7 +238,7 @@ class Accelerator:
         self._resident = False  # unless this run ends well
 
     def _wait(self, tell: Callable[[int], None]) -> None:
-        """For the end of a run, and tell how many iterations have ended."""
+        """Wait for the end of a run, and tell how many iterations have ended."""
         started = changed = time.monotonic()
         seen = None
         while self.read("status") & layout.STATUS_BUSY:

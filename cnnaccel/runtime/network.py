@@ -12,6 +12,10 @@ from cnnaccel.errors import ProgramError
 from cnnaccel.runtime import layout
 from cnnaccel.runtime.ports import Ports, read_ports
 
+PROGRAM_FILE, WEIGHTS_FILE, NETWORK_FILE = "program.bin", "weights.bin", "network.json"
+PROGRAM = (PROGRAM_FILE, WEIGHTS_FILE, NETWORK_FILE)
+"""The files of a program, in a folder."""
+
 
 @dataclass(frozen=True)
 class Network:
@@ -24,7 +28,7 @@ class Network:
     weights: bytes
     ports: Ports
     notes: tuple[str, ...]
-    """Of every instruction of once, then of body."""
+    """What each instruction is for, of once and then of body."""
 
     def instruction(self, index: int) -> str:
         """How messages call an instruction, by its index in once and body."""
@@ -41,9 +45,9 @@ def load_network(folder: str | Path) -> Network:
     """
     folder = Path(folder)
     try:
-        program = (folder / "program.bin").read_bytes()
-        weights = (folder / "weights.bin").read_bytes()
-        description = json.loads((folder / "network.json").read_text(encoding="utf-8"))
+        program = (folder / PROGRAM_FILE).read_bytes()
+        weights = (folder / WEIGHTS_FILE).read_bytes()
+        description = json.loads((folder / NETWORK_FILE).read_text(encoding="utf-8"))
     except OSError as error:
         raise ProgramError(f"{error.filename}: {error.strerror}; compile again") from None
     except ValueError as error:
@@ -62,8 +66,8 @@ def network_of(folder: Path, program: bytes, weights: bytes, description: Any) -
     header = read_packed_header(folder, program)
     sections = program[layout.HEADER_BYTES :]
     for name, data, size, crc in (
-        ("program.bin", sections, header["once_bytes"] + header["body_bytes"], "sections_crc"),
-        ("weights.bin", weights, header["weights_bytes"], "weights_crc"),
+        (PROGRAM_FILE, sections, header["once_bytes"] + header["body_bytes"], "sections_crc"),
+        (WEIGHTS_FILE, weights, header["weights_bytes"], "weights_crc"),
     ):
         if len(data) != size or zlib.crc32(data) != header[crc]:
             raise ProgramError(f"{folder / name}: damaged or of another program; compile again")
@@ -84,7 +88,7 @@ def read_header(folder: Path) -> dict[str, int]:
     Raises:
         ProgramError: it is missing, damaged, or no program.
     """
-    path = folder / "program.bin"
+    path = folder / PROGRAM_FILE
     try:
         return read_packed_header(folder, path.read_bytes())
     except OSError as error:
@@ -99,8 +103,8 @@ def contiguous_bytes(header: dict[str, int], iterations: int = 1) -> int:
 
 
 def read_packed_header(folder: Path, program: bytes) -> dict[str, int]:
-    """As `read_header`, of the bytes of `program.bin`."""
-    path = folder / "program.bin"
+    """The header in the bytes of `program.bin`, as `read_header`."""
+    path = folder / PROGRAM_FILE
     at = {name: slice(at, at + size) for name, (at, size) in layout.HEADER.items()}
     header = {name: int.from_bytes(program[part], "little") for name, part in at.items()}
     whole = len(program) >= layout.HEADER_BYTES and header["magic"] == layout.MAGIC

@@ -30,7 +30,7 @@ class Ports:
     """The channel in each lane of a result's words, -1 for none. OUTPUT holds, for an iteration,
     [word][y][x][image]."""
     images: int
-    """Of one iteration."""
+    """Images of one iteration."""
     width: int
     """C: lanes, and bytes, of a word."""
     input_table: tuple[tuple[int, ...], ...] | None = None

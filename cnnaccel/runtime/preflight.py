@@ -16,7 +16,7 @@ from typing import Any
 OLDEST_PYTHON = (3, 8)
 _SPARE_DISK_BYTES = 1 << 20
 _SPARE_MEMORY_BYTES = 64 << 20
-"""For Python, numpy, pynq and the images that are on their way."""
+"""Bytes of memory for Python, numpy, pynq and the images that are on their way."""
 _MEMINFO = Path("/proc/meminfo")
 _ENGINE = re.compile(r'VLNV="[^"]*:cnnaccel_engine:[^"]*"')
 

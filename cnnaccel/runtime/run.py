@@ -118,12 +118,12 @@ def _require_room(folder: Path, contiguous: int) -> None:
 
 
 def _end(number: int, _: object) -> None:
-    """For signals that would end this process at once: the engine is to be reset before."""
+    """Handle signals that would end this process at once: the engine is to be reset before."""
     raise SystemExit(128 + number)
 
 
 def main() -> None:
-    """As the module says."""
+    """Run the command line that the module describes."""
     for kind in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(kind, _end)
     arguments = sys.argv[1:]

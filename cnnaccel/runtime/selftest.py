@@ -171,7 +171,7 @@ def _network(folder: Path, arrays: dict[str, Any], case: dict[str, Any]) -> Netw
 
 
 def _any_ports(width: int) -> dict[str, Any]:
-    """Of a program that has no images: nobody packs or unpacks by them."""
+    """Ports of a program that has no images: nobody packs or unpacks by them."""
     return {
         "input_shape": [1, 1, 1],
         "raw": True,
@@ -197,8 +197,10 @@ def _compare_memory(
     scratch: npt.NDArray[np.uint8],
     arrays: dict[str, npt.NDArray[Any]],
 ) -> tuple[int, int, str]:
-    """As `_compare_values`, of OUTPUT and SCRATCH; first is what the first instruction made whose
-    result is wrong, in the order in which they run."""
+    """The same as `_compare_values`, of OUTPUT and SCRATCH.
+
+    First is what the first instruction made whose result is wrong, in the order in which they run.
+    """
     half = len(scratch) // 2
     fill = np.tile(np.frombuffer(network.weights, np.uint8)[-half:], 2)
     got = np.concatenate([output, scratch])

@@ -45,16 +45,16 @@ class Style(IntFlag):
 
 @dataclass(frozen=True)
 class Timing:
-    """Of the memory model. The defaults are those of a Zynq-7000's HP port, as we take it."""
+    """Parameters of the memory model; the defaults are our model of a Zynq-7000's HP port."""
 
     latency: int = 40
     """Cycles from a read's address to its first beat, from a write's last beat to its response."""
     bus_permille: int = 800
-    """Of the cycles in which a beat can pass, in each direction; 0 answers nothing at all."""
+    """Share of the cycles in which a beat can pass, in each direction; 0 answers nothing at all."""
     outstanding: int = 8
     """Bursts under way, in each direction."""
     stall_permille: int = 0
-    """Of the handshakes that chance holds up for a cycle, on top."""
+    """Share of the handshakes that chance holds up for a cycle, on top."""
     seed: int = 0
     style: Style = Style.PLAIN
 
@@ -90,7 +90,7 @@ class Activity:
 
     def __init__(self, first: int, cycles: int, bins: int, room: int) -> None:
         self.cycles = cycles
-        """Of a bin."""
+        """Cycles of a bin."""
         self.counts = np.zeros((bins, len(EVENTS)), np.uint32)
         """[bins, events]: cycles in which it was so, and beats; the first bin from `first` on."""
         self._instructions = np.zeros((room, 3), np.uint32)

@@ -10,6 +10,7 @@ from cnnaccel.hardware import HardwareConfig
 from cnnaccel.render.params import render_hwh
 from cnnaccel.render.sources import ENGINE, engine_sources
 from cnnaccel.resources import resource
+from cnnaccel.runtime.board import BITSTREAM
 from cnnaccel.tools.verilate import Trace, build, making
 from cnnaccel.workspace import write_atomic
 
@@ -26,7 +27,7 @@ def simulated_bitstream(
     sources = (*engine_sources(), sim / "activity.vlt")
     harness = sim / "engine_sim.cpp"
     library = build(ENGINE, sources, hardware, harness, trace=trace, coverage=coverage)
-    bitstream = library.with_suffix("") / "cnnaccel.bit"
+    bitstream = library.with_suffix("") / BITSTREAM
     with making(bitstream):
         write_atomic(bitstream.with_suffix(".hwh"), render_hwh(hardware).encode())
         if not bitstream.exists():

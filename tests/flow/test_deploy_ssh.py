@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cnnaccel.api import board as stage
 from cnnaccel.hardware import load_hardware
-from cnnaccel.pipeline import board as stage
 from cnnaccel.remote import ssh as remote
 from tests.flow.conftest import ROOT, Cnnaccel, Result
 from tests.flow.loopback import SSHD, Loopback, faulty_build, lines, loopback, put_bitstream

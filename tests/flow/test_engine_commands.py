@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cnnaccel.api import engine
+from cnnaccel.api.engine import SimulatedEngine
 from cnnaccel.hardware import load_hardware
 from cnnaccel.ir import golden
 from cnnaccel.ir.storage import load_graph
-from cnnaccel.pipeline import engine
-from cnnaccel.pipeline.engine import SimulatedEngine
 from cnnaccel.runtime.driver import Accelerator
 from tests.flow.conftest import Cnnaccel
 from tests.flow.test_bad_input import digests

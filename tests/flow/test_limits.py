@@ -10,9 +10,9 @@ import pytest
 import torch
 import yaml
 
+from cnnaccel.api.memory import shortage
 from cnnaccel.hardware import load_hardware
 from cnnaccel.ir.storage import save_graph
-from cnnaccel.pipeline.memory import shortage
 from cnnaccel.render.params import render_params_h
 from cnnaccel.runtime.network import contiguous_bytes, read_header
 from cnnaccel.workspace import sha256_of

@@ -11,13 +11,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from rich.console import Console
 
+from cnnaccel.api.selftest import require_passed
 from cnnaccel.errors import EngineError
-from cnnaccel.pipeline.export import exported
-from cnnaccel.pipeline.job import Job
-from cnnaccel.pipeline.selftest import require_passed
 from cnnaccel.remote.ssh import Session, Target, connected
-from cnnaccel.report.progress import counter, working
+from cnnaccel.report.progress import counter, say, working
 from cnnaccel.report.tables import table
 from cnnaccel.runtime.board import FIRST, NEVER, SELF_TEST
 from cnnaccel.runtime.layout import COUNTERS
@@ -26,9 +25,9 @@ from cnnaccel.runtime.selftest import case_count, contiguous_needed
 from cnnaccel.workspace import MANIFEST, sha256_of
 
 FOLDER = "~/.cache/cnnaccel"
-"""On the board, for a folder per configuration."""
+"""The folder on the board that has a folder for each network."""
 _CHUNK_BYTES = 4 << 20
-"""Of images or results in a frame, about."""
+"""Bytes of images or results in a frame, about."""
 _AHEAD = 2
 """Frames of images that are sent before the results of the first are back."""
 _BLOCK = 256 << 10
@@ -41,11 +40,11 @@ class Place:
 
     target: Target
     ssh_config: Path | None = None
-    """Instead of ~/.ssh/config."""
+    """A file that ssh reads instead of ~/.ssh/config."""
     folder: str = ""
-    """On the board; empty for the usual one."""
+    """Folder on the board for what is copied; empty for the usual one."""
     ask: Callable[[], str] | None = None
-    """For the password of sudo there; None where nobody can be asked."""
+    """Who is asked for the password of sudo there; None where nobody can be asked."""
 
 
 @dataclass(frozen=True)
@@ -55,57 +54,57 @@ class Board:
     checks: Mapping[str, str]
     """What was looked at, and found."""
     copied: Mapping[str, int]
-    """Bytes by name."""
+    """Bytes that were copied, by the name of the file."""
     load_seconds: float
-    """Of program and weights, without the bitstream."""
+    """Time to load program and weights, without the bitstream."""
     clock_mhz: float
     run_seconds: float
-    """Of the runs, on the board's own clock."""
+    """Time of the runs, on the board's own clock."""
     host_seconds: float
-    """Of them: in which the engine had nothing to do."""
+    """Part of `run_seconds` in which the engine had nothing to do."""
     counters: Mapping[str, int]
     tests: Sequence[str]
     """What ran before the images, in a line for each."""
 
 
 def run_on_board(
-    job: Job,
     place: Place,
+    name: str,
+    exported: Path,
     images: npt.NDArray[np.uint8],
+    console: Console,
     self_test: str = FIRST,
     layers: Path | None = None,
 ) -> tuple[npt.NDArray[Any], Board]:
     """[N, K, P, Q] of the network on a board, and what was seen there.
 
-    self_test: when, as `runtime.board` has it. layers: a file of tests that runs before the images.
+    name: the network's, by which its folder on the board is called. exported: the folder that is
+    sent, with its manifest. self_test: when, as `runtime.board` has it. layers: a file of tests
+    that runs before the images.
 
     Raises:
         EngineError: the board is not reached, lacks something, or fails.
-        WorkspaceError: there is no bitstream to send.
         MismatchError: a test fails.
     """
-    stage = exported(job)
-    network = load_network(stage.folder)
-    files = {name: stage.folder / name for name in (*_artifacts(stage.folder), MANIFEST)}
+    network = load_network(exported)
+    files = {name: exported / name for name in (*_artifacts(exported), MANIFEST)}
     tests = {SELF_TEST: files[SELF_TEST]} if self_test != NEVER else {}
     tests |= {layers.name: layers} if layers else {}
     with connected(place.target, place.ssh_config, place.ask) as session:
-        job.say(f"connecting to {place.target.text}")  # no moving line: ssh may ask something
+        say(console, f"connecting to {place.target.text}")  # no moving line: ssh may ask something
         session.begin()
-        wishes = _wishes(job, place, network, len(images))
+        wishes = _wishes(place, name, network, len(images))
         wishes["files"] = {
             name: [path.stat().st_size, sha256_of(path)] for name, path in (files | tests).items()
         }
-        wishes["tests"] = {
-            name: contiguous_needed(path, stage.folder) for name, path in tests.items()
-        }
+        wishes["tests"] = {name: contiguous_needed(path, exported) for name, path in tests.items()}
         session.send("begin", self_test=self_test, **wishes)
-        copied = _copy(job, session, files | tests)
-        checks, due = _look(job, session)
-        tested = [_tested(job, session, tests[name], self_test) for name in due]
+        copied = _copy(console, session, files | tests)
+        checks, due = _look(console, session)
+        tested = [_tested(console, session, tests[name], self_test) for name in due]
         loaded, _ = session.receive("loaded")
-        job.say(f"program and weights loaded in {loaded['seconds']:.2f} s")
-        with counter(job.console, place.target.text, len(images)) as progress:
+        say(console, f"program and weights loaded in {loaded['seconds']:.2f} s")
+        with counter(console, place.target.text, len(images)) as progress:
             session.on_progress = progress
             results, runs = _run(session, images, _images_at_a_time(network))
         session.end()
@@ -119,7 +118,7 @@ def run_on_board(
 
 
 def _images_at_a_time(network: Network) -> int:
-    """In a frame: whole iterations."""
+    """Images in a frame: whole iterations."""
     largest = max(network.header["input_stride"], network.header["output_stride"])
     return max(1, _CHUNK_BYTES // largest) * network.ports.images
 
@@ -131,26 +130,26 @@ def _artifacts(folder: Path) -> Mapping[str, str]:
     return artifacts
 
 
-def _wishes(job: Job, place: Place, network: Network, images: int) -> dict[str, Any]:
+def _wishes(place: Place, name: str, network: Network, images: int) -> dict[str, Any]:
     """The frame `begin`, without what concerns files."""
     header, at_once = network.header, min(images, _images_at_a_time(network))
     iterations = -(-at_once // network.ports.images)
     packed = iterations * (header["input_stride"] + header["output_stride"])
     return {
-        "folder": place.folder or f"{FOLDER}/{job.workspace.folder.name}",
-        "digest": f"{job.hardware.digest:016x}",
+        "folder": place.folder or f"{FOLDER}/{name}",
+        "digest": f"{header['digest']:016x}",
         "contiguous": contiguous_bytes(header, iterations),
         "memory": (_AHEAD + 3) * packed,
         "timeout": _TIMEOUT_SECONDS,
     }
 
 
-def _copy(job: Job, session: Session, files: Mapping[str, Path]) -> dict[str, int]:
+def _copy(console: Console, session: Session, files: Mapping[str, Path]) -> dict[str, int]:
     """Send what the board lacks; how many bytes by name."""
     want, _ = session.receive("want")
     sizes = {name: files[name].stat().st_size - at for name, at in want["files"]}
     total, sent = sum(sizes.values()), 0
-    with counter(job.console, "copying, bytes", total) as progress:
+    with counter(console, "copying, bytes", total) as progress:
         for name, at in want["files"]:
             with files[name].open("rb") as file:
                 file.seek(at)
@@ -160,29 +159,30 @@ def _copy(job: Job, session: Session, files: Mapping[str, Path]) -> dict[str, in
                     progress(sent)
         session.receive("stored")
     what = f"copied {total:,} bytes, {len(sizes)} files" if sizes else "nothing to copy"
-    resumed = sum(at for _, at in want["files"])
-    job.say(f"{what}{f', {resumed:,} were there' if resumed else ''}; they are in {want['folder']}")
+    if resumed := sum(at for _, at in want["files"]):
+        what += f", {resumed:,} were there"
+    say(console, f"{what}; they are in {want['folder']}")
     return sizes
 
 
-def _look(job: Job, session: Session) -> tuple[dict[str, str], list[str]]:
+def _look(console: Console, session: Session) -> tuple[dict[str, str], list[str]]:
     """Show what the board has; what was found, by its name, and the files of tests that it runs.
 
     Raises:
         EngineError: it lacks something, in a paragraph for each.
     """
-    with working(job.console, "looking the board over"):
+    with working(console, "looking the board over"):
         head, _ = session.receive("checks")
     where = session.target.text
     checks = [{"name": "reached", "found": where, "problem": ""}, *head["checks"]]
     rows = [[c["name"], c["found"], "no" if c["problem"] else "ok"] for c in checks]
-    job.console.print(table(f"{where}: the board", ["what", "found", ""], rows))
+    console.print(table(f"{where}: the board", ["what", "found", ""], rows))
     if problems := [check["problem"] for check in checks if check["problem"]]:
         raise EngineError("\n".join(f"{where}: {problem}" for problem in problems))
     return {check["name"]: check["found"] for check in checks}, head["tests"]
 
 
-def _tested(job: Job, session: Session, path: Path, self_test: str) -> str:
+def _tested(console: Console, session: Session, path: Path, self_test: str) -> str:
     """What came of a file of tests.
 
     Raises:
@@ -192,14 +192,15 @@ def _tested(job: Job, session: Session, path: Path, self_test: str) -> str:
     if path.name == SELF_TEST:
         what = "self-test"
         if self_test == FIRST:
-            job.say(
+            say(
+                console,
                 f"{where}: this bitstream is new there, so it is tested first; it will be once "
-                "(--no-self-test leaves that out)"
+                "(--no-self-test leaves that out)",
             )
-    with counter(job.console, f"{where}: {what}", case_count(path)) as progress:
+    with counter(console, f"{where}: {what}", case_count(path)) as progress:
         session.on_progress = progress
         head, _ = session.receive("tested")
-    return require_passed(job, what, where, head["outcomes"])
+    return require_passed(console, what, where, head["outcomes"])
 
 
 def _run(

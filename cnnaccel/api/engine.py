@@ -1,4 +1,4 @@
-"""The engine of a configuration, ready to run programs, and what it measures."""
+"""A simulated engine, ready to run programs, and what its counters say of a network."""
 
 from __future__ import annotations
 
@@ -8,32 +8,40 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from rich.console import Console
 
 from cnnaccel.hardware import HardwareConfig
-from cnnaccel.ir.graph import Conv2d, Graph, macs
-from cnnaccel.pipeline.job import Job
+from cnnaccel.ir.graph import Conv2d, Graph, macs, operations
 from cnnaccel.report.measured import Measured
-from cnnaccel.report.progress import working
+from cnnaccel.report.progress import silent, working
 from cnnaccel.tools.simulation import simulated_bitstream
 from cnnaccel.tools.verilate import Trace
 
 
 class SimulatedEngine:
-    """A simulated board with the engine of a configuration loaded.
+    """A simulated board with an engine loaded.
 
-    stalls: share of the handshakes with DRAM that chance holds up.
+    console: shows that the engine is compiled, which takes a while the first time. stalls: share of
+    the handshakes with DRAM that chance holds up. trace: format of waves that it can write.
 
     Raises:
         ToolError: verilator or g++ is missing.
     """
 
-    def __init__(self, job: Job, stalls: float = 0.0, trace: Trace | None = None) -> None:
+    def __init__(
+        self,
+        hardware: HardwareConfig,
+        console: Console | None = None,
+        stalls: float = 0.0,
+        trace: Trace | None = None,
+    ) -> None:
         from cnnaccel.runtime.device import SimDevice  # pynq takes its time to import
         from cnnaccel.runtime.driver import Accelerator
         from cnnaccel.runtime.simulator import Timing
 
-        self.hardware = hardware = job.hardware
-        with working(job.console, "preparing the simulated engine, built once for each board"):
+        self.hardware = hardware
+        shown = console or silent()
+        with working(shown, "preparing the simulated engine, built once for each board"):
             bitstream = simulated_bitstream(hardware, trace)
         timing = Timing(
             hardware.dram_latency_cycles,
@@ -56,7 +64,7 @@ class SimulatedEngine:
         return self.accelerator.run(images, progress)
 
     def measured(self, graph: Graph, images: int) -> Measured:
-        """Of the last run."""
+        """Figures of the last run."""
         engine = self.accelerator
         return measure(self.hardware, graph, images, engine.counters, engine.host_seconds)
 
@@ -70,5 +78,4 @@ def measure(
 ) -> Measured:
     """What the counters of a run say of a network."""
     useful = sum(macs(layer) for layer in graph.layers if isinstance(layer, Conv2d))
-    operations = 2 * sum(map(macs, graph.layers))
-    return Measured(hardware, images, useful, operations, dict(counters), host_seconds)
+    return Measured(hardware, images, useful, operations(graph), dict(counters), host_seconds)

@@ -2,19 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from cnnaccel.hardware import HardwareConfig
-from cnnaccel.pipeline.job import Job
-from cnnaccel.runtime.network import contiguous_bytes, read_header
+from cnnaccel.runtime.network import contiguous_bytes
 
 _SHOWN = {"weights_bytes": "weights", "scratch_bytes": "tensors between layers"}
-
-
-def say_memory(job: Job, folder: Path) -> None:
-    """Warn where the program in a folder takes more than the board of the configuration has."""
-    if found := shortage(job.hardware, read_header(folder)):
-        job.warn(found)
 
 
 def shortage(hardware: HardwareConfig, header: dict[str, int]) -> str:

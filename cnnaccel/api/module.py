@@ -1,0 +1,202 @@
+"""A network on an engine in place of the float one: as `nn.Module`, and behind `torch.compile`."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, fx, nn
+
+from cnnaccel.api.compiled import CompiledNetwork
+from cnnaccel.api.engine import SimulatedEngine
+from cnnaccel.api.quantized import quantize
+from cnnaccel.config import QuantizeConfig
+from cnnaccel.errors import ConfigError, ModelError
+from cnnaccel.hardware import HardwareConfig
+from cnnaccel.ir import golden
+from cnnaccel.report.measured import Measured
+
+TARGETS = ("sim", "golden")
+_CALIBRATED = "cnnaccel_accelerated"
+"""Attribute of a calibrated model's parameters: the accelerated network."""
+
+
+class AcceleratedModule(nn.Module):
+    """A network whose forward runs on an engine, in int8. `accelerate` makes one.
+
+    forward takes what the float network took, floats [N, C, H, W] or uint8 pixels, and returns
+    float32 of the float network's shape, on the device of the input. Nothing of it can be trained.
+    """
+
+    def __init__(self, network: CompiledNetwork, target: str, output_shape: Sequence[int]) -> None:
+        super().__init__()
+        if target not in TARGETS:
+            raise ConfigError(f"target '{target}': it is one of {', '.join(TARGETS)}")
+        self.network = network
+        self.target = target
+        self.output_shape = tuple(output_shape)
+        self.engine: SimulatedEngine | None = None
+
+    @property
+    def measured(self) -> Measured | None:
+        """Figures of the last forward, from the engine's counters; None before, and of golden."""
+        if self.engine is None or not self.engine.accelerator.counters:
+            return None
+        return self.engine.measured(self.network.graph, self._images)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits float32[N, ...] of images.
+
+        Raises:
+            DataError: images that do not fit the network.
+            ToolError: verilator or g++ is missing.
+        """
+        pixels = self.network.network.pixels(images)
+        self._images = len(pixels)
+        if len(pixels) == 0:
+            results = np.empty((0, *self.network.graph.output.shape), np.int8)
+        elif self.target == "golden":
+            results = golden.run(self.network.graph, pixels)
+        else:
+            results = self._engine().accelerator.run(pixels)
+        scaled = (results * np.float64(self.network.graph.output.scale)).astype(np.float32)
+        return torch.from_numpy(scaled).reshape(len(pixels), *self.output_shape).to(images.device)
+
+    def _engine(self) -> SimulatedEngine:
+        """The engine with the program loaded, made once."""
+        if self.engine is None:
+            engine = SimulatedEngine(self.network.hardware)
+            with TemporaryDirectory() as folder:
+                engine.accelerator.load(self.network.save(folder))
+            self.engine = engine
+        return self.engine
+
+    def extra_repr(self) -> str:
+        """What `repr` says between the brackets."""
+        hardware = self.network.hardware
+        return f"{self.network.name} on {hardware.name or hardware.part}, target={self.target}"
+
+
+def accelerate(
+    model: nn.Module,
+    images: Any,
+    *,
+    board: str | Path | HardwareConfig = "pynq_z1",
+    target: str = "sim",
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+    config: QuantizeConfig | None = None,
+) -> AcceleratedModule:
+    """A drop-in for a trained network: quantized, compiled, its forward on an engine.
+
+    images: calibration images, as for `quantize`. target: `sim`, the RTL in Verilator, or
+    `golden`, the same integers by numpy, which is faster.
+
+    Raises:
+        DataError, ModelError, GraphError: as `quantize`.
+        ConfigError, ProgramError: as `QuantizedNetwork.compile`.
+    """
+    network = quantize(model, images, mean=mean, std=std, config=config)
+    assert network.model is not None and network.images is not None
+    with torch.no_grad():
+        shape = network.model(torch.from_numpy(network.images[:1]).float() / 255).shape[1:]
+    return AcceleratedModule(network.compile(board), target, tuple(shape))
+
+
+def calibrate(model: nn.Module, images: Any, **settings: Any) -> None:
+    """Make a network ready for `torch.compile(model, backend="cnnaccel")`.
+
+    settings: as `accelerate` takes them. What is made belongs to the weights that the model has
+    now; after training it must be calibrated again.
+
+    Raises:
+        ModelError: it has no parameters, by which the backend knows it again.
+        DataError, GraphError, ConfigError, ProgramError: as `accelerate`.
+    """
+    parameters = list(model.parameters())
+    if not parameters:
+        raise ModelError("the model has no parameters, so torch.compile cannot know it again")
+    ready = _Calibrated(accelerate(model, images, **settings), model)
+    for parameter in parameters:
+        setattr(parameter, _CALIBRATED, ready)
+
+
+class _Calibrated:
+    """An accelerated network, and the model and weights that it stands for."""
+
+    def __init__(self, module: AcceleratedModule, model: nn.Module) -> None:
+        self.module = module
+        self.model = weakref.ref(model)
+        self.weights = _weights(model)
+
+    def current(self) -> bool:
+        """Whether the model still has the weights it was calibrated with."""
+        model = self.model()
+        return model is not None and _weights(model) == self.weights
+
+
+def _weights(model: nn.Module) -> dict[str, int]:
+    """How often each tensor of a model was written to, by name."""
+    return {name: tensor._version for name, tensor in model.state_dict(keep_vars=True).items()}
+
+
+def backend(graph: fx.GraphModule, inputs: Sequence[Any]) -> Callable[..., Any]:
+    """What `torch.compile(model, backend="cnnaccel")` calls with the graph that it traced.
+
+    Raises:
+        ModelError: the model is not calibrated, was trained since, or is traced in several parts.
+    """
+    found = {getattr(one, _CALIBRATED, None) for one in (*inputs, *graph.parameters())} - {None}
+    if len(found) != 1:
+        raise ModelError(
+            "torch.compile(backend='cnnaccel') needs scales: call cnnaccel.calibrate(model, "
+            "images) before, with some hundred images"
+        )
+    (ready,) = found
+    assert isinstance(ready, _Calibrated)
+    if not ready.current():
+        raise ModelError("the weights changed since cnnaccel.calibrate; calibrate again")
+    module = ready.module
+    places = [
+        at
+        for at, one in enumerate(inputs)
+        if isinstance(one, Tensor) and not hasattr(one, _CALIBRATED) and _is_batch(module, one)
+    ]
+    _require_whole(graph, inputs, places, ready)
+
+    def run(*arguments: Any) -> Any:
+        return (module(arguments[places[0]]),)
+
+    return run
+
+
+def _is_batch(module: AcceleratedModule, tensor: Tensor) -> bool:
+    """Whether a tensor has the shape of images of a network."""
+    return tuple(tensor.shape[1:]) == module.network.graph.input.shape
+
+
+def _require_whole(
+    graph: fx.GraphModule, inputs: Sequence[Any], places: Sequence[int], ready: _Calibrated
+) -> None:
+    """A traced graph must compute what the whole model does.
+
+    Raises:
+        ModelError: it is a part of it, or more than it.
+    """
+    model = ready.model()
+    message = (
+        "torch.compile traced only a part of the calibrated model, or more than it; "
+        "fullgraph=True says where a model breaks in parts"
+    )
+    if len(places) != 1 or model is None:
+        raise ModelError(message)
+    with torch.no_grad():
+        made = graph(*inputs)
+        expected = model(inputs[places[0]])
+    if len(made) != 1 or not isinstance(expected, Tensor) or not torch.equal(made[0], expected):
+        raise ModelError(message)

@@ -1,0 +1,162 @@
+"""What is found of a quantized network: accuracy, and float beside int8."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from cnnaccel.ir.graph import Graph
+from cnnaccel.predict.estimate import Estimate
+from cnnaccel.report import estimate as predicted
+from cnnaccel.report import notebook
+from cnnaccel.report.distributions import Distributions
+from cnnaccel.report.findings import Evaluation as Counted
+from cnnaccel.report.tables import table, text_of
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """The share of images that are recognised. Predictions are int64[N], the confusion [K, K]."""
+
+    network: str
+    classes: tuple[str, ...]
+    labels: npt.NDArray[np.int64]
+    predictions: npt.NDArray[np.int64]
+    """What the int8 network took each image for."""
+    float_predictions: npt.NDArray[np.int64] | None
+    """What the float network took it for; None where there is none at hand."""
+
+    @property
+    def images(self) -> int:
+        """How many images were looked at."""
+        return len(self.labels)
+
+    @property
+    def accuracy(self) -> float:
+        """The share of the images that the int8 network recognises."""
+        return float((self.predictions == self.labels).mean())
+
+    @property
+    def float_accuracy(self) -> float | None:
+        """The share of the images that the float network recognises."""
+        if self.float_predictions is None:
+            return None
+        return float((self.float_predictions == self.labels).mean())
+
+    @property
+    def agreement(self) -> float | None:
+        """The share of the images that both take for the same."""
+        if self.float_predictions is None:
+            return None
+        return float((self.float_predictions == self.predictions).mean())
+
+    @property
+    def confusion(self) -> npt.NDArray[np.int64]:
+        """How often each class [row] was taken for each class [column] in int8."""
+        matrix = np.zeros((len(self.classes), len(self.classes)), np.int64)
+        np.add.at(matrix, (self.labels, self.predictions), 1)
+        return matrix
+
+    def __str__(self) -> str:
+        text = f"int8 {self.accuracy:.2%} of {self.images:,} images"
+        if self.float_accuracy is not None:
+            points = 100 * (self.accuracy - self.float_accuracy)
+            text += (
+                f", float {self.float_accuracy:.2%} ({points:+.2f} points), same answer on "
+                f"{self.agreement:.2%}"
+            )
+        return text
+
+    def _repr_html_(self) -> str:
+        rows = tuple(map(tuple, self.confusion.tolist()))
+        counted = Counted(self.accuracy, self.images, self.classes, rows)
+        return notebook.evaluation(self.network, [str(self)], counted)
+
+
+@dataclass(frozen=True)
+class LayerComparison:
+    """A tensor of the integer graph beside the one of the float network."""
+
+    layer: str
+    kind: str
+    """What makes it, as `Conv2d`; `image` is the input."""
+    sqnr_db: float
+    """Signal to quantization noise; infinite where there is no noise."""
+    noise_steps: float
+    """Root of the mean square of int8 minus float, in steps of the tensor."""
+    bias_steps: float
+    """Mean of int8 minus float, in steps."""
+    clipped: float
+    """Share of the floats that lie outside of the range of 8 bits."""
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Float beside int8, tensor by tensor, on some images."""
+
+    graph: Graph
+    images: int
+    sqnr_db: Mapping[str, float]
+    """Signal to quantization noise by tensor, in dB."""
+    distributions: Distributions
+    """Values of the tensors, on the first of the images."""
+
+    @property
+    def layers(self) -> tuple[LayerComparison, ...]:
+        """A row for each tensor that the float network has too, in the order of the graph."""
+        kinds = {layer.output.name: type(layer).__name__ for layer in self.graph.layers}
+        counts = {one.name: one for one in self.distributions.tensors}
+        return tuple(
+            LayerComparison(
+                name,
+                kinds.get(name, "image"),
+                level,
+                counts[name].noise_steps,
+                counts[name].bias_steps,
+                counts[name].clipped,
+            )
+            for name, level in self.sqnr_db.items()
+            if name in counts
+        )
+
+    @property
+    def worst(self) -> LayerComparison:
+        """The tensor with the most noise as a share of its signal."""
+        return min(self.layers, key=lambda row: row.sqnr_db)
+
+    def __str__(self) -> str:
+        rows = [
+            [row.layer, row.kind, f"{row.sqnr_db:.1f}", f"{row.noise_steps:.2f}",
+             f"{row.bias_steps:+.2f}", f"{row.clipped:.2%}"]
+            for row in self.layers
+        ]  # fmt: skip
+        columns = ["tensor", "made by", "SQNR dB", "noise, steps", "shift, steps", "clipped"]
+        title = f"{self.graph.name}: float beside int8 on {self.images:,} images"
+        return text_of(table(title, columns, rows))
+
+    def _repr_html_(self) -> str:
+        worst = self.worst
+        line = f"Most noise: {worst.layer}, {worst.sqnr_db:.1f} dB, on {self.images:,} images."
+        return notebook.comparison(self.graph, self.sqnr_db, self.distributions, [line])
+
+
+@dataclass(frozen=True)
+class Prediction(Estimate):
+    """What the compiler predicts of a program; nothing in it was measured."""
+
+    network: str = ""
+
+    def __str__(self) -> str:
+        shown = predicted.estimate_table(self.network, self)
+        return f"{text_of(shown)}\n{predicted.summary(self)}"
+
+    def _repr_html_(self) -> str:
+        return notebook.prediction(self.network, self)
+
+
+def class_names(classes: Sequence[str], channels: int) -> tuple[str, ...]:
+    """The names of the channels of a result; numbers where there are no names."""
+    return tuple(classes) if classes else tuple(map(str, range(channels)))
