@@ -32,7 +32,7 @@ from cnnaccel.nn.data import Dataset
 from cnnaccel.nn.evaluate import predict_logits
 from cnnaccel.pipeline.accuracy import divide
 from cnnaccel.quant import ptq
-from tests.unit import trained
+from tests.support import trained
 
 Case = tuple[str, nn.Module, Dataset]
 COUNTS = (16, 1024)

@@ -14,9 +14,9 @@ from pathlib import Path
 from cnnaccel.compiler.compile import compile_graph
 from cnnaccel.hardware import HardwareConfig, load_hardware
 from cnnaccel.ir.graph import Graph
-from tests.unit import imagenet
-from tests.unit.networks import NETWORKS
-from tests.unit.test_networks_as_programs import OTHER, SMALLEST, quantized
+from tests.support import imagenet
+from tests.support.hardware import OTHER, SMALLEST
+from tests.support.networks import NETWORKS, quantized
 
 BOARDS = ("tiny", "pynq_z1", "pynq_z1_512", "zcu104")
 

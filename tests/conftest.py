@@ -21,6 +21,8 @@ from hypothesis import settings
 if TYPE_CHECKING:
     from torch import nn
 
+pytest.register_assert_rewrite("tests.support")
+
 # The everyday run draws the same cases each time; the sweeps marked slow draw new ones.
 settings.register_profile("everyday", derandomize=True, deadline=None, max_examples=35)
 settings.register_profile("sweep", deadline=None, max_examples=1000, print_blob=True)
@@ -72,10 +74,10 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
 
 @pytest.fixture(scope="session")
 def learned(shared: Callable[..., Path]) -> "Callable[[str], nn.Module]":
-    """learned(name): a copy of a network of tests.unit.trained, trained once for all processes."""
+    """learned(name): a copy of a network of `support.trained`, trained once for all processes."""
     import torch
 
-    from tests.unit import trained
+    from tests.support import trained
 
     def get(name: str) -> "nn.Module":
         def make(folder: Path) -> None:

@@ -154,7 +154,7 @@ def _verilate(
 
 def _growth() -> list[str]:
     """Lets signed nets grow by assignment to wider ones, as synthesis tools are not at one on size
-    casts of signed values. `tests/rtl/portable.py` sees to it that nothing unsigned grows so.
+    casts of signed values. `tests/support/portable.py` sees to it that nothing unsigned grows so.
 
     Before 5.008 Verilator had one warning for growth and for truncation.
     """

@@ -4,26 +4,12 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from cnnaccel.cli import main
-
-ROOT = Path(__file__).parents[2]
-
-
-@dataclass(frozen=True)
-class Result:
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-
-Cnnaccel = Callable[..., Result]
+from tests.support.commands import Cnnaccel, Result
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ import torch
 from cnnaccel.config import DataConfig, QuantizeConfig
 from cnnaccel.nn.data import load_dataset
 from cnnaccel.pipeline.accuracy import divide
-from tests.flow.conftest import Cnnaccel
-from tests.unit.trained import Learned
+from tests.support.commands import Cnnaccel
+from tests.support.trained import Learned
 
 OFF = ("--set", "quantize.equalize=false")
 YAML = """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import resource
@@ -18,19 +17,9 @@ import torch
 from cnnaccel.compiler import verify
 from cnnaccel.ir import golden
 from cnnaccel.ir.graph import Graph
-from cnnaccel.workspace import OWNER
-from tests.flow.conftest import ROOT, Cnnaccel
+from tests.support.commands import ROOT, Cnnaccel, digests
 
 SYNTHETIC = "data: {name: synthetic, shape: [1, 28, 28], images: 40, validation: 10}\n"
-
-
-def digests(folder: Path) -> dict[str, str]:
-    """Of every file, but for the one that says whose a folder is: a copy is claimed anew."""
-    return {
-        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in folder.rglob("*")
-        if path.is_file() and path.name != OWNER
-    }
 
 
 @pytest.mark.parametrize(

@@ -22,8 +22,8 @@ from cnnaccel.render import handoff as render_hw
 from cnnaccel.tools import vivado
 from cnnaccel.tools.vivado_check import STEPS, mock_vivado
 from cnnaccel.tools.yosys import Synthesis
-from tests.flow.conftest import ROOT, Cnnaccel, Result
-from tests.unit.test_tool import alive
+from tests.support.commands import ROOT, Cnnaccel, Result
+from tests.support.processes import alive
 
 NAME = "lenet_fashionmnist"
 pytestmark = pytest.mark.skipif(

@@ -20,7 +20,7 @@ from cnnaccel.pipeline import build_hw
 from cnnaccel.predict.around import luts_around
 from cnnaccel.tools import lint, vivado, vivado_check, yosys
 from cnnaccel.tools.yosys import Synthesis
-from tests.flow.conftest import Cnnaccel
+from tests.support.commands import Cnnaccel
 
 CELLS = {
     "DSP48E1": 144, "RAMB36E1": 71, "RAMB18E1": 57, "LUT2": 6000, "LUT6": 4000, "CARRY4": 2000,

@@ -22,7 +22,7 @@ from cnnaccel.nn import data
 from cnnaccel.pipeline import compile as compiling
 from cnnaccel.predict.explore import Sweep, explore
 from cnnaccel.workspace import Stage
-from tests.flow.conftest import ROOT, Cnnaccel
+from tests.support.commands import ROOT, Cnnaccel
 
 
 def test_run_makes_every_artifact(tiny_build: Path) -> None:

@@ -21,10 +21,9 @@ import pytest
 from cnnaccel.api import board as stage
 from cnnaccel.hardware import load_hardware
 from cnnaccel.remote import ssh as remote
-from tests.flow.conftest import ROOT, Cnnaccel, Result
-from tests.flow.loopback import SSHD, Loopback, faulty_build, lines, loopback, put_bitstream
-from tests.flow.test_bad_input import digests
-from tests.rtl import faulty
+from tests.support import faulty
+from tests.support.commands import ROOT, Cnnaccel, Result, digests
+from tests.support.loopback import SSHD, Loopback, faulty_build, lines, loopback, put_bitstream
 
 pytestmark = pytest.mark.skipif(SSHD is None, reason="no sshd; apt install openssh-server")
 TINY = load_hardware("tiny")

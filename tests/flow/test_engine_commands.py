@@ -16,9 +16,9 @@ from cnnaccel.hardware import load_hardware
 from cnnaccel.ir import golden
 from cnnaccel.ir.storage import load_graph
 from cnnaccel.runtime.driver import Accelerator
-from tests.flow.conftest import Cnnaccel
-from tests.flow.test_bad_input import digests
-from tests.rtl import faulty
+from tests.support import faulty
+from tests.support.commands import Cnnaccel, digests
+from tests.support.faulty import wrong_value
 
 
 def test_deploy_ran_the_test_set(tiny_build: Path) -> None:
@@ -87,19 +87,6 @@ def test_simulate_with_stalls_and_waves(tiny: Path, cnnaccel: Cnnaccel) -> None:
 def test_trace_that_is_no_window(tiny: Path, cnnaccel: Cnnaccel, window: str) -> None:
     result = cnnaccel("simulate", "tiny", "--build-dir", tiny, f"--trace={window}")
     assert result.code == 2 and "no A:B" in result.err
-
-
-def wrong_value(monkeypatch: pytest.MonkeyPatch, only: int | None = None) -> None:
-    """Let the engine compute one wrong value, if the result has so many channels."""
-    run = SimulatedEngine.run
-
-    def altered(self: SimulatedEngine, *arguments: Any) -> Any:
-        results = run(self, *arguments)
-        if only is None or results.shape[1] == only:
-            results[1, 2, 0, 0] ^= 1
-        return results
-
-    monkeypatch.setattr(SimulatedEngine, "run", altered)
 
 
 def test_a_difference_names_the_layer(

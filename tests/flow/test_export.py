@@ -17,10 +17,9 @@ import pytest
 from cnnaccel.hardware import load_hardware
 from cnnaccel.runtime.selftest import case_count
 from cnnaccel.workspace import sha256_of
-from tests.flow.conftest import ROOT, Cnnaccel
-from tests.flow.loopback import faulty_build, lines, profile, put_bitstream
-from tests.flow.test_bad_input import digests
-from tests.rtl import faulty
+from tests.support import faulty
+from tests.support.commands import ROOT, Cnnaccel, digests
+from tests.support.loopback import faulty_build, lines, profile, put_bitstream
 
 TINY = load_hardware("tiny")
 

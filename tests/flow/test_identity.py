@@ -16,7 +16,7 @@ from cnnaccel.ir.graph import Conv2d
 from cnnaccel.ir.storage import load_graph
 from cnnaccel.nn import data
 from cnnaccel.workspace import Stage
-from tests.flow.conftest import Cnnaccel
+from tests.support.commands import Cnnaccel
 
 NET = """
 import json

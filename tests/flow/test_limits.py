@@ -16,8 +16,8 @@ from cnnaccel.ir.storage import save_graph
 from cnnaccel.render.params import render_params_h
 from cnnaccel.runtime.network import contiguous_bytes, read_header
 from cnnaccel.workspace import sha256_of
-from tests.flow.conftest import ROOT, Cnnaccel
-from tests.unit import graphs
+from tests.support import graphs
+from tests.support.commands import ROOT, Cnnaccel
 
 DEEP = """
 from torch import nn

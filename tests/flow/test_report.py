@@ -26,10 +26,9 @@ from cnnaccel.pipeline.bitstream import build_inputs
 from cnnaccel.pipeline.build_hw import check_inputs
 from cnnaccel.report.quantization import TRY
 from cnnaccel.workspace import MANIFEST, Stage
-from tests.flow.browser import CHROMIUM, Browser, browser
-from tests.flow.conftest import Cnnaccel
-from tests.flow.test_bad_input import digests
-from tests.flow.test_engine_commands import wrong_value
+from tests.support.browser import CHROMIUM, Browser, browser
+from tests.support.commands import Cnnaccel, digests
+from tests.support.faulty import wrong_value
 
 CONFIG = "tiny"
 RESOURCES = [

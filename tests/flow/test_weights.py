@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from cnnaccel.nn.models import build_model
-from tests.flow.conftest import Cnnaccel
+from tests.support.commands import Cnnaccel
 
 
 def test_weights_from_elsewhere_give_the_same_graph(

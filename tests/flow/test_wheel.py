@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.flow.conftest import ROOT
+from tests.support.commands import ROOT
 
 
 @pytest.fixture(scope="module", params=["alone", pytest.param("asks", marks=pytest.mark.slow)])

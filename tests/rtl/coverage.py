@@ -21,7 +21,7 @@ from pathlib import Path
 import pytest
 
 from cnnaccel.resources import resource
-from tests.rtl import engine
+from tests.support import engine
 
 RTL = resource("hw") / "rtl"
 EXPLAINED = RTL.parent / "lint" / "coverage.txt"

@@ -19,10 +19,9 @@ from cnnaccel.tools import simulation
 from cnnaccel.tools.asic import asic_sources
 from cnnaccel.tools.lint import lint_texts
 from cnnaccel.tools.verilate import lint
-from tests.rtl.engine import Engine
-from tests.rtl.test_random_programs import STALLS, TINY, check
-from tests.unit.networks import pixels
-from tests.unit.test_networks_as_programs import quantized
+from tests.support.engine import STALLS, Engine, check
+from tests.support.hardware import TINY
+from tests.support.networks import pixels, quantized
 
 ASIC, RTL = resource("hw") / "asic", resource("hw") / "rtl"
 

@@ -22,8 +22,8 @@ from cnnaccel.runtime.simulator import Style, Timing
 from cnnaccel.tools.tool import run_tool
 from cnnaccel.tools.verilate import build
 from cnnaccel.tools.yosys import yosys_command
-from tests.rtl import engine as engines
-from tests.rtl.engine import Engine
+from tests.support import engine as engines
+from tests.support.engine import Engine
 
 SMALL = HardwareConfig(
     pixel_lanes=1, input_lanes=4, output_lanes=4, act_kib=4, wgt_kib=4, par_groups=16

@@ -25,13 +25,10 @@ from cnnaccel.runtime.driver import Accelerator
 from cnnaccel.runtime.network import load_network
 from cnnaccel.runtime.ports import Ports
 from cnnaccel.tools.simulation import simulated_bitstream
-from tests.rtl import c_driver
-from tests.rtl.c_driver import build, compiled, drive, need, run, served
-from tests.rtl.test_engine import spilling
-from tests.unit.graphs import conv2d, requant, spec
-from tests.unit.networks import pixels
-from tests.unit.test_mutations import small_network
-from tests.unit.test_networks_as_programs import quantized
+from tests.support import c_driver
+from tests.support.c_driver import build, compiled, drive, need, run, served
+from tests.support.graphs import conv2d, requant, small_network, spec, spilling
+from tests.support.networks import pixels, quantized
 
 TINY = load_hardware("tiny")
 PYNQ = load_hardware("pynq_z1")

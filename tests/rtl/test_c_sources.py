@@ -14,8 +14,8 @@ import pytest
 
 from cnnaccel.hardware import load_hardware
 from cnnaccel.runtime import layout
-from tests.rtl.c_driver import CORE, DRIVER, STRICT, compiled, headers, need, run
-from tests.unit.test_mutations import small_network
+from tests.support.c_driver import CORE, DRIVER, STRICT, compiled, headers, need, run
+from tests.support.graphs import small_network
 
 TINY = load_hardware("tiny")
 TEST = DRIVER / "test"

@@ -19,12 +19,11 @@ from cnnaccel.ir.graph import Add, Concat, Graph
 from cnnaccel.isa.instructions import Compute, Opcode, Unit
 from cnnaccel.isa.random_instruction import free, garbage, synchronised
 from cnnaccel.tools.verilate import lint
-from tests.rtl.bench import COMPUTE, TESTBENCH, Bench, check, engine, name_of
-from tests.rtl.instructions import anywhere
-from tests.unit import graphs
-from tests.unit.nests import convolution
-from tests.unit.test_nests import CORNERS, parts_of, work_alone
-from tests.unit.test_random_programs import networks
+from tests.support import graphs
+from tests.support.bench import COMPUTE, TESTBENCH, Bench, check, engine, name_of
+from tests.support.instructions import anywhere
+from tests.support.nests import CORNERS, convolution, parts_of, work_alone
+from tests.support.random_graphs import networks
 
 GAPS = (0.0, 0.3, 0.9)
 TRANSFERS = 300

@@ -15,10 +15,11 @@ from cnnaccel.ir.graph import Graph
 from cnnaccel.isa.instructions import Compute, Load, Opcode, Unit
 from cnnaccel.isa.program import Program
 from cnnaccel.runtime.simulator import Timing
-from tests.rtl.bench import law
-from tests.rtl.engine import Engine
-from tests.rtl.test_engine import TINY, images_for, run
-from tests.unit import graphs
+from tests.support import graphs
+from tests.support.bench import law
+from tests.support.engine import Engine, run
+from tests.support.graphs import images_for
+from tests.support.hardware import SMALL
 
 BOARD = load_hardware("tiny")
 
@@ -65,10 +66,10 @@ def test_layers(name: str, stall: int) -> None:
     make, is_meant = CASES[name]
     graph = make()
     images = images_for(graph, 2)
-    compiled = compile_graph(graph, TINY, 1)
+    compiled = compile_graph(graph, SMALL, 1)
     computes = [one for one in compiled.program.body if isinstance(one, Compute)]
     assert any(map(is_meant, computes))
-    out = run(Engine(TINY, timing=Timing(stall_permille=stall)), compiled, images)
+    out = run(Engine(SMALL, timing=Timing(stall_permille=stall)), compiled, images)
     assert len(np.unique(out)) > 20
     assert np.array_equal(out, golden.run(graph, images))
 

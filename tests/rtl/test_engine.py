@@ -14,73 +14,28 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cnnaccel.compiler.compile import Compiled, compile_graph
+from cnnaccel.compiler.compile import compile_graph
 from cnnaccel.config import QuantizeConfig
-from cnnaccel.hardware import FORMAT_VERSION, HardwareConfig, load_hardware
+from cnnaccel.hardware import FORMAT_VERSION, load_hardware
 from cnnaccel.ir import golden
-from cnnaccel.ir.graph import Conv2d, Graph
+from cnnaccel.ir.graph import Graph
 from cnnaccel.isa.instructions import MAGIC, Base, Compute, Error, Instruction, Load, Unit
-from cnnaccel.isa.interpreter import run_program
 from cnnaccel.isa.program import Program
 from cnnaccel.predict.estimate import estimate
 from cnnaccel.quant.ptq import quantize
 from cnnaccel.render.sources import ENGINE, engine_sources
 from cnnaccel.runtime.simulator import Timing
 from cnnaccel.tools.verilate import lint
-from tests.rtl.engine import ORIGIN, Engine
-from tests.unit import graphs
-from tests.unit.networks import network, pixels
-from tests.unit.test_mutations import small_network
-
-TINY = HardwareConfig(pixel_lanes=2, input_lanes=4, output_lanes=8, act_kib=8, wgt_kib=4,
-                      par_groups=16)  # fmt: skip
-
-
-def spilling() -> Graph:
-    """Tensors that do not stay on the chip: a residual, a pool, a strided convolution."""
-    rng = np.random.default_rng(8)
-    x = graphs.spec("image", (3, 20, 19))
-
-    def made(
-        source: object, name: str, outputs: int, depth: int, side: int, **rest: object
-    ) -> Conv2d:
-        weight = rng.integers(-128, 128, (outputs, depth, side, side))
-        requant = graphs.requant(rng.integers(2**14, 2**15, outputs), 24, "int8")
-        return graphs.conv2d(source, weight, name, 77, requant, "int8", **rest)  # type: ignore[arg-type]
-
-    one = made(x, "one", 16, 3, 3, padding=(1, 1, 1, 1))
-    two = made(one.output, "two", 16, 16, 3, padding=(1, 1, 1, 1))
-    added = graphs.add(one.output, two.output, (64, 90), "added", graphs.requant(2**14, 21, "int8"),
-                       "int8")  # fmt: skip
-    pool = graphs.max_pool(added.output, (3, 3), "pool", stride=(1, 1))
-    last = made(pool.output, "last", 9, 16, 2, stride=(2, 2))
-    return Graph("spilling", x, (one, two, added, pool, last))
+from tests.support import graphs
+from tests.support.engine import ORIGIN, Engine, run
+from tests.support.graphs import images_for, small_network, spilling
+from tests.support.hardware import SMALL
+from tests.support.networks import network, pixels
 
 
 def quantized(name: str) -> Graph:
     model, shape = network(name)
     return quantize(model, name, pixels(shape, 4, seed=1), QuantizeConfig()).graph
-
-
-def images_for(graph: Graph, count: int) -> np.ndarray:
-    return np.random.default_rng(3).integers(0, 256, (count, *graph.input.shape), np.uint8)
-
-
-def run(engine: Engine, compiled: Compiled, images: np.ndarray) -> np.ndarray:
-    """The engine's results; OUTPUT and SCRATCH are the interpreter's, byte for byte."""
-    program, ports = compiled.program, compiled.ports
-    count = -(-len(images) // ports.images)
-    packed = ports.pack(images)
-    places = engine.put(program, packed, count)
-    engine.start()
-    assert engine.done, (engine.read("status"), engine.error, engine.read("failing_instruction"))
-    assert engine.read("iteration") == count
-    expected = run_program(engine.hardware, program, packed, count)
-    for base in (Base.OUTPUT, Base.SCRATCH):
-        found = engine.memory[places[base].start : places[base].stop]
-        assert np.array_equal(found, expected[base]), base
-    output = engine.memory[places[Base.OUTPUT].start : places[Base.OUTPUT].stop]
-    return ports.unpack(output, len(images))
 
 
 @pytest.mark.parametrize("board", ["tiny", "pynq_z1", "pynq_z1_512", "zcu104"])
@@ -94,8 +49,8 @@ def test_programs_with_stalls(make: object, stall: int) -> None:
     graph = make()  # type: ignore[operator]
     images = images_for(graph, 5)
     for at_a_time in (1, None):
-        compiled = compile_graph(graph, TINY, at_a_time)
-        engine = Engine(TINY, timing=Timing(stall_permille=stall, seed=stall))
+        compiled = compile_graph(graph, SMALL, at_a_time)
+        engine = Engine(SMALL, timing=Timing(stall_permille=stall, seed=stall))
         assert np.array_equal(run(engine, compiled, images), golden.run(graph, images))
         assert (compiled.program.scratch_bytes > 0) == (make is spilling)
 
@@ -114,8 +69,8 @@ def test_a_network_larger_than_the_chip_and_the_prediction() -> None:
     """LeNet's 81 KB of weights through 4 KiB; the prediction is good to 10 % even there."""
     graph = quantized("lenet")
     images = images_for(graph, 2)
-    compiled = compile_graph(graph, TINY, 1)
-    engine = Engine(TINY)
+    compiled = compile_graph(graph, SMALL, 1)
+    engine = Engine(SMALL)
     assert np.array_equal(run(engine, compiled, images), golden.run(graph, images))
     predicted = estimate(compiled, 1)
     total = predicted.start_cycles + predicted.first_cycles + predicted.cycles
@@ -127,9 +82,9 @@ def test_a_network_larger_than_the_chip_and_the_prediction() -> None:
 def test_the_same_bytes_and_cycles_every_time() -> None:
     """Again, and after a reset in the middle of a run."""
     graph = small_network()
-    compiled = compile_graph(graph, TINY, 1)
+    compiled = compile_graph(graph, SMALL, 1)
     images = images_for(graph, 3)
-    engine = Engine(TINY)
+    engine = Engine(SMALL)
     names = ("cycles", "steps", "read_bytes", "written_bytes", "load_busy", "store_busy")
     seen = set()
     for cycles in (0, 0, 100, 1000, 3000):
@@ -146,13 +101,13 @@ def test_the_same_bytes_and_cycles_every_time() -> None:
 def test_engines_end_in_any_order() -> None:
     """And those that are left work on. It used to hang, so it runs where it can be stopped."""
     code = (
-        "from tests.rtl.engine import Engine; from tests.rtl.test_engine import TINY\n"
-        "first, second, third = (Engine(TINY) for _ in range(3))\n"
+        "from tests.support.engine import Engine; from tests.support.hardware import SMALL\n"
+        "first, second, third = (Engine(SMALL) for _ in range(3))\n"
         "del third\n"
         "del first\n"
         "print(second.read('version'))\n"
     )
-    Engine(TINY)  # the library is built here
+    Engine(SMALL)  # the library is built here
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60,
                           cwd=Path(__file__).parents[2], check=True)  # fmt: skip
     assert int(done.stdout) == FORMAT_VERSION
@@ -160,8 +115,8 @@ def test_engines_end_in_any_order() -> None:
 
 def test_counters() -> None:
     graph = small_network()
-    compiled = compile_graph(graph, TINY, 1)
-    engine = Engine(TINY)
+    compiled = compile_graph(graph, SMALL, 1)
+    engine = Engine(SMALL)
     run(engine, compiled, images_for(graph, 1))
     computes = [one for one in compiled.program.body if isinstance(one, Compute)]
     once = [one for one in compiled.program.once if isinstance(one, Compute)]
@@ -173,11 +128,11 @@ def test_counters() -> None:
 
 def test_registers() -> None:
     """What a driver looks at first, and what it wrote, comes back."""
-    compiled = compile_graph(small_network(), TINY, 1)
-    engine = Engine(TINY)
+    compiled = compile_graph(small_network(), SMALL, 1)
+    engine = Engine(SMALL)
     places = engine.put(compiled.program, compiled.ports.pack(images_for(small_network(), 1)), 1)
     assert (engine.read("id"), engine.read("version")) == (MAGIC, FORMAT_VERSION)
-    assert engine.read("digest") == TINY.digest == compiled.program.digest
+    assert engine.read("digest") == SMALL.digest == compiled.program.digest
     assert engine.read("control") == engine.read("status") == 0
     for base, place in places.items():
         assert engine.read(f"{base.name.lower()}_address") == ORIGIN + place.start
@@ -222,11 +177,11 @@ def fails(engine: Engine, program: Program, images: np.ndarray) -> tuple[Error, 
 
 def test_errors_stop_it_and_reset_mends_it() -> None:
     graph = small_network()
-    compiled = compile_graph(graph, TINY, 1)
+    compiled = compile_graph(graph, SMALL, 1)
     images = images_for(graph, 1)
     packed = compiled.ports.pack(images)
     program, once = compiled.program, len(compiled.program.once)
-    engine = Engine(TINY)
+    engine = Engine(SMALL)
     loads = [at for at, one in enumerate(program.body) if isinstance(one, Load)]
     load = program.body[loads[2]]
     far = dataclasses.replace(load, dram_offset=1 << 20)
@@ -242,9 +197,9 @@ def test_errors_stop_it_and_reset_mends_it() -> None:
 
 def test_an_unknown_opcode_and_an_address_that_does_not_answer() -> None:
     graph = small_network()
-    compiled = compile_graph(graph, TINY, 1)
+    compiled = compile_graph(graph, SMALL, 1)
     images = images_for(graph, 1)
-    engine = Engine(TINY)
+    engine = Engine(SMALL)
     engine.put(compiled.program, compiled.ports.pack(images), 1)
     once = sum(one.BYTES for one in compiled.program.once)
     first = engine.read("program_address") - ORIGIN
@@ -268,8 +223,8 @@ def test_an_unknown_opcode_and_an_address_that_does_not_answer() -> None:
 
 def test_no_iterations() -> None:
     """Section once alone."""
-    compiled = compile_graph(small_network(), TINY, 1)
-    engine = Engine(TINY)
+    compiled = compile_graph(small_network(), SMALL, 1)
+    engine = Engine(SMALL)
     engine.put(compiled.program, compiled.ports.pack(images_for(small_network(), 1)), 0)
     engine.start(10_000)
     assert engine.done and engine.read("iteration") == 0

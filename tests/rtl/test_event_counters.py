@@ -7,16 +7,16 @@ import ctypes
 import numpy as np
 
 from cnnaccel.tools.verilate import build, lint
-from tests.rtl.load_store import HW, tiny
+from tests.support.load_store import HW, tiny
+from tests.support.modules import EVENT_COUNTERS
 
 TOP = "event_counters_tb"
-SOURCES = (HW / "rtl" / "event_counters.sv", HW / "tb" / f"{TOP}.sv")
 COUNT = 8
 MOST = (1 << 24) - 1
 
 
 def test_sums(rng: np.random.Generator) -> None:
-    library = ctypes.CDLL(str(build(TOP, SOURCES, tiny(), HW / "tb" / f"{TOP}.cpp")))
+    library = ctypes.CDLL(str(build(TOP, EVENT_COUNTERS, tiny(), HW / "tb" / f"{TOP}.cpp")))
     library.bench_open.restype = ctypes.c_void_p
     bench = ctypes.c_void_p(library.bench_open())
     counters = (ctypes.c_uint64 * COUNT)()
@@ -45,4 +45,4 @@ def test_sums(rng: np.random.Generator) -> None:
 
 
 def test_lint() -> None:
-    lint("event_counters", SOURCES[:1], tiny())
+    lint("event_counters", EVENT_COUNTERS[:1], tiny())

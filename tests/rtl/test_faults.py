@@ -27,9 +27,9 @@ from cnnaccel.isa.program import Program
 from cnnaccel.isa.random_program import Drawn, draw
 from cnnaccel.isa.scratchpad import Scratchpads
 from cnnaccel.runtime.simulator import Style, Timing
-from tests.rtl.engine import ORIGIN, Engine
-from tests.rtl.styles import EVERY, SINGLE, mixed
-from tests.rtl.test_random_programs import STALLS, TINY, check
+from tests.support.engine import ORIGIN, STALLS, Engine, check
+from tests.support.hardware import TINY
+from tests.support.styles import EVERY, SINGLE, mixed
 
 LENGTH = 30
 WORD = TINY.input_lanes

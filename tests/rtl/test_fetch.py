@@ -12,10 +12,9 @@ import pytest
 from cnnaccel.hardware import HardwareConfig
 from cnnaccel.isa.instructions import Base, Error, Opcode
 from cnnaccel.tools.verilate import build, lint
-from tests.rtl.load_store import HW, tiny
+from tests.support.load_store import HW, tiny
+from tests.support.modules import FETCH
 
-NAMES = ("cnnaccel_pkg", "fifo", "registered_fifo", "program_walker", "word_assembler", "fetch")
-SOURCES = tuple(HW / "rtl" / f"{name}.sv" for name in NAMES)
 LANES = ((2, 4, 4), (4, 8, 8), (2, 16, 64))
 STALLS = (0.0, 0.3, 0.9)
 ADDRESS = 0x1000
@@ -64,7 +63,7 @@ class _Result(ctypes.Structure):
 
 @cache
 def _library(hardware: HardwareConfig) -> ctypes.CDLL:
-    library = ctypes.CDLL(str(build("fetch", SOURCES, hardware, HW / "tb" / "fetch_tb.cpp")))
+    library = ctypes.CDLL(str(build("fetch", FETCH, hardware, HW / "tb" / "fetch_tb.cpp")))
     library.run.argtypes = [ctypes.POINTER(_Setup), ctypes.POINTER(_Result)]
     library.run.restype = None
     return library
@@ -222,7 +221,7 @@ def test_keeps_the_bus_busy(hardware: HardwareConfig, rng: np.random.Generator) 
     assert case.found.cycles - 200 <= case.found.beats * 1.15 + 40
 
 
-@pytest.mark.parametrize("module", NAMES[2:])
+@pytest.mark.parametrize("module", [path.stem for path in FETCH[2:]])
 def test_lint(module: str) -> None:
     for lanes in LANES:
-        lint(module, SOURCES, tiny(lanes))
+        lint(module, FETCH, tiny(lanes))

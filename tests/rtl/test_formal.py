@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cnnaccel.errors import ToolError
-from tests.rtl.formal import HW, PROOFS, Proof, prove
+from tests.support.formal import HW, PROOFS, Proof, prove
 
 BY_NAME = {proof.name: proof for proof in PROOFS}
 READ, WRITE = "axi_read_master, end to end", "axi_write_master, end to end"

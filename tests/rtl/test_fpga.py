@@ -19,7 +19,7 @@ from cnnaccel.runtime.device import BASE, SimDevice
 from cnnaccel.runtime.driver import Accelerator
 from cnnaccel.runtime.simulator import Timing
 from cnnaccel.tools.simulation import simulated_bitstream
-from tests.unit.test_mutations import small_network
+from tests.support.graphs import small_network
 
 TINY = load_hardware("tiny")
 GRAPH = small_network()

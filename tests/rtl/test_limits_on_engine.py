@@ -14,8 +14,9 @@ from cnnaccel.quant.ptq import quantize
 from cnnaccel.runtime.device import SimDevice
 from cnnaccel.runtime.driver import Accelerator
 from cnnaccel.tools.simulation import simulated_bitstream
-from tests.unit.networks import pixels
-from tests.unit.test_limits import HANDLED, PYNQ, REFUSED, conv, net
+from tests.support.bounds import HANDLED, REFUSED, conv, net
+from tests.support.hardware import PYNQ
+from tests.support.networks import pixels
 
 
 @pytest.mark.parametrize("name", ["Compute.a_jumps", "Compute.y_init", "Compute.x_jumps", "rows"])

@@ -17,7 +17,8 @@ from cnnaccel.isa.instructions import Base, Error, Load, Opcode, Store
 from cnnaccel.isa.random_instruction import count, drawn, place, unfold_fields
 from cnnaccel.isa.scratchpad import Scratchpads
 from cnnaccel.tools.verilate import lint
-from tests.rtl.load_store import (
+from tests.support import graphs
+from tests.support.load_store import (
     BUFFER_BYTES,
     HW,
     MODULES,
@@ -31,8 +32,7 @@ from tests.rtl.load_store import (
     simulate,
     tiny,
 )
-from tests.rtl.styles import ORDERS
-from tests.unit import graphs
+from tests.support.styles import ORDERS
 
 LANES = ((2, 4, 4), (4, 8, 8), (2, 16, 64), (1, 4, 4))
 STALLS = (0.0, 0.3, 0.9)

@@ -6,17 +6,17 @@ import re
 from pathlib import Path
 
 from cnnaccel.render.sources import engine_sources
-from tests.rtl import bench, load_store, test_event_counters, test_fetch, test_tokens
-from tests.rtl import test_registers as registers
+from tests.support import bench, load_store
+from tests.support.modules import EVENT_COUNTERS, FETCH, REGISTERS, TOKENS
 
 PAGE = Path(__file__).parents[2] / "docs" / "verification.md"
 SOURCES = {
     "test_compute": bench.COMPUTE,
     "test_load_store": load_store.SOURCES,
-    "test_fetch": test_fetch.SOURCES,
-    "test_tokens": test_tokens.SOURCES,
-    "test_registers": registers.SOURCES,
-    "test_event_counters": test_event_counters.SOURCES,
+    "test_fetch": FETCH,
+    "test_tokens": TOKENS,
+    "test_registers": REGISTERS,
+    "test_event_counters": EVENT_COUNTERS,
     "test_waiting": engine_sources(),
     "test_random_programs": engine_sources(),
 }

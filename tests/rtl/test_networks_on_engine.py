@@ -29,10 +29,9 @@ from cnnaccel.isa.instructions import Base
 from cnnaccel.isa.program import Program
 from cnnaccel.nn.data import load_dataset
 from cnnaccel.predict.estimate import estimate
-from tests.rtl.engine import Engine
-from tests.unit import imagenet
-from tests.unit.networks import pixels
-from tests.unit.test_networks_as_programs import quantized
+from tests.support import imagenet
+from tests.support.engine import Engine
+from tests.support.networks import pixels, quantized
 
 PYNQ = load_hardware("pynq_z1")
 COUNTERS = ("cycles", "steps", "read_bytes", "written_bytes", "load_busy", "store_busy")

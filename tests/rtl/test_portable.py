@@ -9,7 +9,7 @@ import pytest
 
 from cnnaccel.hardware import HardwareConfig, load_hardware
 from cnnaccel.render.sources import WRAPPER, wrapper_parameters, wrapper_sources
-from tests.rtl.portable import findings
+from tests.support.portable import findings
 
 TINY = load_hardware("tiny")
 WITH_LUTS = load_hardware("pynq_z1_512")

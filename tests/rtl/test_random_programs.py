@@ -9,52 +9,23 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from cnnaccel.hardware import HardwareConfig, load_hardware
+from cnnaccel.hardware import HardwareConfig
 from cnnaccel.isa.execute import execute, writes
 from cnnaccel.isa.instructions import LEVELS, Base, Compute, Instruction, Load, Opcode, Store, Unit
-from cnnaccel.isa.interpreter import run_program
-from cnnaccel.isa.program import disassemble
 from cnnaccel.isa.random_instruction import garbage
-from cnnaccel.isa.random_program import Drawn, draw
+from cnnaccel.isa.random_program import draw
 from cnnaccel.isa.record import layout
 from cnnaccel.runtime.simulator import Style, Timing
-from tests.rtl.bench import engine as sized
-from tests.rtl.bench import name_of
-from tests.rtl.engine import Engine
-from tests.rtl.styles import EVERY, SINGLE, mixed
+from tests.support.bench import engine as sized
+from tests.support.bench import name_of
+from tests.support.engine import STALLS, Engine, check
+from tests.support.hardware import TINY
+from tests.support.styles import EVERY, SINGLE, mixed
 
-TINY = load_hardware("tiny")
-STALLS = (0, 300, 900)
 LENGTH = 100
 """Instructions in body; with section once, and body repeated, about twice as many run."""
 SOME = [sized(1, 8, 8), sized(4, 4, 16)]
 GRID = [sized(p, c, c * times) for p in (1, 2, 4, 8) for c in (4, 8, 16) for times in (1, 2, 4)]
-
-
-def check(engine: Engine, drawn: Drawn, seed: int) -> None:
-    """OUTPUT and SCRATCH are the interpreter's, nothing else has changed."""
-    hw, program = engine.hardware, drawn.program
-    expected = run_program(hw, program, drawn.images, drawn.count, "random", seed)
-    places = engine.put(program, drawn.images, drawn.count)
-    wanted = engine.memory.copy()
-    for base in (Base.OUTPUT, Base.SCRATCH):
-        wanted[places[base].start : places[base].stop] = expected[base]
-    engine.start(5_000_000)
-    story = f"seed {seed} on {hw}, {engine.timing}"
-    if not engine.done or engine.read("iteration") != drawn.count:
-        pytest.fail(
-            f"{story}: status {engine.read('status')}, {engine.error!r} of instruction "
-            f"{engine.read('failing_instruction')}, waiting {engine.waiting()}"
-        )
-    wrong = np.flatnonzero(engine.memory != wanted)
-    if wrong.size:
-        found, meant = engine.memory[wrong[0]], wanted[wrong[0]]
-        where = [base.name for base, place in places.items() if wrong[0] in place]
-        print("\n".join(disassemble(program, hw)))
-        pytest.fail(
-            f"{story}: {wrong.size} bytes differ; the first at {wrong[0]}, {where or 'no buffer'}: "
-            f"got {found}, expected {meant}; buffers at {places}"
-        )
 
 
 def sweep(hw: HardwareConfig, stall: int, seeds: range, length: int = LENGTH) -> None:

@@ -13,9 +13,9 @@ import pytest
 from cnnaccel.hardware import FORMAT_VERSION, HardwareConfig
 from cnnaccel.isa.instructions import MAGIC, Base, Register, registers
 from cnnaccel.tools.verilate import build, lint
-from tests.rtl.load_store import HW, tiny
+from tests.support.load_store import HW, tiny
+from tests.support.modules import REGISTERS
 
-SOURCES = (HW / "rtl" / "cnnaccel_pkg.sv", HW / "rtl" / "axi_lite_regs.sv")
 COUNTERS = tuple(
     r for r in registers() if r.access == "read" and r.bits == 64 and r.name != "digest"
 )
@@ -49,7 +49,7 @@ class _Outputs(ctypes.Structure):
 @cache
 def _library(hardware: HardwareConfig) -> ctypes.CDLL:
     library = ctypes.CDLL(
-        str(build("axi_lite_regs", SOURCES, hardware, HW / "tb" / "axi_lite_regs_tb.cpp"))
+        str(build("axi_lite_regs", REGISTERS, hardware, HW / "tb" / "axi_lite_regs_tb.cpp"))
     )
     library.bench_open.restype = ctypes.c_void_p
     return library
@@ -226,4 +226,4 @@ def test_interrupts(host: Host) -> None:
 
 
 def test_lint(hardware: HardwareConfig) -> None:
-    lint("axi_lite_regs", SOURCES, hardware)
+    lint("axi_lite_regs", REGISTERS, hardware)

@@ -29,9 +29,8 @@ from cnnaccel.runtime.driver import Accelerator
 from cnnaccel.runtime.network import load_network
 from cnnaccel.runtime.simulator import EVENTS, Activity, Simulator, Timing
 from cnnaccel.tools.simulation import simulated_bitstream
-from tests.rtl.test_engine import spilling
-from tests.unit import graphs
-from tests.unit.test_mutations import small_network
+from tests.support import graphs
+from tests.support.graphs import small_network, spilling
 
 TINY = load_hardware("tiny")
 GRAPH = small_network()

@@ -15,7 +15,7 @@ from cnnaccel.ir.graph import Graph
 from cnnaccel.runtime.device import SimDevice
 from cnnaccel.runtime.driver import Accelerator
 from cnnaccel.tools.simulation import simulated_bitstream
-from tests.unit import graphs
+from tests.support import graphs
 
 TINY = load_hardware("tiny")
 COUNT = 10_000

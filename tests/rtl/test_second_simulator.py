@@ -12,8 +12,8 @@ from cnnaccel.isa.random_program import draw
 from cnnaccel.runtime.simulator import Timing
 from cnnaccel.tools import verilate
 from cnnaccel.tools.tool import run_tool
-from tests.rtl.engine import Engine
-from tests.rtl.test_random_programs import STALLS, TINY, check
+from tests.support.engine import STALLS, Engine, check
+from tests.support.hardware import TINY
 
 
 @pytest.fixture(scope="module")

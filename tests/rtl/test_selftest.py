@@ -29,8 +29,8 @@ from cnnaccel.runtime.selftest import (
 )
 from cnnaccel.runtime.simulator import Timing
 from cnnaccel.tools.simulation import simulated_bitstream
-from tests.rtl import faulty
-from tests.unit.test_mutations import small_network
+from tests.support import faulty
+from tests.support.graphs import small_network
 
 TINY = load_hardware("tiny")
 GRAPH = small_network()

@@ -11,9 +11,9 @@ import pytest
 
 from cnnaccel.isa.instructions import TOKEN_BITS
 from cnnaccel.tools.verilate import build, lint
-from tests.rtl.load_store import HW, tiny
+from tests.support.load_store import HW, tiny
+from tests.support.modules import TOKENS
 
-SOURCES = (HW / "rtl" / "cnnaccel_pkg.sv", HW / "rtl" / "tokens.sv")
 LOAD, COMPUTE, STORE = UNITS = range(3)
 MOST = (1 << TOKEN_BITS) - 1
 STUCK_CYCLES = 64
@@ -40,7 +40,7 @@ class _Outputs(ctypes.Structure):
 
 @cache
 def _library() -> ctypes.CDLL:
-    library = ctypes.CDLL(str(build("tokens", SOURCES, tiny(), HW / "tb" / "tokens_tb.cpp")))
+    library = ctypes.CDLL(str(build("tokens", TOKENS, tiny(), HW / "tb" / "tokens_tb.cpp")))
     library.bench_open.restype = ctypes.c_void_p
     return library
 
@@ -142,4 +142,4 @@ def test_units_wait_for_one_another(bench: Bench) -> None:
 
 
 def test_lint() -> None:
-    lint("tokens", SOURCES, tiny())
+    lint("tokens", TOKENS, tiny())

@@ -11,7 +11,7 @@ import pytest
 from cnnaccel.hardware import load_hardware
 from cnnaccel.isa.instructions import Base, Compute, Instruction, Load, Opcode, Store, Unit
 from cnnaccel.isa.program import Program
-from tests.rtl.engine import Engine, Timing
+from tests.support.engine import Engine, Timing
 
 HARDWARE = load_hardware("tiny")
 WORD = HARDWARE.input_lanes

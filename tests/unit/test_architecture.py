@@ -114,6 +114,15 @@ def test_modules_are_short(path: Path) -> None:
     assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))), "says what it knows"
 
 
+def test_no_test_file_imports_from_another() -> None:
+    """What several of them use is in tests/support."""
+    for path in sorted((ROOT / "tests").rglob("*.py")):
+        for name in imports(path):
+            parts = name.split(".")
+            theirs = parts[0] == "tests" and any(part.startswith("test_") for part in parts)
+            assert not theirs, f"{path.relative_to(ROOT)} imports {name}"
+
+
 def test_every_floor_exists() -> None:
     found = {place(path).removesuffix(".py").split("/")[0] for path in MODULES}
     assert {name for row in FLOORS for name in row if name} <= found

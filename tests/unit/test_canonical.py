@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from cnnaccel.nn.models import build_model, with_normalization
 from cnnaccel.quant.canonical import CanonicalModel, canonicalize
-from tests.unit.networks import NETWORKS, Net, Shape, network, pixels, randomized
+from tests.support.networks import NETWORKS, Net, Shape, network, pixels, randomized
 
 SHORT = {
     "conv2d": "conv", "relu": "relu", "hardtanh": "clamp", "max_pool2d": "max",

@@ -20,8 +20,8 @@ from cnnaccel.isa.program import Program, unpack_program
 from cnnaccel.isa.random_program import draw, last_writers
 from cnnaccel.runtime.ports import Ports
 from cnnaccel.runtime.selftest import case_count
-from tests.unit import graphs
-from tests.unit.test_mutations import small_network
+from tests.support import graphs
+from tests.support.graphs import small_network
 
 TINY = load_hardware("tiny")
 

@@ -12,8 +12,8 @@ from cnnaccel.compiler.lower.network import Network, View
 from cnnaccel.compiler.plan.schedule import TaskBuffer
 from cnnaccel.hardware import HardwareConfig
 from cnnaccel.isa.instructions import Memory
-from tests.unit import graphs
-from tests.unit.test_networks_as_programs import quantized
+from tests.support import graphs
+from tests.support.networks import quantized
 
 SMALL = HardwareConfig(act_kib=4, wgt_kib=4, par_groups=16)
 LARGE = HardwareConfig()

@@ -15,7 +15,7 @@ from cnnaccel.ir.graph import Conv2d
 from cnnaccel.quant import ptq
 from cnnaccel.quant.distributions import BIN_STEPS, Distributions, distributions
 from cnnaccel.report.distributions import from_json
-from tests.unit.networks import network, pixels
+from tests.support.networks import network, pixels
 
 
 @pytest.fixture(scope="module")

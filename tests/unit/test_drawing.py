@@ -11,25 +11,9 @@ import pytest
 from cnnaccel.ir.graph import Graph
 from cnnaccel.report.canvas import meets
 from cnnaccel.report.drawing import network
-from tests.unit import graphs, imagenet
-from tests.unit.graphs import add, concat, conv2d, max_pool, spec
-
-Points = list[tuple[float, float]]
-
-
-def shapes(svg: str, css: str) -> list[Points]:
-    """The lines of a class."""
-    found = re.findall(r'<path class="([^"]*)" d="([^"]*)"', svg)
-    return [
-        [(float(x), float(y)) for x, y in re.findall(r"[ML](-?[\d.]+) (-?[\d.]+)", d)]
-        for names, d in found
-        if css in names.split()
-    ]
-
-
-def box(points: Points) -> tuple[float, float, float, float]:
-    xs, ys = [x for x, _ in points], [y for _, y in points]
-    return min(xs), min(ys), max(xs), max(ys)
+from tests.support import graphs, imagenet
+from tests.support.graphs import add, concat, conv2d, max_pool, spec
+from tests.support.svg import box, shapes
 
 
 def joined() -> Graph:

@@ -23,9 +23,9 @@ from cnnaccel.quant.canonical import CanonicalModel, canonicalize
 from cnnaccel.quant.equalize import Classes, _bounds, equalized, factors, rescaled
 from cnnaccel.quant.survey import drop_dead, drop_provable, survey
 from tests.accuracy import COUNTS, MODES, black_pixel, channel_times, with_weight_on_black
-from tests.unit import trained
-from tests.unit.networks import Net, Shape, network, pixels, randomized
-from tests.unit.trained import Learned, accuracy, digits
+from tests.support import trained
+from tests.support.networks import Net, Shape, network, pixels, randomized
+from tests.support.trained import Learned, accuracy, digits
 
 MOST_POINTS = 0.3
 MOST_DB = 1.0

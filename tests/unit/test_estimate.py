@@ -23,9 +23,8 @@ from cnnaccel.predict import estimate as module
 from cnnaccel.predict.estimate import Estimate, estimate, spans
 from cnnaccel.report import charts, plots
 from cnnaccel.report.estimate import estimate_table, from_json, headline, summary, write
-from tests.unit import graphs, imagenet
-from tests.unit.networks import network
-from tests.unit.test_fuse import quantized
+from tests.support import graphs, imagenet
+from tests.support.networks import network, quantized_module
 
 PYNQ = HardwareConfig()
 SMALL = HardwareConfig(pixel_lanes=2, input_lanes=4, output_lanes=8, act_kib=16, wgt_kib=16)
@@ -41,7 +40,7 @@ def graph_of() -> dict[str, Graph]:
     found = {}
     for name in NETWORKS[:-1]:
         model, shape = network(name)
-        found[name] = quantized(model, shape)
+        found[name] = quantized_module(model, shape)
     return found | {"every kind": graphs.every_kind()}
 
 

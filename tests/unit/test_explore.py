@@ -34,7 +34,7 @@ from cnnaccel.predict.explore import (
 )
 from cnnaccel.report import plots
 from cnnaccel.report.estimate import exploration_lines, exploration_summary, exploration_table
-from tests.unit import imagenet
+from tests.support import imagenet
 
 BASE = HardwareConfig()
 SWEEP = Sweep((2, 8), (4, 8), (1, 4), (4, 16, 256, 1024), (4, 32, 128))
@@ -208,7 +208,7 @@ SCRIPT = """
 import sys
 from cnnaccel.predict.explore import explore
 from cnnaccel.hardware import HardwareConfig
-from tests.unit import imagenet
+from tests.support import imagenet
 
 if __name__ == "__main__":
     try:

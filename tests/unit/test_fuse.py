@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 import torch
@@ -13,15 +11,14 @@ from cnnaccel.compiler.lower.fuse import Fused, Lanes, fuse
 from cnnaccel.compiler.lower.loopnest import Pool, interleave_for
 from cnnaccel.compiler.lower.place import Place
 from cnnaccel.compiler.plan.allocate import Region, allocate
-from cnnaccel.config import QuantizeConfig
 from cnnaccel.hardware import HardwareConfig
 from cnnaccel.ir import golden
 from cnnaccel.ir.graph import Add, Concat, Conv2d, Graph, MaxPool2d
 from cnnaccel.isa.random_instruction import fresh
 from cnnaccel.isa.scratchpad import Scratchpads
 from cnnaccel.nn.models import build_model
-from cnnaccel.quant.ptq import quantize
-from tests.unit.nests import fill, get, map_layer, put, run
+from tests.support.nests import fill, get, map_layer, put, run
+from tests.support.networks import quantized_module
 
 LARGE = HardwareConfig(act_kib=4096, wgt_kib=4096, par_groups=1024)
 WIDE = HardwareConfig(
@@ -49,12 +46,6 @@ class Joined(nn.Module):
         return out
 
 
-def quantized(model: nn.Module, shape: Any) -> Graph:
-    torch.manual_seed(0)
-    images = np.random.default_rng(1).integers(0, 256, (8, *shape), dtype=np.uint8)
-    return quantize(model, "n", images, QuantizeConfig()).graph
-
-
 NETWORKS = {
     "lenet": (lambda: build_model("lenet", {}), (1, 28, 28)),
     "lenet_caffe": (lambda: build_model("lenet_caffe", {}), (1, 28, 28)),
@@ -67,7 +58,7 @@ NETWORKS = {
 @pytest.fixture(scope="module", params=NETWORKS)
 def graph(request: pytest.FixtureRequest) -> Graph:
     make, shape = NETWORKS[request.param]
-    return quantized(make(), shape)
+    return quantized_module(make(), shape)
 
 
 def places(hw: HardwareConfig, graph: Graph, fused: Fused) -> dict[str, Place]:
@@ -149,7 +140,7 @@ def test_every_step_equals_golden(graph: Graph, hw: HardwareConfig) -> None:
 
 def test_channels_of_the_image_in_other_lanes() -> None:
     """As raw pixels give them, last channel first; here with a lane left out in between, too."""
-    graph = quantized(Joined(), (3, 9, 10))
+    graph = quantized_module(Joined(), (3, 9, 10))
     image = np.random.default_rng(7).integers(0, 256, graph.input.shape, dtype=np.uint8)
     for given in ([2, 1, 0, -1], [1, -1, 0, 2], [-1, 2, 1, 0]):
         lanes = np.array(given + [-1] * (LARGE.input_lanes - 4))
@@ -160,13 +151,13 @@ def test_channels_of_the_image_in_other_lanes() -> None:
 
 def test_pools_join_the_layer_before() -> None:
     model = build_model("lenet", {})
-    fused = fuse(quantized(model, (1, 28, 28)), 8)
+    fused = fuse(quantized_module(model, (1, 28, 28)), 8)
     assert [step.pool is not None for step in fused.steps] == [True, True, False, False, False]
     assert not any(isinstance(step.layer, MaxPool2d) for step in fused.steps)
 
 
 def test_concatenations_are_places() -> None:
-    graph = quantized(Joined(), (3, 9, 10))
+    graph = quantized_module(Joined(), (3, 9, 10))
     fused = fuse(graph, 8)
     copies = [s for s in fused.steps if ".copy_" in s.layer.name]
     assert copies and all(isinstance(step.layer, Conv2d) for step in copies)

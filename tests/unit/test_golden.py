@@ -14,7 +14,7 @@ from cnnaccel.errors import GraphError
 from cnnaccel.ir import golden
 from cnnaccel.ir.graph import Graph, macs, parameter_bytes
 from cnnaccel.ir.verify import verify
-from tests.unit.graphs import (
+from tests.support.graphs import (
     LAYER_CASES,
     Case,
     add,
@@ -30,7 +30,7 @@ from tests.unit.graphs import (
     requant,
     spec,
 )
-from tests.unit.reference import reference_graph, reference_layer
+from tests.support.reference import reference_graph, reference_layer
 
 
 def check(case: Case) -> None:

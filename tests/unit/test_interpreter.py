@@ -23,9 +23,10 @@ from cnnaccel.isa.instructions import Base, Compute, Instruction, Load, Opcode, 
 from cnnaccel.isa.interpreter import ORDERS, Order, run_program
 from cnnaccel.isa.program import NOTHING, Program
 from cnnaccel.isa.scratchpad import Scratchpads
-from tests.unit import graphs
-from tests.unit.nests import map_layer, par_bytes
-from tests.unit.test_program import PYNQ, TINY, Example, example
+from tests.support import graphs
+from tests.support.example import Example, example
+from tests.support.hardware import PYNQ, TINY
+from tests.support.nests import map_layer, par_bytes
 
 LOAD, COMPUTE, STORE = Unit
 

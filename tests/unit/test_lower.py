@@ -21,8 +21,8 @@ from cnnaccel.ir.graph import Add, AvgPool2d, Concat, Conv2d, Depthwise, Graph, 
 from cnnaccel.ir.intmath import SHIFT_MAX
 from cnnaccel.quant.lower import _fit_bias, _power_of_two, integer_weights
 from cnnaccel.quant.ptq import Quantized, layer_sqnr, quantize
-from tests.unit.networks import Net, Shape, pixels, randomized
-from tests.unit.reference import reference_graph
+from tests.support.networks import Net, Shape, pixels, randomized
+from tests.support.reference import reference_graph
 
 IMAGE: Shape = (3, 8, 8)
 Requantize = Literal["multiplier", "shift"]

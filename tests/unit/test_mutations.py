@@ -18,11 +18,10 @@ from cnnaccel.compiler.compile import Compiled, compile_graph
 from cnnaccel.errors import ProgramError
 from cnnaccel.hardware import HardwareConfig
 from cnnaccel.ir import golden
-from cnnaccel.ir.graph import Graph
 from cnnaccel.isa.instructions import LEVELS, Base, Compute, Instruction, Load, Opcode, Unit
 from cnnaccel.isa.interpreter import ORDERS, run_program
 from cnnaccel.isa.program import NOTHING, Program
-from tests.unit import graphs
+from tests.support.graphs import small_network
 
 ITERATIONS = 2
 MOST = 150
@@ -32,34 +31,6 @@ ENGINES = {
     "streamed": HardwareConfig(act_kib=4, wgt_kib=4, par_groups=16),
     "split": HardwareConfig(input_lanes=16, output_lanes=64, act_kib=4, wgt_kib=4, par_groups=16),
 }
-
-
-@cache
-def small_network() -> Graph:
-    """A convolution with a pool, a residual, a strided convolution, dense layers."""
-    rng = np.random.default_rng(5)
-
-    def made(source: Any, name: str, *shape: int, **window: Any) -> Any:
-        """A convolution whose channels all differ in bias and scale."""
-        taps = int(np.prod(shape[1:]))
-        multipliers = rng.integers(2**14, 2**15, shape[0])
-        return graphs.conv2d(
-            source, rng.integers(-100, 101, shape), name, rng.integers(-5000, 5000, shape[0]),
-            graphs.requant(multipliers, 20 + taps.bit_length() // 2, "int8"), "int8", **window,
-        )  # fmt: skip
-
-    # every pixel counts: nothing is padded, no window leaves a row or column over
-    x = graphs.spec("image", (3, 14, 14))
-    one = made(x, "one", 20, 3, 3, 3)
-    pool = graphs.max_pool(one.output, (2, 2), "pool")
-    two = made(pool.output, "two", 20, 20, 1, 1)
-    added = graphs.requant(2**14, 21, "int8")
-    three = graphs.add(two.output, pool.output, (70, 90), "three", added, "int8")
-    four = made(three.output, "four", 18, 20, 3, 3)
-    five = made(four.output, "five", 12, 18, 2, 2, stride=(2, 2))
-    six = made(five.output, "six", 24, 12, 2, 2)
-    seven = made(six.output, "seven", 10, 24, 1, 1)
-    return Graph("small", x, (one, pool, two, three, four, five, six, seven))
 
 
 @cache

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from cnnaccel.compiler.lower import pack
 from cnnaccel.compiler.lower.loopnest import Channels, Pool, Window, interleave_for, phases, slide
-from cnnaccel.compiler.lower.mapping import Part, Work, nest, work_of
+from cnnaccel.compiler.lower.mapping import nest, work_of
 from cnnaccel.compiler.lower.place import Place
 from cnnaccel.compiler.plan.tiling import split
 from cnnaccel.errors import ProgramError
@@ -24,8 +24,9 @@ from cnnaccel.isa.execute import cost, reads
 from cnnaccel.isa.instructions import LEVELS
 from cnnaccel.isa.random_instruction import fresh
 from cnnaccel.isa.walkers import jumps, strides
-from tests.unit import graphs
-from tests.unit.nests import (
+from tests.support import graphs
+from tests.support.nests import (
+    CORNERS,
     GRID,
     Holds,
     Mapped,
@@ -39,13 +40,15 @@ from tests.unit.nests import (
     map_layer,
     on_engine,
     par_bytes,
+    parts_of,
     put,
     run,
     run_checked,
     take,
     wanted_interleave,
+    work_alone,
 )
-from tests.unit.reference import reference_layer
+from tests.support.reference import reference_layer
 
 hardware = st.sampled_from(GRID)
 PYNQ = HardwareConfig()
@@ -70,24 +73,6 @@ def test_any_layer_equals_golden(hw: HardwareConfig, case: graphs.Case) -> None:
     images = [tensor[0] for tensor in inputs]
     expected = golden.run_layer(layer, [tensor[:1] for tensor in inputs])[0]
     assert np.array_equal(on_engine(hw, layer, images), expected)
-
-
-CORNERS = {
-    "one channel": ((1, 6, 9), 5, (3, 3), {"padding": (1, 1, 1, 1)}),
-    "1x1": ((20, 5, 7), 9, (1, 1), {}),
-    "even kernel": ((5, 6, 7), 6, (2, 4), {"padding": (1, 0, 2, 1)}),
-    "kernel = input": ((6, 4, 3), 11, (4, 3), {}),
-    "stride > kernel": ((5, 9, 11), 7, (2, 2), {"stride": (3, 5)}),
-    "stride 4, kernel 11": ((3, 23, 31), 9, (11, 11), {"stride": (4, 4), "padding": (2, 2, 2, 2)}),
-    "stride 3": ((4, 9, 10), 8, (3, 3), {"stride": (3, 3), "padding": (1, 1, 1, 1)}),
-    "stride 6": ((4, 13, 15), 8, (3, 3), {"stride": (6, 6), "padding": (1, 1, 1, 1)}),
-    "dilation": ((4, 9, 10), 8, (3, 3), {"dilation": (2, 3), "padding": (2, 2, 3, 3)}),
-    "large groups": ((32, 4, 5), 32, (3, 3), {"groups": 2, "padding": (1, 1, 1, 1)}),
-    "small groups": ((32, 4, 5), 32, (3, 3), {"groups": 8, "padding": (1, 1, 1, 1)}),
-    "odd groups": ((18, 4, 5), 30, (3, 1), {"groups": 6, "padding": (1, 1, 0, 0)}),
-    "unsigned out": ((9, 4, 5), 17, (3, 3), {"out": "uint8"}),
-    "signed in": ((9, 4, 5), 17, (3, 3), {"dtype": "int8", "padding": (1, 1, 1, 1)}),
-}
 
 
 @pytest.mark.parametrize("corner", CORNERS)
@@ -313,20 +298,6 @@ def test_fused_pooling_in_blocks(
     for cut in (Pieces(2, 3, 1), Pieces(1, 4, 2, None, "whole", "whole")):
         found = in_pieces(hw, layer, x, cut, pool=Pool(size, by), pooled=pooled)
         assert np.array_equal(found, expected)
-
-
-def parts_of(work: Work, rows: int, columns: int, words: int) -> tuple[Part, ...]:
-    """A reduction cut into parts of so many kernel rows, kernel columns and words."""
-    whole = work.whole
-    cut = (split(len(whole.rows), rows), split(len(whole.columns), columns),
-           split(len(whole.words), words))  # fmt: skip
-    return tuple(Part(*part) for part in itertools.product(*cut))
-
-
-def work_alone(hw: HardwareConfig, layer: AnyLayer, channels: int) -> Work:
-    """Of a layer whose tensors have their channels in order."""
-    counts = (channels, layer.output.shape[0])
-    return work_of(hw, layer, [pack.in_order(count, hw.input_lanes) for count in counts])
 
 
 @pytest.mark.parametrize(

@@ -19,8 +19,8 @@ from cnnaccel.ir.graph import Concat, MaxPool2d
 from cnnaccel.quant.bias import correct_biases
 from cnnaccel.quant.ptq import Quantized, layer_sqnr, quantize
 from cnnaccel.quant.quantizer import fused_clamp
-from tests.unit.networks import Net, Shape, network, pixels, randomized
-from tests.unit.reference import reference_graph
+from tests.support.networks import Net, Shape, network, pixels, randomized
+from tests.support.reference import reference_graph
 
 MODES = [
     (weights, requantize)

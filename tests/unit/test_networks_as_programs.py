@@ -2,33 +2,21 @@
 
 from __future__ import annotations
 
-from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from cnnaccel.compiler.compile import Compiled, compile_graph
-from cnnaccel.config import DataConfig, QuantizeConfig
+from cnnaccel.config import DataConfig
 from cnnaccel.hardware import HardwareConfig
 from cnnaccel.ir import golden
 from cnnaccel.ir.graph import Graph, up_to
 from cnnaccel.isa.instructions import Base
 from cnnaccel.isa.interpreter import Order, run_program
 from cnnaccel.nn.data import load_dataset
-from cnnaccel.quant.ptq import quantize
-from tests.unit.networks import network, pixels
-
-PYNQ = HardwareConfig()
-SMALLEST = HardwareConfig(act_kib=4, wgt_kib=4, par_groups=16)
-OTHER = HardwareConfig(pixel_lanes=2, input_lanes=16, output_lanes=32, act_kib=64, wgt_kib=32)
-
-
-@cache
-def quantized(name: str, size: int | None = None) -> Graph:
-    """One of the networks with random weights."""
-    model, shape = network(name, size)
-    return quantize(model, name, pixels(shape, 4, seed=1), QuantizeConfig()).graph
+from tests.support.hardware import OTHER, PYNQ, SMALLEST
+from tests.support.networks import pixels, quantized
 
 
 def compare(

@@ -14,9 +14,9 @@ from cnnaccel.config import QuantizeConfig
 from cnnaccel.ir import golden
 from cnnaccel.ir.graph import Conv2d, Depthwise
 from cnnaccel.quant import noise, ptq
-from tests.unit import trained
-from tests.unit.networks import network, pixels
-from tests.unit.trained import Learned, digits
+from tests.support import trained
+from tests.support.networks import network, pixels
+from tests.support.trained import Learned, digits
 
 PLAIN = QuantizeConfig(equalize=False)
 

@@ -18,8 +18,8 @@ from cnnaccel.report.canvas import Axis, meets, shortened
 from cnnaccel.report.charts import curves, roofline
 from cnnaccel.report.findings import Epoch, Training
 from cnnaccel.report.precision import loudest
-from tests.unit.graphs import every_kind
-from tests.unit.test_drawing import shapes
+from tests.support.graphs import every_kind
+from tests.support.svg import shapes
 
 
 @pytest.mark.parametrize("shape", [(1, 5, 7), (3, 6, 4), (2, 3, 3)])

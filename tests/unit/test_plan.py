@@ -23,9 +23,9 @@ from cnnaccel.compiler.plan.tiling import Moved
 from cnnaccel.hardware import HardwareConfig, load_hardware
 from cnnaccel.ir.graph import AnyLayer, Graph
 from cnnaccel.isa.program import NOTHING
-from tests.unit import graphs
-from tests.unit.test_networks_as_programs import quantized
-from tests.unit.test_random_programs import CORNERS, SINGLE, alone, networks, with_table
+from tests.support import graphs
+from tests.support.networks import quantized
+from tests.support.random_graphs import CORNERS, SINGLE, alone, networks, with_table
 
 ENGINES = {
     "tiny": load_hardware("tiny"),

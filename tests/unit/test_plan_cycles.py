@@ -24,8 +24,8 @@ from cnnaccel.compiler.plan.traffic import Flow, Sources
 from cnnaccel.hardware import HardwareConfig, load_hardware
 from cnnaccel.ir.graph import AnyLayer, Graph, TensorSpec
 from cnnaccel.predict.estimate import estimate
-from tests.unit import graphs
-from tests.unit.test_networks_as_programs import quantized
+from tests.support import graphs
+from tests.support.networks import quantized
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "plan.txt"
 ENGINES = {

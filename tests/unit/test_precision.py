@@ -10,8 +10,8 @@ import pytest
 from cnnaccel.report.distributions import Distributions, TensorCounts, WeightCounts
 from cnnaccel.report.precision import blocks
 from cnnaccel.report.quantization import LayerRow, QuantizationReport
-from tests.unit.graphs import every_kind
-from tests.unit.test_drawing import box, shapes
+from tests.support.graphs import every_kind
+from tests.support.svg import box, shapes
 
 GRAPH = every_kind()
 

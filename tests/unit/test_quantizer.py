@@ -16,7 +16,7 @@ from cnnaccel.ir.graph import Conv2d, Depthwise, Graph
 from cnnaccel.ir.storage import save_graph
 from cnnaccel.quant.ptq import ImageSets, layer_sqnr, quantize
 from cnnaccel.quant.quantizer import ActivationObserver, WeightObserver
-from tests.unit.networks import Net, Shape, network, pixels, randomized
+from tests.support.networks import Net, Shape, network, pixels, randomized
 
 
 def activation_scale(

@@ -20,7 +20,7 @@ from cnnaccel.errors import ModelError
 from cnnaccel.nn.models import build_model
 from cnnaccel.nn.vision import import_torchvision
 from cnnaccel.quant.canonical import canonicalize
-from tests.unit.networks import Net, Shape, randomized
+from tests.support.networks import Net, Shape, randomized
 
 IMAGE: Shape = (4, 8, 8)
 HERE = Path(__file__)

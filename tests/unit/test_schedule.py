@@ -16,7 +16,7 @@ from cnnaccel.errors import ProgramError
 from cnnaccel.hardware import HardwareConfig
 from cnnaccel.ir.graph import Graph
 from cnnaccel.isa.instructions import Compute, Load, Opcode
-from tests.unit import graphs
+from tests.support import graphs
 
 PYNQ = HardwareConfig()
 SMALLEST = HardwareConfig(act_kib=4, wgt_kib=4, par_groups=16)
@@ -69,7 +69,9 @@ def test_images_at_a_time_are_a_multiple_of_the_lanes(images: int) -> None:
 def test_the_same_graph_gives_the_same_bytes(tmp_path: Path) -> None:
     """In processes that hash differently too."""
     code = (
-        "from pathlib import Path; from tests.unit.test_schedule import *; "
+        "import sys; from pathlib import Path; "
+        "from cnnaccel.compiler.compile import compile_graph; "
+        "from tests.support import graphs; from tests.support.hardware import SMALLEST; "
         "compile_graph(graphs.every_kind(), SMALLEST).to_files(Path(sys.argv[1]))"
     )
     for name in "ab":

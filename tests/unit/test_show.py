@@ -14,8 +14,9 @@ from cnnaccel.compiler.lower.tasks import build
 from cnnaccel.compiler.show import PASSES, show
 from cnnaccel.hardware import HardwareConfig, load_hardware
 from cnnaccel.ir.graph import Add, AnyLayer, Conv2d, Graph, TensorSpec
-from tests.unit import graphs
-from tests.unit.test_networks_as_programs import SMALLEST, quantized
+from tests.support import graphs
+from tests.support.hardware import SMALLEST
+from tests.support.networks import quantized
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "passes.txt"
 SCREEN = 40, 150

@@ -18,7 +18,7 @@ from cnnaccel.ir import golden
 from cnnaccel.ir.graph import Graph
 from cnnaccel.ir.storage import load_graph, save_graph
 from cnnaccel.workspace import sha256_of
-from tests.unit.graphs import conv2d, every_kind, spec
+from tests.support.graphs import conv2d, every_kind, spec
 
 FILES = ("graph.json", "tensors.npz")
 

@@ -16,7 +16,7 @@ from cnnaccel.hardware import HardwareConfig
 from cnnaccel.report.measured import Measured, error_line
 from cnnaccel.report.tables import graph_table, table
 from cnnaccel.runtime.layout import COUNTERS
-from tests.unit.test_mutations import small_network
+from tests.support.graphs import small_network
 
 
 def shown(what: object, width: int) -> str:

@@ -4,20 +4,12 @@ from __future__ import annotations
 
 import os
 import time
-from pathlib import Path
 
 import pytest
 
 from cnnaccel.errors import ToolError
 from cnnaccel.tools.tool import started_tool
-
-
-def alive(pid: int) -> bool:
-    """Whether a process runs; one that waits for its parent to notice its end does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
+from tests.support.processes import alive
 
 
 def test_the_whole_group_ends_with_the_block() -> None:

@@ -31,10 +31,10 @@ from cnnaccel.nn.models import build_model, make_model
 from cnnaccel.nn.optimize import make_average, share_of_peak
 from cnnaccel.nn.ranks import Ranks
 from cnnaccel.nn.train import EpochMetrics, TrainResult, share_of_batch, train
-from tests.unit.train_driver import small_config, small_data
+from tests.support.train_driver import small_config, small_data
 
 ROOT = Path(__file__).parents[2]
-DRIVER = Path(__file__).with_name("train_driver.py")
+DRIVER = ROOT / "tests/support/train_driver.py"
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
 
 
@@ -260,7 +260,7 @@ def test_ctrl_c_leaves_a_checkpoint(tmp_path: Path) -> None:
     [
         pytest.param("lenet", marks=pytest.mark.slow),
         "resnet8",
-        pytest.param("tests.unit.train_driver:TwoHeads", marks=pytest.mark.slow),
+        pytest.param("tests.support.train_driver:TwoHeads", marks=pytest.mark.slow),
     ],
 )
 def test_two_processes_train_as_one(tmp_path: Path, name: str) -> None:

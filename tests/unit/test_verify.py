@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from cnnaccel.errors import GraphError
 from cnnaccel.ir.graph import Graph, Requant, TensorSpec
 from cnnaccel.ir.verify import accumulator_bits, accumulator_bounds, verify
-from tests.unit.graphs import (
+from tests.support.graphs import (
     add,
     avg_pool,
     concat,

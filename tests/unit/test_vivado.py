@@ -14,7 +14,7 @@ from cnnaccel.errors import ToolError
 from cnnaccel.tools import vivado
 from cnnaccel.tools.doctor import TOOLS, examine
 from cnnaccel.tools.vivado import Vivado, find_vivado, run_step
-from tests.unit.test_tool import alive
+from tests.support.processes import alive
 
 VERSION = 'test "$1" = -version && echo "{}" && exit\n'
 

@@ -12,7 +12,7 @@ from cnnaccel.report.findings import Built, Evaluation, Findings, Run, StageStat
 from cnnaccel.report.measured import Measured
 from cnnaccel.report.quantization import TRY, QuantizationReport
 from cnnaccel.report.warnings import warnings
-from tests.unit.graphs import every_kind
+from tests.support.graphs import every_kind
 
 NAMES = ("train", "quantize", "evaluate", "compile", "simulate", "deploy", "board", "check",
          "build-hw")  # fmt: skip

@@ -13,7 +13,7 @@ from cnnaccel.ir.graph import Graph
 from cnnaccel.isa.instructions import Base
 from cnnaccel.isa.interpreter import ORDERS, Order, run_program
 from cnnaccel.quant.ptq import quantize
-from tests.unit.networks import network, pixels
+from tests.support.networks import network, pixels
 
 PYNQ = HardwareConfig()
 NETWORKS = ("lenet", "lenet_caffe", "resnet8", "dscnn")

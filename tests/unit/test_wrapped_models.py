@@ -24,7 +24,7 @@ from cnnaccel.nn.outputs import main_output, moves_every_parameter, take_main_ou
 from cnnaccel.nn.train import train
 from cnnaccel.nn.wrappers import unwrap
 from cnnaccel.quant.canonical import canonicalize
-from tests.unit.train_driver import Speaker, TwoHeads
+from tests.support.train_driver import Speaker, TwoHeads
 
 SHAPE = (1, 28, 28)
 WRAPPERS: dict[str, Callable[[nn.Module], nn.Module]] = {

@@ -7,10 +7,20 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 
+from cnnaccel.compiler.compile import Compiled
 from cnnaccel.hardware import HardwareConfig
-from cnnaccel.isa.instructions import Base, Error, Header, Register, registers
-from cnnaccel.isa.program import Program
+from cnnaccel.isa.instructions import (
+    Base,
+    Error,
+    Header,
+    Register,
+    registers,
+)
+from cnnaccel.isa.interpreter import run_program
+from cnnaccel.isa.program import Program, disassemble
+from cnnaccel.isa.random_program import Drawn
 from cnnaccel.runtime.simulator import Simulator, Style, Timing
 from cnnaccel.tools.simulation import simulated_bitstream
 
@@ -120,3 +130,49 @@ class Engine:
     @property
     def error(self) -> Error:
         return Error(self.read("error"))
+
+
+def run(engine: Engine, compiled: Compiled, images: np.ndarray) -> np.ndarray:
+    """The engine's results; OUTPUT and SCRATCH are the interpreter's, byte for byte."""
+    program, ports = compiled.program, compiled.ports
+    count = -(-len(images) // ports.images)
+    packed = ports.pack(images)
+    places = engine.put(program, packed, count)
+    engine.start()
+    assert engine.done, (engine.read("status"), engine.error, engine.read("failing_instruction"))
+    assert engine.read("iteration") == count
+    expected = run_program(engine.hardware, program, packed, count)
+    for base in (Base.OUTPUT, Base.SCRATCH):
+        found = engine.memory[places[base].start : places[base].stop]
+        assert np.array_equal(found, expected[base]), base
+    output = engine.memory[places[Base.OUTPUT].start : places[Base.OUTPUT].stop]
+    return ports.unpack(output, len(images))
+
+
+STALLS = (0, 300, 900)
+
+
+def check(engine: Engine, drawn: Drawn, seed: int) -> None:
+    """OUTPUT and SCRATCH are the interpreter's, nothing else has changed."""
+    hw, program = engine.hardware, drawn.program
+    expected = run_program(hw, program, drawn.images, drawn.count, "random", seed)
+    places = engine.put(program, drawn.images, drawn.count)
+    wanted = engine.memory.copy()
+    for base in (Base.OUTPUT, Base.SCRATCH):
+        wanted[places[base].start : places[base].stop] = expected[base]
+    engine.start(5_000_000)
+    story = f"seed {seed} on {hw}, {engine.timing}"
+    if not engine.done or engine.read("iteration") != drawn.count:
+        pytest.fail(
+            f"{story}: status {engine.read('status')}, {engine.error!r} of instruction "
+            f"{engine.read('failing_instruction')}, waiting {engine.waiting()}"
+        )
+    wrong = np.flatnonzero(engine.memory != wanted)
+    if wrong.size:
+        found, meant = engine.memory[wrong[0]], wanted[wrong[0]]
+        where = [base.name for base, place in places.items() if wrong[0] in place]
+        print("\n".join(disassemble(program, hw)))
+        pytest.fail(
+            f"{story}: {wrong.size} bytes differ; the first at {wrong[0]}, {where or 'no buffer'}: "
+            f"got {found}, expected {meant}; buffers at {places}"
+        )

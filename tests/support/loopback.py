@@ -22,7 +22,7 @@ from pathlib import Path
 
 from cnnaccel.hardware import load_hardware
 from cnnaccel.tools.simulation import simulated_bitstream
-from tests.rtl.faulty import faulty_bitstream
+from tests.support.faulty import faulty_bitstream
 
 SSHD = shutil.which("sshd", path="/usr/sbin:/usr/local/sbin:" + os.environ.get("PATH", ""))
 
@@ -330,7 +330,7 @@ def put_bitstream(build: Path, board: str = "tiny") -> Path:
 
 
 def faulty_build(build: Path, folder: Path) -> None:
-    """The same, of the engine whose faults `tests.rtl.faulty` chooses by the environment."""
+    """The same, of the engine whose faults `tests.support.faulty` chooses by the environment."""
     bitstream = faulty_bitstream(load_hardware("tiny"), folder)
     for suffix in (".bit", ".hwh"):
         shutil.copyfile(bitstream.with_suffix(suffix), build / f"tiny/build-hw/cnnaccel{suffix}")

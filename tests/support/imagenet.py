@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from cnnaccel.ir import intmath
 from cnnaccel.ir.graph import AnyLayer, Dtype, Graph, Requant, TensorSpec
-from tests.unit import graphs
+from tests.support import graphs
 
 CLASSES = 1000
 WEIGHT_RMS = 73.3

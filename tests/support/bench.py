@@ -24,7 +24,7 @@ from cnnaccel.isa.random_instruction import touched
 from cnnaccel.isa.scratchpad import Scratchpads
 from cnnaccel.resources import resource
 from cnnaccel.tools.verilate import build
-from tests.unit.nests import par_bytes
+from tests.support.nests import par_bytes
 
 HW = resource("hw")
 COMPUTE = [

@@ -9,8 +9,12 @@ from __future__ import annotations
 import ctypes
 import shutil
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from cnnaccel.hardware import HardwareConfig
+from cnnaccel.pipeline.engine import SimulatedEngine
 from cnnaccel.render.params import render_hwh
 from cnnaccel.render.sources import ENGINE, engine_sources
 from cnnaccel.resources import resource
@@ -90,3 +94,16 @@ def choose(bitstream: Path, fault: int) -> None:
 def _instead(text: str, right: str, wrong: str) -> str:
     assert text.count(right) == 1, f"not once there: {right}"
     return text.replace(right, wrong)
+
+
+def wrong_value(monkeypatch: pytest.MonkeyPatch, only: int | None = None) -> None:
+    """Let the engine compute one wrong value, if the result has so many channels."""
+    run = SimulatedEngine.run
+
+    def altered(self: SimulatedEngine, *arguments: Any) -> Any:
+        results = run(self, *arguments)
+        if only is None or results.shape[1] == only:
+            results[1, 2, 0, 0] ^= 1
+        return results
+
+    monkeypatch.setattr(SimulatedEngine, "run", altered)

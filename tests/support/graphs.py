@@ -7,6 +7,7 @@ from the rest. The strategies draw a legal layer of one kind together with input
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -341,3 +342,56 @@ LAYER_CASES = {
     "Add": add_cases(),
     "Concat": concat_cases(),
 }
+
+
+def spilling() -> Graph:
+    """Tensors that do not stay on the chip: a residual, a pool, a strided convolution."""
+    rng = np.random.default_rng(8)
+    x = spec("image", (3, 20, 19))
+
+    def made(
+        source: object, name: str, outputs: int, depth: int, side: int, **rest: object
+    ) -> Conv2d:
+        weight = rng.integers(-128, 128, (outputs, depth, side, side))
+        scale = requant(rng.integers(2**14, 2**15, outputs), 24, "int8")
+        return conv2d(source, weight, name, 77, scale, "int8", **rest)  # type: ignore[arg-type]
+
+    one = made(x, "one", 16, 3, 3, padding=(1, 1, 1, 1))
+    two = made(one.output, "two", 16, 16, 3, padding=(1, 1, 1, 1))
+    added = add(one.output, two.output, (64, 90), "added", requant(2**14, 21, "int8"),
+                       "int8")  # fmt: skip
+    pool = max_pool(added.output, (3, 3), "pool", stride=(1, 1))
+    last = made(pool.output, "last", 9, 16, 2, stride=(2, 2))
+    return Graph("spilling", x, (one, two, added, pool, last))
+
+
+def images_for(graph: Graph, count: int) -> np.ndarray:
+    return np.random.default_rng(3).integers(0, 256, (count, *graph.input.shape), np.uint8)
+
+
+@cache
+def small_network() -> Graph:
+    """A convolution with a pool, a residual, a strided convolution, dense layers."""
+    rng = np.random.default_rng(5)
+
+    def made(source: Any, name: str, *shape: int, **window: Any) -> Any:
+        """A convolution whose channels all differ in bias and scale."""
+        taps = int(np.prod(shape[1:]))
+        multipliers = rng.integers(2**14, 2**15, shape[0])
+        return conv2d(
+            source, rng.integers(-100, 101, shape), name, rng.integers(-5000, 5000, shape[0]),
+            requant(multipliers, 20 + taps.bit_length() // 2, "int8"), "int8", **window,
+        )  # fmt: skip
+
+    # every pixel counts: nothing is padded, no window leaves a row or column over
+    x = spec("image", (3, 14, 14))
+    one = made(x, "one", 20, 3, 3, 3)
+    pool = max_pool(one.output, (2, 2), "pool")
+    two = made(pool.output, "two", 20, 20, 1, 1)
+    added = requant(2**14, 21, "int8")
+    three = add(two.output, pool.output, (70, 90), "three", added, "int8")
+    four = made(three.output, "four", 18, 20, 3, 3)
+    five = made(four.output, "five", 12, 18, 2, 2, stride=(2, 2))
+    six = made(five.output, "six", 24, 12, 2, 2)
+    seven = made(six.output, "seven", 10, 24, 1, 1)
+    return Graph("small", x, (one, pool, two, three, four, five, six, seven))

@@ -24,7 +24,7 @@ from cnnaccel.isa.execute import execute
 from cnnaccel.isa.instructions import Compute, Par
 from cnnaccel.isa.random_instruction import fresh
 from cnnaccel.isa.scratchpad import Scratchpads
-from tests.unit import graphs
+from tests.support import graphs
 
 GRID = [
     HardwareConfig(pixel_lanes=p, input_lanes=c, output_lanes=c * times, act_kib=64, wgt_kib=256)
@@ -355,3 +355,35 @@ def convolution(
     bias = rng.integers(-5000, 5000, channels)
     layer = graphs.conv2d(x, weight, bias=bias, requant=requant, **rest)
     return layer, graphs.numbers(rng, "random", shape, dtype)
+
+
+CORNERS = {
+    "one channel": ((1, 6, 9), 5, (3, 3), {"padding": (1, 1, 1, 1)}),
+    "1x1": ((20, 5, 7), 9, (1, 1), {}),
+    "even kernel": ((5, 6, 7), 6, (2, 4), {"padding": (1, 0, 2, 1)}),
+    "kernel = input": ((6, 4, 3), 11, (4, 3), {}),
+    "stride > kernel": ((5, 9, 11), 7, (2, 2), {"stride": (3, 5)}),
+    "stride 4, kernel 11": ((3, 23, 31), 9, (11, 11), {"stride": (4, 4), "padding": (2, 2, 2, 2)}),
+    "stride 3": ((4, 9, 10), 8, (3, 3), {"stride": (3, 3), "padding": (1, 1, 1, 1)}),
+    "stride 6": ((4, 13, 15), 8, (3, 3), {"stride": (6, 6), "padding": (1, 1, 1, 1)}),
+    "dilation": ((4, 9, 10), 8, (3, 3), {"dilation": (2, 3), "padding": (2, 2, 3, 3)}),
+    "large groups": ((32, 4, 5), 32, (3, 3), {"groups": 2, "padding": (1, 1, 1, 1)}),
+    "small groups": ((32, 4, 5), 32, (3, 3), {"groups": 8, "padding": (1, 1, 1, 1)}),
+    "odd groups": ((18, 4, 5), 30, (3, 1), {"groups": 6, "padding": (1, 1, 0, 0)}),
+    "unsigned out": ((9, 4, 5), 17, (3, 3), {"out": "uint8"}),
+    "signed in": ((9, 4, 5), 17, (3, 3), {"dtype": "int8", "padding": (1, 1, 1, 1)}),
+}
+
+
+def parts_of(work: Work, rows: int, columns: int, words: int) -> tuple[Part, ...]:
+    """A reduction cut into parts of so many kernel rows, kernel columns and words."""
+    whole = work.whole
+    cut = (split(len(whole.rows), rows), split(len(whole.columns), columns),
+           split(len(whole.words), words))  # fmt: skip
+    return tuple(Part(*part) for part in itertools.product(*cut))
+
+
+def work_alone(hw: HardwareConfig, layer: AnyLayer, channels: int) -> Work:
+    """Of a layer whose tensors have their channels in order."""
+    counts = (channels, layer.output.shape[0])
+    return work_of(hw, layer, [pack.in_order(count, hw.input_lanes) for count in counts])

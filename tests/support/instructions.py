@@ -17,7 +17,7 @@ from cnnaccel.compiler.lower.place import Place
 from cnnaccel.hardware import HardwareConfig
 from cnnaccel.ir.graph import AnyLayer
 from cnnaccel.isa.instructions import Compute
-from tests.unit.nests import align, wanted_interleave
+from tests.support.nests import align, wanted_interleave
 
 
 @dataclasses.dataclass(frozen=True)

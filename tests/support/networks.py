@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from cnnaccel.config import QuantizeConfig
+from cnnaccel.ir.graph import Graph
 from cnnaccel.nn.models import build_model
+from cnnaccel.quant.ptq import quantize
 
 Shape = tuple[int, int, int]
 
@@ -65,3 +69,16 @@ def randomized(model: nn.Module, shape: Shape, seed: int = 0) -> nn.Module:
         model.train()
         model(torch.from_numpy(pixels(shape, 4, seed)) / 255)
         return model.eval()
+
+
+@cache
+def quantized(name: str, size: int | None = None) -> Graph:
+    """One of the networks with random weights."""
+    model, shape = network(name, size)
+    return quantize(model, name, pixels(shape, 4, seed=1), QuantizeConfig()).graph
+
+
+def quantized_module(model: nn.Module, shape: Any) -> Graph:
+    torch.manual_seed(0)
+    images = np.random.default_rng(1).integers(0, 256, (8, *shape), dtype=np.uint8)
+    return quantize(model, "n", images, QuantizeConfig()).graph

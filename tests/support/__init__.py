@@ -1,0 +1,1 @@
+"""What several test files share: networks, graphs, engines, benches, boards over loopback."""
