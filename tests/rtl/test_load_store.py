@@ -24,7 +24,7 @@ from tests.support.load_store import (
     MODULES,
     OTHER_BYTES,
     SOURCES,
-    WRAPPER,
+    TOP,
     Case,
     Outcome,
     Step,
@@ -404,4 +404,4 @@ def test_lint(module: str) -> None:
 
 
 def test_lint_bench() -> None:
-    lint(WRAPPER, (*SOURCES, HW / "tb" / f"{WRAPPER}.sv"), tiny())
+    lint(TOP, (*SOURCES, HW / "tb" / f"{TOP}.sv"), tiny())
