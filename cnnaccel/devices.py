@@ -1,7 +1,7 @@
 """The devices that an engine can be built for: a new one is one entry here.
 
-Figures are of the vendor's product tables (DS190, DS891); what the tools call a family is of their
-manuals.
+Figures are of the vendor's product tables (DS190, DS891); the names of a family are those of each
+tool's manual.
 """
 
 from __future__ import annotations
@@ -9,17 +9,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from cnnaccel.processing_system import ZYNQ_7000, ZYNQ_ULTRASCALE, ProcessingSystem
+
 
 @dataclass(frozen=True)
 class Resources:
-    """What a device has, or an engine takes. A bram36 is 36 Kbit and halves into two of 18 Kbit."""
+    """Resources that a device has, or an engine takes; a bram36 is 36 Kbit, two halves of 18."""
 
     dsp: int
     bram36: float
     lut: int
 
     def beyond(self, device: Resources) -> tuple[str, ...]:
-        """What a device has too little of, as `272 of 220 DSP`."""
+        """Resources that a device has too few of, each as `272 of 220 DSP`."""
         rows: tuple[tuple[str, float, float], ...] = (
             ("DSP", self.dsp, device.dsp),
             ("BRAM36", self.bram36, device.bram36),
@@ -30,22 +32,23 @@ class Resources:
 
 @dataclass(frozen=True)
 class Family:
-    """What all devices of one kind have in common."""
+    """Facts that all devices of one kind have in common."""
 
     name: Literal["zynq", "zynquplus"]
-    """The name in the Tcl scripts of `hw/tcl/vivado`."""
+    """The name in Vivado and in the Tcl scripts of `hw/tcl/vivado`."""
     port_bytes: int
     """Width of a port of the processing system to DRAM."""
     most_mhz: float
     """The fastest clock that the processing system offers to the logic."""
     architecture: Literal["armv7l", "aarch64"]
-    """What `uname -m` says on its processors."""
+    """Architecture of the processors, as `uname -m` says it."""
     yosys: str
     """The value of `synth_xilinx -family`."""
+    system: ProcessingSystem
 
 
-ZYNQ = Family("zynq", 8, 250.0, "armv7l", "xc7")
-ULTRASCALE = Family("zynquplus", 16, 400.0, "aarch64", "xcup")
+ZYNQ = Family("zynq", 8, 250.0, "armv7l", "xc7", ZYNQ_7000)
+ULTRASCALE = Family("zynquplus", 16, 400.0, "aarch64", "xcup", ZYNQ_ULTRASCALE)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from typing import Literal
 from cnnaccel.config import FieldError, load_dataclass
 from cnnaccel.devices import DEVICES, Device, Resources, device_of
 from cnnaccel.errors import ConfigError
+from cnnaccel.processing_system import ProcessingSystem
 from cnnaccel.resources import resource
 
 FORMAT_VERSION = 2
@@ -166,6 +167,11 @@ class HardwareConfig:
         found = device_of(self.part)
         assert found is not None, "a part that is not known is refused"
         return found
+
+    @property
+    def system(self) -> ProcessingSystem:
+        """The processing system beside the engine."""
+        return self.device.family.system
 
     @property
     def estimated_resources(self) -> Resources:

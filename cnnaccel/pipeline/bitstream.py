@@ -17,7 +17,6 @@ from cnnaccel.render.handoff import HW_FILES, render_hw_files
 from cnnaccel.render.params import render_params_svh
 from cnnaccel.render.sources import wrapper_sources
 from cnnaccel.render.tcl import render_config_tcl
-from cnnaccel.render.zynq import processing_system
 from cnnaccel.report.hardware import build_table, paths_table
 from cnnaccel.report.progress import duration, step
 from cnnaccel.resources import resource
@@ -277,9 +276,7 @@ def _refuse_slow(job: Job, reports: Reports, attempts: Sequence[Attempt], folder
     if timing.wns_ns < 0:
         count = f"{timing.setup_failing:,} of {timing.setup_endpoints:,} endpoints"
         said.append(f"setup slack {timing.wns_ns:+.3f} ns, {count}")
-        enough = processing_system(job.hardware).clock_up_to(
-            1000 / (clock.period_ns - timing.wns_ns)
-        )
+        enough = job.hardware.system.clock_up_to(1000 / (clock.period_ns - timing.wns_ns))
         advice.append(f"--clock {enough:.6g} gives the longest path time enough")
     if timing.whs_ns < 0:
         said.append(f"hold slack {timing.whs_ns:+.3f} ns, {timing.hold_failing:,} endpoints")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from cnnaccel.errors import ConfigError
 from cnnaccel.pipeline.job import Job
-from cnnaccel.render.zynq import processing_system
 
 _NEAR, _FAR = 0.001, 0.1
 """How far off the clock may be, as a share: without a word, and at all."""
@@ -16,7 +15,7 @@ def check_clock(job: Job) -> None:
     Raises:
         ConfigError: it cannot.
     """
-    asked, ps = job.hardware.clock_mhz, processing_system(job.hardware)
+    asked, ps = job.hardware.clock_mhz, job.hardware.system
     made, most = ps.clock_mhz(asked), job.hardware.device.family.most_mhz
     if asked > most or abs(made / asked - 1) > _FAR:
         raise ConfigError(
@@ -29,7 +28,7 @@ def check_clock(job: Job) -> None:
 
 def compare_clock(job: Job, reported_mhz: float) -> None:
     """Say so if Vivado made another clock than was computed for it."""
-    made = processing_system(job.hardware).clock_mhz(job.hardware.clock_mhz)
+    made = job.hardware.system.clock_mhz(job.hardware.clock_mhz)
     if abs(reported_mhz / made - 1) > _NEAR:
         _say_if_off(job, f"of {job.hardware.clock_mhz:g} MHz Vivado made", reported_mhz)
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 from textwrap import indent
 
 from cnnaccel.hardware import HardwareConfig
+from cnnaccel.processing_system import REGION_BYTES, ProcessingSystem
+from cnnaccel.render.tcl import DRAM_BYTES
 from cnnaccel.render.template import render_template
-from cnnaccel.render.zynq import DRAM_BYTES, REGION_BYTES, ProcessingSystem, processing_system
 
 BOOT_TREE = "cnnaccel.dtsi"
 OVERLAY = "cnnaccel-overlay.dts"
@@ -23,7 +24,7 @@ _ALIGNMENT = 4 << 20
 
 def render_device_trees(hardware: HardwareConfig) -> dict[str, str]:
     """A part of the tree that Linux starts with, and an overlay; name and text of each."""
-    ps = processing_system(hardware)
+    ps = hardware.system
     board = hardware.name or hardware.part
     memory = _aligned(int((hardware.contiguous_mib or _DEFAULT_MIB) * (1 << 20)))
     clock = {

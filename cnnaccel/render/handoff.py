@@ -10,11 +10,11 @@ import json
 
 from cnnaccel import __version__
 from cnnaccel.hardware import FORMAT_VERSION, HardwareConfig
+from cnnaccel.processing_system import ENGINE_CELL, REGION_BYTES
 from cnnaccel.render.device_tree import BOOT_TREE, OVERLAY, render_device_trees
 from cnnaccel.render.params import render_params_h, render_params_svh
 from cnnaccel.render.tcl import OLDEST_VIVADO, render_config_tcl
 from cnnaccel.render.template import render_template
-from cnnaccel.render.zynq import ENGINE_CELL, REGION_BYTES, processing_system
 
 HW_JSON = "hw.json"
 HW_FILES = ("params.svh", "params.h", "config.tcl", HW_JSON, BOOT_TREE, OVERLAY)
@@ -34,7 +34,7 @@ def render_hw_files(hardware: HardwareConfig) -> dict[str, str]:
 
 def render_hw_json(hardware: HardwareConfig) -> str:
     """`hw.json`: lies beside a bitstream and says which engine it is."""
-    values, ps = dataclasses.asdict(hardware), processing_system(hardware)
+    values, ps = dataclasses.asdict(hardware), hardware.system
     parameters = [
         f"{json.dumps(name)}: {json.dumps(value)}"
         for name, value in values.items()

@@ -12,8 +12,8 @@ from typing import Any
 from cnnaccel.hardware import FORMAT_VERSION, HardwareConfig
 from cnnaccel.isa import instructions as isa
 from cnnaccel.isa.record import Code, Field, Record, layout
+from cnnaccel.processing_system import REGION_BYTES
 from cnnaccel.render.template import render_template as _render
-from cnnaccel.render.zynq import REGION_BYTES, processing_system
 
 Row = dict[str, Any]
 _CODES: tuple[type[Code], ...] = (isa.Opcode, isa.Base, isa.Error)
@@ -130,7 +130,7 @@ def render_layout() -> str:
 
 def render_hwh(hardware: HardwareConfig) -> str:
     """`cnnaccel.hwh`: what pynq reads of a simulated design, as Vivado writes it of a real one."""
-    ps = processing_system(hardware)
+    ps = hardware.system
     divisors = ps.divisors(hardware.clock_mhz)
     first, second = ps.base, ps.base + REGION_BYTES
     parameters: list[tuple[str, int]] = []
@@ -141,7 +141,8 @@ def render_hwh(hardware: HardwareConfig) -> str:
         "cnnaccel.hwh.j2",
         board=hardware.name or hardware.part,
         part=hardware.part,
-        family=ps.family, ps=ps.ip, ps_version=ps.version, irq=ps.irq, master=ps.master,
+        family=hardware.device.family.name,
+        ps=ps.ip, ps_version=ps.version, irq=ps.irq, master=ps.master,
         parameters=parameters,
         engine_first=f"{first:08X}", engine_last=f"{first + REGION_BYTES - 1:08X}",
         intc_first=f"{second:08X}", intc_last=f"{second + REGION_BYTES - 1:08X}",

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from cnnaccel.errors import ConfigError
 from cnnaccel.hardware import HardwareConfig
+from cnnaccel.processing_system import ENGINE_CELL, INTERRUPT_CELL, REGION_BYTES
 from cnnaccel.render.params import register_words
 from cnnaccel.render.sources import WRAPPER, wrapper_parameters, wrapper_sources
 from cnnaccel.render.template import render_template
-from cnnaccel.render.zynq import ENGINE_CELL, INTERRUPT_CELL, REGION_BYTES, processing_system
 
 PRESET_PARTS = {"pynq_z1": "xc7z020clg400", "pynq_z2": "xc7z020clg400", "zcu104": "xczu7ev"}
 """The beginning of the part on the board that a preset is of."""
+DRAM_BYTES = {"pynq_z1": 512 << 20, "pynq_z2": 512 << 20, "zcu104": 2 << 30}
+"""DRAM that the engine reaches, from address 0: `preset(dram_bytes)` of the board's Tcl."""
 
 OLDEST_VIVADO = (2020, 1)
 """The oldest version that knows all the commands of `hw/tcl/vivado`: year, number in it."""
@@ -30,14 +32,14 @@ def render_config_tcl(hardware: HardwareConfig) -> str:
         ConfigError: the preset is of a board with another part.
     """
     _check_preset(hardware)
-    ps = processing_system(hardware)
+    ps = hardware.system
     parameters = wrapper_parameters(hardware)
     p, c, k = hardware.lanes
     constants: dict[str, object] = {
         "board": _word(hardware.name or hardware.part),
         "part": hardware.part,
         "preset": hardware.ps_preset,
-        "family": ps.family,
+        "family": hardware.device.family.name,
         "digest": f"{hardware.digest:016x}",
         "top": WRAPPER,
         "pixel_lanes": p,

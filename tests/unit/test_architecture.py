@@ -26,6 +26,7 @@ FLOORS = (
     ("ir",),
     ("hardware",),
     ("devices",),
+    ("processing_system",),
     ("workspace",),
     ("config", "resources"),
     ("runtime",),

@@ -15,8 +15,7 @@ import pytest
 from cnnaccel.hardware import HardwareConfig, load_hardware
 from cnnaccel.render.device_tree import BOOT_TREE, OVERLAY, render_device_trees
 from cnnaccel.render.params import render_hwh
-from cnnaccel.render.tcl import PRESET_PARTS
-from cnnaccel.render.zynq import DRAM_BYTES, processing_system
+from cnnaccel.render.tcl import DRAM_BYTES, PRESET_PARTS
 
 ROOT = Path(__file__).parents[2]
 BOARDS = ["pynq_z1", "zcu104"]
@@ -91,7 +90,7 @@ def compiled(text: str, path: Path, *options: str) -> Path:
 
 def base(hardware: HardwareConfig) -> str:
     """What of Linux's own tree the parts name."""
-    ps = processing_system(hardware)
+    ps = hardware.system
     return BASE.format(
         cells=ps.address_cells,
         high="0x0 " * (ps.address_cells - 1),
@@ -134,7 +133,7 @@ def test_addresses_and_interrupts_are_those_of_the_design(
     board: str, kind: str, tmp_path: Path
 ) -> None:
     hardware = load_hardware(board)
-    ps = processing_system(hardware)
+    ps = hardware.system
     make, place = TREES[kind]
     tree = make(hardware, tmp_path)
     design = ET.fromstring(render_hwh(hardware))
@@ -198,7 +197,7 @@ def test_drivers_find_their_nodes(board: str, kind: str, tmp_path: Path) -> None
     assert "xlnx,xps-intc-1.00.a" in tree.strings(names["interrupt-controller"], "compatible")
     assert tree.words(names["interrupt-controller"], "xlnx,num-intr-inputs") == [1]
     assert tree.words(names["interrupt-controller"], "xlnx,kind-of-intr") == [0], "level"
-    hertz = round(processing_system(hardware).clock_mhz(hardware.clock_mhz) * 1e6)
+    hertz = round(hardware.system.clock_mhz(hardware.clock_mhz) * 1e6)
     assert tree.words(names["cnnaccel"], "assigned-clock-rates") == [hertz]
     assert tree.strings("/udmabuf0", "compatible") == ["ikwzm,u-dma-buf"]
     assert tree.strings("/udmabuf0", "device-name") == ["udmabuf0"]

@@ -16,7 +16,6 @@ from cnnaccel.errors import ConfigError
 from cnnaccel.hardware import HardwareConfig, load_hardware
 from cnnaccel.render.params import register_words
 from cnnaccel.render.tcl import BURST_BEATS, BURSTS, PRESET_PARTS, render_config_tcl
-from cnnaccel.render.zynq import processing_system
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests/golden"
@@ -109,6 +108,6 @@ def test_a_preset_of_another_part_is_refused(tmp_path: Path) -> None:
     ],
 )
 def test_clocks(board: str, wanted: float, divisors: tuple[int, int], made: float) -> None:
-    ps = processing_system(load_hardware(board))
+    ps = load_hardware(board).system
     assert ps.divisors(wanted) == divisors
     assert round(ps.clock_mhz(wanted), 3) == made

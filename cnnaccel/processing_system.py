@@ -1,6 +1,7 @@
-"""The processing systems that an engine sits beside: names, clocks, addresses.
+"""The processors beside the engine: their names in Vivado and Linux, clocks, addresses.
 
-One home for what the simulated `.hwh`, `config.tcl` and the tests of both must agree on.
+One home for what the simulated `.hwh`, `config.tcl`, the device trees and the tests of all three
+must agree on. Knows no device and no engine: `devices.py` says which devices have which.
 """
 
 from __future__ import annotations
@@ -8,38 +9,38 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import product
 
-from cnnaccel.hardware import HardwareConfig
-
 ENGINE_CELL = "cnnaccel_0"
 """The engine's name in a block design."""
 INTERRUPT_CELL = "axi_intc_0"
+"""The interrupt controller's name in a block design."""
 REGION_BYTES = 1 << 16
-"""Of addresses, of the engine's registers and of the interrupt controller behind them."""
+"""Size of the address range of the engine's registers, and of the interrupt controller's, which
+follows it."""
 _MOST_DIVISOR = 63
 
 
 @dataclass(frozen=True)
 class ProcessingSystem:
-    """One family of devices with processors; names are Vivado's."""
+    """The processing system of one family of devices; names are Vivado's."""
 
-    family: str
     ip: str
     version: str
     irq: str
-    """Its interrupt input."""
+    """The interrupt input."""
     master: str
-    """Its AXI port to the registers of the engine."""
+    """The AXI port to the registers of the engine."""
     pll_mhz: int
-    """Of the IO PLL, which makes the engine's clock."""
+    """Frequency of the IO PLL, which makes the engine's clock."""
     clock_enable: str
+    """Parameter in the `.hwh` that enables clock {0}."""
     clock_divisor: str
-    """Parameters of clock {0} in the `.hwh`; of its divisor {1}."""
+    """Parameter in the `.hwh` with divisor {1} of clock {0}."""
     base: int
     """Address of the engine's registers."""
     address_cells: int
     """Cells of 32 bits that an address, or a size, takes in Linux's device tree."""
     linux_interrupts: str
-    """Label of the interrupt controller of its processors in that tree."""
+    """Label of the processors' interrupt controller in that tree."""
     shared_interrupt: int
     """Number there, among the shared ones, of the first interrupt from the logic: 32 less than in
     UG585, table 7-4 (61), and UG1085, table 13-1 (121)."""
@@ -52,11 +53,11 @@ class ProcessingSystem:
 
     @property
     def cell(self) -> str:
-        """Its name in a block design."""
+        """The name in a block design."""
         return f"{self.ip}_0"
 
     def divisors(self, clock_mhz: float) -> tuple[int, int]:
-        """Two divisors of 1 to 63 that make of the PLL a clock as near as can be."""
+        """Two divisors of the PLL, 1 to 63 each, whose clock comes nearest to the one asked for."""
         pairs = product(range(1, _MOST_DIVISOR + 1), repeat=2)
         return min(
             ((first, second) for second, first in pairs),
@@ -64,19 +65,18 @@ class ProcessingSystem:
         )
 
     def clock_mhz(self, wanted_mhz: float) -> float:
-        """What a clock asked for becomes."""
+        """The clock that one asked for becomes."""
         first, second = self.divisors(wanted_mhz)
         return self.pll_mhz / (first * second)
 
     def clock_up_to(self, most_mhz: float) -> float:
-        """The fastest clock that is not faster."""
+        """The fastest clock that can be made and is not faster than `most_mhz`."""
         ratios = {a * b for a in range(1, _MOST_DIVISOR + 1) for b in range(a, _MOST_DIVISOR + 1)}
         enough = [ratio for ratio in ratios if self.pll_mhz / ratio <= most_mhz]
         return self.pll_mhz / min(enough, default=_MOST_DIVISOR**2)
 
 
-_ZYNQ = ProcessingSystem(
-    family="zynq",
+ZYNQ_7000 = ProcessingSystem(
     ip="processing_system7",
     version="5.5",
     irq="IRQ_F2P",
@@ -90,8 +90,7 @@ _ZYNQ = ProcessingSystem(
     shared_interrupt=29,
     linux_clock="clkc 15",
 )
-_ULTRASCALE = ProcessingSystem(
-    family="zynquplus",
+ZYNQ_ULTRASCALE = ProcessingSystem(
     ip="zynq_ultra_ps_e",
     version="3.3",
     irq="pl_ps_irq0",
@@ -113,11 +112,3 @@ _ULTRASCALE = ProcessingSystem(
         "};\n",
     ),
 )
-_SYSTEMS = {system.family: system for system in (_ZYNQ, _ULTRASCALE)}
-DRAM_BYTES = {"pynq_z1": 512 << 20, "pynq_z2": 512 << 20, "zcu104": 2 << 30}
-"""That the engine reaches, from address 0: `preset(dram_bytes)` of the board's Tcl."""
-
-
-def processing_system(hardware: HardwareConfig) -> ProcessingSystem:
-    """That of the part."""
-    return _SYSTEMS[hardware.device.family.name]
