@@ -169,6 +169,11 @@ class HardwareConfig:
         return found
 
     @property
+    def without_board(self) -> HardwareConfig:
+        """The same engine on no board in particular: boards share what is built of it."""
+        return replace(self, name="any board")
+
+    @property
     def system(self) -> ProcessingSystem:
         """The processing system beside the engine."""
         return self.device.family.system

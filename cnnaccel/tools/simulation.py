@@ -11,7 +11,7 @@ from cnnaccel.render.params import render_hwh
 from cnnaccel.render.sources import ENGINE, engine_sources
 from cnnaccel.resources import resource
 from cnnaccel.runtime.board import BITSTREAM
-from cnnaccel.tools.verilate import Trace, build, making
+from cnnaccel.tools.verilate import Trace, build, digest_of, making
 from cnnaccel.workspace import write_atomic
 
 
@@ -27,9 +27,10 @@ def simulated_bitstream(
     sources = (*engine_sources(), sim / "activity.vlt")
     harness = sim / "engine_sim.cpp"
     library = build(ENGINE, sources, hardware, harness, trace=trace, coverage=coverage)
-    bitstream = library.with_suffix("") / BITSTREAM
+    hwh = render_hwh(hardware).encode()  # of the board and its clock, the library is not
+    bitstream = library.with_suffix("") / digest_of([hwh]) / BITSTREAM
     with making(bitstream):
-        write_atomic(bitstream.with_suffix(".hwh"), render_hwh(hardware).encode())
+        write_atomic(bitstream.with_suffix(".hwh"), hwh)
         if not bitstream.exists():
             partial = bitstream.with_suffix(".partial")
             partial.unlink(missing_ok=True)

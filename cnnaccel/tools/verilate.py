@@ -145,7 +145,8 @@ def _verilate(
     folder: Path,
     flags: Iterable[str],
 ) -> None:
-    (folder / "params.svh").write_text(render_params_svh(hardware), encoding="utf-8")
+    parameters = render_params_svh(hardware.without_board)
+    (folder / "params.svh").write_text(parameters, encoding="utf-8")
     command = [*_verilator(), *flags, "-Wall", *_growth(), "--assert", "--top-module", top]
     waivers = resource("hw") / "lint" / "verilator.vlt"
     where = [f"-I{folder}", "--Mdir", str(folder), "--prefix", f"V{top}"]
@@ -243,7 +244,9 @@ def _key(
     files = [Path(__file__), harness, waivers, *sorted(_shared().glob("*.h")), *sources]
     texts = [path.name.encode() + b"\n" + path.read_bytes() for path in files]
     words = " ".join((top, *flags)).encode()
-    return digest_of([words, render_params_svh(hardware).encode(), *texts, *_versions()])
+    return digest_of(
+        [words, render_params_svh(hardware.without_board).encode(), *texts, *_versions()]
+    )
 
 
 def digest_of(parts: Iterable[bytes]) -> str:

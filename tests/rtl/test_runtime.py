@@ -162,6 +162,14 @@ def test_overlay_is_what_pynq_makes_of_a_board(board: Accelerator) -> None:
     assert board.digest == TINY.digest
 
 
+def test_boards_share_an_engine_and_not_its_clock(bitstream: Path) -> None:
+    slower = dataclasses.replace(TINY, name="another", clock_mhz=50.0)
+    other = simulated_bitstream(slower)
+    assert other.samefile(bitstream) or other.read_bytes() == bitstream.read_bytes()
+    for board, made in ((TINY, bitstream), (slower, other)):
+        assert made.with_suffix(".hwh").read_text(encoding="utf-8") == render_hwh(board)
+
+
 def test_both_processing_systems(bitstream: Path, tmp_path: Path) -> None:
     """An overlay for UltraScale+ has its own clocks and addresses."""
     board = dataclasses.replace(load_hardware("zcu104"), clock_mhz=150.0)

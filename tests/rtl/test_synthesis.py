@@ -106,7 +106,9 @@ def test_what_is_known_is_not_made_again(tmp_path: Path, monkeypatch: pytest.Mon
     made = synthesize("part", sources, TINY, cache=tmp_path)
     assert made.registers == 8 and made.resources == Resources(0, 0, 0)
     monkeypatch.setattr(yosys, "run_tool", lambda *_, **__: pytest.fail("ran again"))
-    assert synthesize("part", sources, TINY, cache=tmp_path) == made
+    elsewhere = dataclasses.replace(TINY, name="another", clock_mhz=50.0)
+    for board in (TINY, elsewhere):
+        assert synthesize("part", sources, board, cache=tmp_path) == made
 
 
 def test_a_missing_yosys_has_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import dataclasses
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -61,6 +62,8 @@ def test_a_library_is_built_once_by_any_number_of_processes(
     assert ctypes.CDLL(str(first)).add(20, 20) == 40 + TINY.pixel_lanes
     made = first.stat().st_mtime_ns
     assert build(0).stat().st_mtime_ns == made
+    elsewhere = dataclasses.replace(TINY, name="another", clock_mhz=50.0, part="xczu3eg")
+    assert verilate.build("adder", [module], elsewhere, harness, cache) == first
     left = {path.name for path in first.parent.iterdir()} - {first.name}
     assert all(name.startswith("runtime-") or name.endswith(".lock") for name in left)
     module.write_text(module.read_text().replace("a_i + b_i +", "a_i[7:0] +"))
