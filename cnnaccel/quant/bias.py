@@ -19,8 +19,8 @@ from torch import fx
 from cnnaccel.ir import golden, intmath
 from cnnaccel.ir.graph import AnyLayer, Conv2d, Depthwise, Graph
 from cnnaccel.ir.verify import verify
-from cnnaccel.quant.builder import aten
 from cnnaccel.quant.canonical import CanonicalModel
+from cnnaccel.quant.operators import aten
 
 FloatArray = npt.NDArray[np.float64]
 _BATCH = 32

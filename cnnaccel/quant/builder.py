@@ -13,8 +13,8 @@ from torch.fx.passes.fake_tensor_prop import FakeTensorProp
 from cnnaccel.errors import ModelError
 from cnnaccel.ir.graph import window_shape
 from cnnaccel.quant.frontend import Shape, module_class, module_path
+from cnnaccel.quant.operators import aten
 
-aten = torch.ops.aten
 Pair = tuple[int, int]
 Padding = tuple[int, int, int, int]
 """Rows above, rows below, columns left, columns right."""

@@ -22,7 +22,8 @@ import torch
 from torch import fx, nn
 
 from cnnaccel.errors import ModelError
-from cnnaccel.quant.builder import Builder, Value, aten, is_unsigned, pair
+from cnnaccel.quant import operators
+from cnnaccel.quant.builder import Builder, Value, is_unsigned, pair
 from cnnaccel.quant.frontend import (
     Shape,
     arguments,
@@ -32,26 +33,14 @@ from cnnaccel.quant.frontend import (
     op_name,
     refusal,
 )
+from cnnaccel.quant.operators import OPERATORS, Form, aten
 
-_IDENTITIES = {
-    aten.clone.default,
-    aten.alias.default,
-    aten.detach.default,
-    aten.contiguous.default,
-    aten.dropout.default,
-    operator.getitem,  # the first result of batch norm
+_TRANSPARENT = {
+    target
+    for known in OPERATORS
+    if known.form in (Form.IDENTITY, Form.RESHAPE)
+    for target in known.targets
 }
-_RESHAPES = {
-    aten.view.default,
-    aten._unsafe_view.default,
-    aten.reshape.default,
-    aten.flatten.using_ints,
-    aten.squeeze.default,
-    aten.squeeze.dim,
-    aten.squeeze.dims,
-    aten.unsqueeze.default,
-}
-_TRANSPARENT = _IDENTITIES | _RESHAPES
 _NO_VALUE = {
     aten.sym_size.int,  # feeds reshapes, which look at shapes instead
     aten._assert_tensor_metadata.default,  # left behind by a conversion to the type it had
@@ -107,27 +96,22 @@ class _Canonicalizer:
         return CanonicalModel(self.out.module(input_shape), self.normalization)
 
     def _handlers(self) -> dict[Any, Callable[[fx.Node], Value]]:
-        handlers: dict[Any, Callable[[fx.Node], Value]] = {
-            aten.conv2d.default: self._conv2d,
-            aten.conv2d.padding: self._conv2d,
-            aten.linear.default: self._linear,
-            aten._native_batch_norm_legit_no_training.default: self._batch_norm,
-            aten.relu.default: self._clamp,
-            aten.relu6.default: self._clamp,
-            aten.hardtanh.default: self._clamp,
-            aten.clamp.default: self._clamp,
-            aten.clamp_min.default: self._clamp,
-            aten.max_pool2d.default: self._max_pool,
-            aten.avg_pool2d.default: self._avg_pool,
-            aten.adaptive_avg_pool2d.default: self._adaptive_avg_pool,
-            aten.mean.dim: self._mean,
-            aten.add.Tensor: self._add,
-            aten.cat.default: self._cat,
-            aten.pad.default: self._pad,
-            aten.constant_pad_nd.default: self._pad,
+        handlers = {
+            Form.CONV2D: self._conv2d,
+            Form.LINEAR: self._linear,
+            Form.BATCH_NORM: self._batch_norm,
+            Form.CLAMP: self._clamp,
+            Form.MAX_POOL: self._max_pool,
+            Form.AVG_POOL: self._avg_pool,
+            Form.ADAPTIVE_AVG_POOL: self._adaptive_avg_pool,
+            Form.MEAN: self._mean,
+            Form.ADD: self._add,
+            Form.CAT: self._cat,
+            Form.PAD: self._pad,
+            Form.IDENTITY: self._identity,
+            Form.RESHAPE: self._reshape,
         }
-        handlers |= dict.fromkeys(_IDENTITIES, self._identity)
-        return handlers | dict.fromkeys(_RESHAPES, self._reshape)
+        return {target: handlers[known.form] for known in OPERATORS for target in known.targets}
 
     # -- looking around in the exported graph -----------------------------------------------------
 
@@ -135,9 +119,9 @@ class _Canonicalizer:
         """What `node` reads from `source`, whatever the shape."""
         value = self.values.get(source)
         if value is None:
-            raise refusal(node, "computes on a constant; the engine computes on images")
+            raise refusal(node, operators.CONSTANT)
         if any(value.padding) and not padding_ok:
-            raise refusal(node, "zero padding can only go into a convolution or a pool")
+            raise refusal(node, operators.PADDED)
         return value
 
     def _input(self, node: fx.Node, padding_ok: bool = False) -> Value:
@@ -145,18 +129,15 @@ class _Canonicalizer:
         source = arguments(node)[0]
         value = self._value(node, source, padding_ok)
         if features(source) not in (value.padded_shape, (math.prod(value.shape),)):
-            raise refusal(
-                node,
-                f"reads {list(value.shape)} as {list(features(source))}; keep the layers of the "
-                "model on N, C, H, W, and use x.flatten(1) before nn.Linear",
-            )
+            shapes = {"made": list(value.shape), "wanted": list(features(source))}
+            raise refusal(node, operators.RESHAPED.format(**shapes))
         return value
 
     def _tensor(self, node: fx.Node, constant: fx.Node | None) -> torch.Tensor | None:
         if constant is None:
             return None
         if constant.op != "get_attr":
-            raise refusal(node, "its weights are computed; only constant weights have a place")
+            raise refusal(node, operators.COMPUTED_WEIGHTS)
         value = operator.attrgetter(str(constant.target))(self.source)
         assert isinstance(value, torch.Tensor)
         return value.detach()
@@ -201,12 +182,8 @@ class _Canonicalizer:
         flat = shape == (math.prod(value.shape),)
         squeezed = [d for d in shape if d != 1] == [d for d in value.shape if d != 1]
         if not (flat or squeezed):
-            raise refusal(
-                node,
-                f"reshapes {list(value.shape)} to {list(shape)}; use x.flatten(1), the "
-                "only reshape the engine has a place for; to shuffle channels use an nn.Conv2d "
-                "with kernel 1",
-            )
+            shapes = {"made": list(value.shape), "wanted": list(shape)}
+            raise refusal(node, operators.RESHAPES.format(**shapes))
         return value
 
     def _conv2d(self, node: fx.Node) -> Value:
@@ -229,7 +206,7 @@ class _Canonicalizer:
     def _linear(self, node: fx.Node) -> Value:
         x, w, b = arguments(node, None, None, None)
         if x.meta["val"].dim() != 2:
-            raise refusal(node, "reads a tensor that is not flat; put nn.Flatten before it")
+            raise refusal(node, operators.NOT_FLAT)
         value = self._input(node)
         weight = self._tensor(node, w)
         assert weight is not None
@@ -246,7 +223,7 @@ class _Canonicalizer:
         factor = (var + eps).rsqrt() * (1 if gamma is None else gamma)
         offset = (0 if beta is None else beta) - mean * factor
         if len(factor) != value.shape[0]:
-            raise refusal(node, "normalises single pixels; put BatchNorm2d before the flatten")
+            raise refusal(node, operators.SINGLE_PIXELS)
         sole = self._sole_reader(node)
         if sole and value.node.op == "placeholder" and value.affine is None:
             return self._normalize_image(node, value, factor, offset)
@@ -290,7 +267,7 @@ class _Canonicalizer:
             case _:
                 _, low, high = arguments(node, None, None, None)
         if low != 0 or (high is not None and high <= 0):
-            raise refusal(node, f"clamps to {low}..{high}; use nn.ReLU or nn.ReLU6")
+            raise refusal(node, operators.OTHER_CLAMP.format(low=low, high=high))
         base, reader = self._before_pools(node, value.node)
         op, limits = (aten.relu, ()) if high is None else (aten.hardtanh, (0.0, float(high)))
         if reader is None:
@@ -319,7 +296,7 @@ class _Canonicalizer:
             node, None, None, [], [0, 0], [1, 1], False
         )
         if any(value.padding) and not is_unsigned(value.node):
-            raise refusal(node, "pads with zeros what may be negative; use the pool's own padding")
+            raise refusal(node, operators.NEGATIVE_PADDED)
         windows = [list(pair(v)) for v in (kernel, stride or kernel, padding, dilation)]
         args = (self.out.read(value), *windows, ceil)
         made = self.out.call(node, "max_pool", aten.max_pool2d.default, args)
@@ -333,22 +310,19 @@ class _Canonicalizer:
         )
         kernel, stride, padding = pair(kernel), pair(stride or kernel), pair(padding)
         if any(padding) and not include:
-            raise refusal(node, "divides by what depends on the position; use count_include_pad")
+            raise refusal(node, operators.UNEVEN_DIVISOR)
         if divisor not in (None, kernel[0] * kernel[1]):
-            raise refusal(node, "has a divisor of its own; leave divisor_override out")
+            raise refusal(node, operators.OWN_DIVISOR)
         if ceil and features(node)[1:] != value.windows(kernel, stride, padding):
-            raise refusal(node, "has windows that reach beyond the edge; set ceil_mode=False")
+            raise refusal(node, operators.BEYOND_EDGE)
         return self.out.avg_pool(node, value, kernel, stride, padding)
 
     def _adaptive_avg_pool(self, node: fx.Node) -> Value:
         value = self._input(node)
         rows, columns = pair(arguments(node)[1])
         if value.shape[1] % rows or value.shape[2] % columns:
-            raise refusal(
-                node,
-                f"makes {rows}x{columns} from {value.shape[1]}x{value.shape[2]}, windows of "
-                "unequal size; choose an output size that divides its input",
-            )
+            made, wanted = f"{value.shape[1]}x{value.shape[2]}", f"{rows}x{columns}"
+            raise refusal(node, operators.UNEQUAL_WINDOWS.format(made=made, wanted=wanted))
         window = (value.shape[1] // rows, value.shape[2] // columns)
         return self.out.avg_pool(node, value, window, window)
 
@@ -357,22 +331,21 @@ class _Canonicalizer:
         x, dims = arguments(node)[:2]
         rank = x.meta["val"].dim()
         if rank != 4 or {d % rank for d in dims or range(rank)} != {2, 3}:
-            raise refusal(node, "averages over other than rows and columns; use dim=(2, 3)")
+            raise refusal(node, operators.OTHER_MEAN)
         window = (value.shape[1], value.shape[2])
         return self.out.avg_pool(node, value, window, window)
 
     def _add(self, node: fx.Node) -> Value:
         operands = arguments(node)
         if not all(n in self.values for n in operands) or node.kwargs.get("alpha", 1) != 1:
-            raise refusal(node, "adds a constant or a scaled operand; use a layer's bias")
+            raise refusal(node, operators.CONSTANT_ADDED)
         a, b = (self._value(node, n) for n in operands)
         shapes = [list(features(n)) for n in operands]
         if shapes[0] != shapes[1] or a.shape != b.shape:
-            raise refusal(
-                node,
-                f"adds {shapes[0]}, made as {list(a.shape)}, and {shapes[1]}, made as "
-                f"{list(b.shape)}; make the shapes equal before the addition",
-            )
+            first, second = shapes
+            made = {"first_made": list(a.shape), "second_made": list(b.shape)}
+            reason = operators.UNEQUAL_SHAPES.format(first=first, second=second, **made)
+            raise refusal(node, reason)
         return Value(self.out.call(node, "add", aten.add.Tensor, (a.node, b.node)), a.shape)
 
     def _cat(self, node: fx.Node) -> Value:
@@ -380,9 +353,9 @@ class _Canonicalizer:
         values = [self._value(node, part) for part in parts]
         rank = node.meta["val"].dim()
         if dim % rank != 1:
-            raise refusal(node, "joins along other than channels; use torch.cat(..., dim=1)")
+            raise refusal(node, operators.OTHER_AXIS)
         if any(features(p) != v.shape[: rank - 1] for p, v in zip(parts, values, strict=True)):
-            raise refusal(node, "joins reshaped tensors; use torch.cat(..., dim=1) before flatten")
+            raise refusal(node, operators.JOINS_RESHAPED)
         channels = sum(value.shape[0] for value in values)
         made = self.out.call(node, "cat", aten.cat.default, ([v.node for v in values], 1))
         return Value(made, (channels, *values[0].shape[1:]))
@@ -394,6 +367,6 @@ class _Canonicalizer:
         else:
             (_, amounts, fill), mode = arguments(node, None, None, 0), "constant"
         if mode != "constant" or fill or min(amounts) < 0 or any(amounts[4:]):
-            raise refusal(node, "pads other than rows and columns with zeros; use nn.ZeroPad2d")
+            raise refusal(node, operators.OTHER_PADDING)
         left, right, top, bottom = [*amounts, 0, 0][:4]
         return value.padded((top, bottom, left, right))

@@ -27,9 +27,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, fx
 
-from cnnaccel.quant.builder import aten
 from cnnaccel.quant.canonical import CanonicalModel
 from cnnaccel.quant.frontend import arguments
+from cnnaccel.quant.operators import aten
 from cnnaccel.quant.quantizer import fused_clamp
 from cnnaccel.quant.survey import Survey, convolutions
 

@@ -12,6 +12,7 @@ import sysconfig
 import traceback
 import warnings
 from collections.abc import Container, Iterator, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -19,46 +20,9 @@ import torch
 from torch import fx, nn
 
 from cnnaccel.errors import ModelError
+from cnnaccel.quant.operators import REWRITES
 
 Shape = tuple[int, int, int]
-_REWRITES = {
-    "silu|gelu|r?relu_.*|c?elu|selu|mish|hardswish|leaky_relu|prelu|softplus|softsign|tanh|"
-    "hardsigmoid|log_sigmoid.*|abs|exp|pow|sqrt": "use nn.ReLU or nn.ReLU6",
-    "sigmoid|softmax|log_softmax": (
-        "at the end of the model leave it out, the order of the logits is the same; "
-        "elsewhere use nn.ReLU6"
-    ),
-    "(native_)?(group|layer)_norm|instance_norm|rms_norm": "use nn.BatchNorm2d",
-    "native_batch_norm_legit": "use nn.BatchNorm2d(..., track_running_stats=True)",
-    "weight_norm.*|linalg_.*": "bake it in with torch.nn.utils.parametrize.remove_parametrizations",
-    "conv[13]d|.*_pool[13]d": "use the 2d layer, with 1 as the size of a missing dimension",
-    "conv_transpose.*|upsample_.*|pixel_shuffle|im2col|col2im": "use strided nn.Conv2d layers only",
-    "adaptive_max_pool2d": "use nn.MaxPool2d with an explicit kernel",
-    "sum|mean|var.*|std.*": "use nn.AdaptiveAvgPool2d over rows and columns",
-    "mul|div": (
-        "a constant factor is an nn.BatchNorm2d; a product of two tensors has no replacement"
-    ),
-    "r?sub": (
-        "use addition, with the sign in the convolution before it; "
-        "for a normalisation set data.mean and data.std"
-    ),
-    "matmul|mm|bmm|addmm|einsum|scaled_dot_product_attention": (
-        "use nn.Linear, with constant weights"
-    ),
-    "lstm|gru|rnn_.*|embedding": "use convolutions",
-    "split.*|chunk|unbind|slice|select|narrow|unsafe_split.*": (
-        "use one convolution for each part; all can read the whole tensor"
-    ),
-    "channel_shuffle": "use an nn.Conv2d with kernel 1, which mixes channels",
-    "permute|transpose|t|movedim": "keep N, C, H, W throughout",
-    "stack": "use torch.cat(..., dim=1)",
-    "expand|repeat|tile": "use nn.Conv2d to make further channels",
-    "gt|ge|lt|le|eq|ne|where|index|index_.*|nonzero|masked_.*|item|cond|argmax|topk": (
-        "compute the same for every image; decide on the logits, after the model"
-    ),
-    "copy": "leave buffers as they are in forward()",
-    "rand.*|bernoulli|native_dropout": "draw no random numbers outside nn.Dropout",
-}
 _SUPPORTED = (
     "Conv2d, Linear, BatchNorm, ReLU, ReLU6, MaxPool2d, AvgPool2d, AdaptiveAvgPool2d, residual "
     "addition, torch.cat over channels, Flatten, Dropout, ZeroPad2d"
@@ -208,8 +172,8 @@ def _rewrite(node: fx.Node) -> str:
     name = op_name(node)
     if re.fullmatch("f?(max|min)(imum)?|a(max|min)|clamp(_max|_min)?", name):
         return f"not supported; {_rewrite_of_extremum(node)}"
-    for pattern, advice in _REWRITES.items():
-        if re.fullmatch(pattern, name):
+    for names, advice in REWRITES.items():
+        if any(fnmatchcase(name, pattern) for pattern in names.split()):
             return f"not supported; {advice}"
     return "not supported; leave it out or build it from the layers below"
 

@@ -34,8 +34,9 @@ from cnnaccel.ir.graph import (
     TensorSpec,
 )
 from cnnaccel.ir.verify import verify
-from cnnaccel.quant.builder import aten, pair
+from cnnaccel.quant.builder import pair
 from cnnaccel.quant.frontend import arguments
+from cnnaccel.quant.operators import aten
 from cnnaccel.quant.quantizer import ACCUMULATING, CLAMPS, PIXEL_SCALE, fused_clamp
 
 decomposed = torch.ops.quantized_decomposed

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, fx
 
 from cnnaccel.ir.graph import Conv2d, Depthwise, TensorSpec
-from cnnaccel.quant.builder import aten
+from cnnaccel.quant.operators import aten
 from cnnaccel.quant.ptq import FloatArray, Images, Progress, Quantized, decibels
 from cnnaccel.quant.quantizer import KEEPS_NUMBERS, fused_clamp
 

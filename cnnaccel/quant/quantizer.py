@@ -16,8 +16,9 @@ from torch import fx
 
 from cnnaccel.config import QuantizeConfig
 from cnnaccel.errors import ModelError
-from cnnaccel.quant.builder import aten, is_unsigned
+from cnnaccel.quant.builder import is_unsigned
 from cnnaccel.quant.frontend import arguments, quiet_torch
+from cnnaccel.quant.operators import aten
 
 with quiet_torch():
     from torchao.quantization.pt2e.observer import ObserverBase

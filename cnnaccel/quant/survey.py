@@ -17,9 +17,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, fx
 
-from cnnaccel.quant.builder import aten, is_unsigned, pair
+from cnnaccel.quant.builder import is_unsigned, pair
 from cnnaccel.quant.canonical import CanonicalModel
 from cnnaccel.quant.frontend import arguments
+from cnnaccel.quant.operators import aten
 
 Images = npt.NDArray[np.uint8]
 _BATCH = 32
