@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import re
+import shlex
 import typing
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,14 @@ import yaml
 
 from cnnaccel import __version__
 from cnnaccel.cli import cli
-from cnnaccel.config import Config, load_config
+from cnnaccel.config import Config, DataConfig, load_config
+from cnnaccel.hardware import load_hardware
+from cnnaccel.nn.data import find_data_dir, load_dataset
 from cnnaccel.pipeline.run import STAGE_NAMES
 
 ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
+COMMANDS = (ROOT / "docs/reference/command-line.md").read_text(encoding="utf-8")
 CONFIGURATION = (ROOT / "docs/configuration.md").read_text(encoding="utf-8")
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
 COMPLETE = ROOT / "configs/lenet_fashionmnist.yaml"
@@ -37,8 +41,8 @@ def keys(cls: type, prefix: str = "") -> dict[str, object]:
     return found
 
 
-def test_readme_lists_every_command() -> None:
-    listed = re.findall(r"^\| `cnnaccel ([\w-]+)(?: [A-Z]+)?` \|", README, re.MULTILINE)
+def test_every_command_is_listed() -> None:
+    listed = re.findall(r"^\| `cnnaccel ([\w-]+)(?: [A-Z]+)?` \|", COMMANDS, re.MULTILINE)
     assert sorted(listed) == sorted(cli.commands)
 
 
@@ -87,7 +91,7 @@ def test_configuration_page_has_every_key_and_default() -> None:
 
 
 def test_links_lead_somewhere() -> None:
-    for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+    for page in PAGES:
         for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
 
@@ -107,3 +111,68 @@ def test_contributing_names_what_there_is() -> None:
 def test_the_version_is_said_once() -> None:
     cited = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     assert cited["version"] == __version__
+
+
+def place(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=place)
+def test_commands_are_such_as_the_program_takes(page: Path) -> None:
+    """Each line of a page that begins with cnnaccel: the command, its options, their values."""
+    text = page.read_text(encoding="utf-8")
+    for line in re.findall(
+        r"^(?:    |\$ |    \$ )(?:\.venv/bin/)?cnnaccel (.*)$", text, re.MULTILINE
+    ):
+        name, *arguments = shlex.split(line, comments=True)
+        if name.startswith("-"):
+            continue
+        cli.commands[name].make_context(name, arguments)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=place)
+def test_files_are_such_as_the_program_takes(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files in fenced blocks: configurations load, their engine exists, Python compiles."""
+    monkeypatch.chdir(tmp_path)
+    text = page.read_text(encoding="utf-8")
+    for language, name, body in re.findall(
+        r"^```(yaml|python)\n# ([\w.]+)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL
+    ):
+        if language == "python":
+            compile(body, name, "exec")
+            continue
+        path = tmp_path / name
+        path.write_text(body, encoding="utf-8")
+        hardware = load_config(path).hardware
+        load_hardware(
+            hardware.board, [f"{key}={value}" for key, value in hardware.overrides.items()]
+        )
+
+
+def test_a_dataset_is_made_as_the_guide_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = (ROOT / "docs/guides/own-data.md").read_text(encoding="utf-8")
+    (script,) = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    exec(compile(script, "make_dataset.py", "exec"), {})
+    (section,) = re.findall(r"^data: (\{name: mnist.*\})$", text, re.MULTILINE)
+    config = DataConfig(**yaml.safe_load(section))
+    dataset = load_dataset(config, find_data_dir(config, None))
+    assert (len(dataset.train), len(dataset.validation), len(dataset.test)) == (350, 50, 100)
+
+
+def test_the_table_of_engines_is_right() -> None:
+    text = (ROOT / "docs/concepts/engine.md").read_text(encoding="utf-8")
+    rows = re.findall(
+        r"^\| (`\w+`.*?) \| ([\d x]+) \| ([\d,]+) \| (\d+), (\d+) KiB \|$", text, re.M
+    )
+    assert rows
+    for names, lanes, macs, act, wgt in rows:
+        for name in re.findall(r"`(\w+)`", names):
+            hardware = load_hardware(name)
+            assert " x ".join(map(str, hardware.lanes)) == lanes
+            assert f"{hardware.peak_macs:,}" == macs
+            assert (str(hardware.act_kib), str(hardware.wgt_kib)) == (act, wgt)
