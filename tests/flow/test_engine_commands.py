@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from cnnaccel.api import engine
-from cnnaccel.api.engine import SimulatedEngine
 from cnnaccel.hardware import load_hardware
 from cnnaccel.ir import golden
 from cnnaccel.ir.storage import load_graph

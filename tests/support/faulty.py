@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
+from cnnaccel.api.engine import SimulatedEngine
 from cnnaccel.hardware import HardwareConfig
-from cnnaccel.pipeline.engine import SimulatedEngine
 from cnnaccel.render.params import render_hwh
 from cnnaccel.render.sources import ENGINE, engine_sources
 from cnnaccel.resources import resource
