@@ -10,7 +10,7 @@ import difflib
 import math
 import types
 import typing
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -40,7 +40,7 @@ def _at_least(minimum: float, default: Any, maximum: float = float("inf")) -> An
 
 @dataclass(frozen=True)
 class DataConfig:
-    """Where images come from, and how the training split is divided."""
+    """The source of images, and how the training split is divided."""
 
     name: Literal["fashionmnist", "mnist", "cifar10", "digits", "synthetic"] = "fashionmnist"
     dir: str | None = None
@@ -48,7 +48,7 @@ class DataConfig:
     validation: int = _at_least(1, 5000)
     """Images held out of the training split; they choose the epoch, the test split never does."""
     mean: tuple[float, ...] | None = None
-    """Per channel, of pixels in [0, 1]; with std, the normalisation that precedes the model."""
+    """Mean per channel of pixels in [0, 1]; with std, the normalisation that precedes the model."""
     std: tuple[float, ...] | None = None
     shape: tuple[int, ...] = (3, 32, 32)
     """C, H, W of the synthetic dataset; the others have their own."""
@@ -90,7 +90,7 @@ class TrainConfig:
     """Peak of the schedule."""
     weight_decay: float = _at_least(0.0, 0.01)
     momentum: float = _at_least(0.0, 0.9, 1.0)
-    """Of sgd (Nesterov); adamw keeps its usual betas."""
+    """Momentum of sgd (Nesterov); adamw keeps its usual betas."""
     schedule: Literal["one_cycle", "cosine", "constant"] = "one_cycle"
     warmup: float = _at_least(0.0, 0.25, 0.9)
     """Share of all steps in which one_cycle rises to the peak."""
@@ -109,7 +109,7 @@ class QuantizeConfig:
     requantize: Literal["multiplier", "shift"] = "multiplier"
     """`shift` makes every scale a power of two, so that requantizing is a shift alone."""
     observer: Literal["minmax", "histogram"] = "histogram"
-    """How an activation's range is chosen: its maximum, or the clip of least squared error."""
+    """Choice of an activation's range: its maximum, or the clip of least squared error."""
     bias_correction: bool = True
     """Let biases take back what rounding shifts each channel by, on calibration images."""
     equalize: bool = True
@@ -133,10 +133,10 @@ class BoardConfig:
 
 @dataclass(frozen=True)
 class CompileConfig:
-    """From the graph to a program."""
+    """The way from the graph to a program."""
 
     images: int | None = _at_least(1, None)
-    """At a time; None for what takes the least time an image."""
+    """Images at a time; None for the number that takes the least time an image."""
     verify_images: int = _at_least(0, 16)
     """Test images on which the program must equal golden; 0 for none."""
 
@@ -164,7 +164,7 @@ class Config:
 def _in_unit_range(
     mean: tuple[float, ...], std: tuple[float, ...], wrong: tuple[float, ...]
 ) -> str:
-    """What is said of a mean or standard deviation beyond 1: both as pixels in [0, 1] have them."""
+    """Message on a mean or standard deviation beyond 1, with both as pixels in [0, 1] have them."""
 
     def scaled(values: tuple[float, ...], anyway: bool) -> str:
         by = 255 if anyway or any(abs(value) > 1 for value in values) else 1
@@ -190,10 +190,16 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     return dataclasses.replace(config, name=path.stem)
 
 
-def load_dataclass(cls: type[T], path: Path, overrides: Sequence[str] = ()) -> T:
+def load_dataclass(
+    cls: type[T],
+    path: Path,
+    overrides: Sequence[str] = (),
+    absent: Mapping[str, Any] | None = None,
+) -> T:
     """One `cls` from the YAML file `path` and `key.sub=value` overrides.
 
-    Every field of `cls` needs a default; one marked `internal` in its metadata is no key.
+    Every field of `cls` needs a default; one marked `internal` in its metadata is no key. absent:
+    values of keys of the top level that are not given, in place of the defaults.
 
     Raises:
         ConfigError: with file:line, for anything that is not exactly a `cls`.
@@ -206,11 +212,23 @@ def load_dataclass(cls: type[T], path: Path, overrides: Sequence[str] = ()) -> T
         root = _compose(text, str(path))
         for override in overrides:
             root = _override(root, override)
-        config = _build(cls, root, "")
+        config = _build(cls, root, "", absent or {})
     except RecursionError:
         raise ConfigError(f"{path}: nested too deep, or an anchor inside itself") from None
     assert isinstance(config, cls)
     return config
+
+
+def line_of(path: Path, key: str) -> str:
+    """Place at which a YAML file gives a key of its top level, as `mine.yaml:3`; else its name."""
+    try:
+        root = yaml.compose(path.read_text(encoding="utf-8"), yaml.SafeLoader)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        return str(path)
+    for name, _ in root.value if isinstance(root, yaml.MappingNode) else ():
+        if name.value == key:
+            return f"{path}:{name.start_mark.line + 1}"
+    return str(path)
 
 
 def _check_together(config: Config, path: Path) -> None:
@@ -288,10 +306,10 @@ def _items(node: yaml.MappingNode) -> dict[str, tuple[yaml.Node, yaml.Node]]:
     return items
 
 
-def _build(cls: Any, node: yaml.Node, prefix: str) -> Any:
-    """One dataclass from one YAML mapping, or from nothing."""
+def _build(cls: Any, node: yaml.Node, prefix: str, absent: Mapping[str, Any]) -> Any:
+    """One dataclass from one YAML mapping, or from nothing; absent: values of keys not given."""
     if node.tag == _NULL:
-        return cls()
+        return cls(**absent)
     if node.tag != _TAG + "map" or not isinstance(node, yaml.MappingNode):
         section = f"'{prefix.rstrip('.')}'" if prefix else "a configuration"
         raise _error(node, f"{section} must be a mapping of keys to values")
@@ -309,7 +327,7 @@ def _build(cls: Any, node: yaml.Node, prefix: str) -> Any:
             raise _error(value_node, f"{prefix}{key} must be {end}, got {value}")
         values[key] = value
     try:
-        return cls(**values)
+        return cls(**{**absent, **values})
     except FieldError as error:
         _, at = items.get(error.field, (None, node))
         raise _error(at, f"{prefix}{error}") from None
@@ -329,7 +347,7 @@ def _did_you_mean(word: str, known: list[str]) -> str:
 def _convert(hint: Any, node: yaml.Node, key: str) -> Any:
     """The value of `node` as the type `hint`, or a ConfigError that names both."""
     if dataclasses.is_dataclass(hint):
-        return _build(hint, node, key + ".")
+        return _build(hint, node, key + ".", {})
     value = _plain(node)
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if origin is Literal:

@@ -1,7 +1,7 @@
 """The devices that an engine can be built for: a new one is one entry here.
 
-Figures are of the vendor's product tables (DS190, DS891); the names of a family are those of each
-tool's manual.
+Figures are of the vendor's product tables: DS190 (Zynq-7000), DS891 (Zynq UltraScale+), DS987 (Kria
+K26). The names of a family are those of each tool's manual.
 """
 
 from __future__ import annotations
@@ -69,9 +69,13 @@ DEVICES = {
     "xc7z010": Device(80, 60, 17_600, 6_000, ZYNQ),
     "xc7z020": Device(220, 140, 53_200, 17_400, ZYNQ),
     "xczu3eg": Device(360, 216, 70_560, 28_800, ULTRASCALE),
+    "xczu5eg": Device(1248, 144, 117_120, 57_600, ULTRASCALE),
     "xczu7ev": Device(1728, 312, 230_400, 101_760, ULTRASCALE),
+    "xck26": Device(1248, 144, 117_120, 57_600, ULTRASCALE),
 }
-"""Devices by the beginning of the part's name: DSPs, BRAM36, LUTs, LUTs that can be memory."""
+"""Devices by the beginning of the part's name: DSPs, BRAM36, LUTs, LUTs that can be memory.
+
+UltraRAM, of which ZU5EG and K26 have 64 blocks and ZU7EV 96, is not used."""
 
 
 def device_of(part: str) -> Device | None:

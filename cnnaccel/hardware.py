@@ -7,25 +7,37 @@ and the format version from here, because they are part of the digest.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
-from cnnaccel.config import FieldError, load_dataclass
+from cnnaccel.config import FieldError, line_of, load_dataclass
 from cnnaccel.devices import DEVICES, Device, Resources, device_of
 from cnnaccel.errors import ConfigError
+from cnnaccel.presets import find_preset, read_preset
 from cnnaccel.processing_system import ProcessingSystem
 from cnnaccel.resources import resource
 
 FORMAT_VERSION = 2
-"""Of instructions, program header and registers; raised when `isa/instructions.py` changes them."""
+"""Version of instructions, program header and registers; raised when `isa/instructions.py` changes
+them."""
 ACT_ADDRESS_BITS = 20
-"""Of a signed word address, so that a walker may start left of its tensor: 2**19 words."""
+"""Bits of a signed word address, so that a walker may start left of its tensor: 2**19 words."""
 WGT_ADDRESS_BITS = 16
 PAR_ADDRESS_BITS = 10
 PAR_BYTES = 7
-"""Per output channel: bias int32, multiplier uint16, shift uint8."""
+"""Bytes of parameters per output channel: bias int32, multiplier uint16, shift uint8."""
+
+
+_BOARD = {"of the board": True}
+_BOARD_PART = re.compile(r"[\w.-]+:[\w.-]+:part0:[\w.-]+")
+
+
+def _of_the_board(default: Any) -> Any:
+    """A field on which a bitstream or an image may depend, and no program or measurement does."""
+    return field(default=default, metadata=_BOARD)
 
 
 @dataclass(frozen=True)
@@ -49,27 +61,38 @@ class HardwareConfig:
     par_groups: int = 512
     """Parameter scratchpad: groups of K biases, multipliers and shifts."""
     address_bits: int = 32
-    """Of an AXI address."""
+    """Bits of an AXI address."""
     clock_mhz: float = 100.0
     dsp_packing: bool = True
     """Two pixel lanes, which share a weight, share a DSP."""
     dsp_budget: int | None = None
     """DSPs the engine may take; products beyond are made of LUTs. null: as many as it wants."""
     dram_latency_cycles: int = 40
-    """From a read's address to its first word, as taken by predictions and the simulated board."""
+    """Cycles from a read's address to its first word, as predictions and the simulated board take
+    it."""
     dram_share: float = 0.8
-    """Of the peak of the bus that DRAM sustains, in each direction; taken likewise."""
+    """Share of the peak of the bus that DRAM sustains in each direction, as both take it."""
     dram_outstanding: int = 8
-    """Bursts that DRAM takes before it has answered, in each direction; taken likewise."""
+    """Bursts that DRAM takes before it has answered, in each direction, as both take it."""
     part: str = "xc7z020clg400-1"
-    """As the vendor's tools call it."""
-    ps_preset: Literal["pynq_z1", "pynq_z2", "zcu104"] = "pynq_z1"
-    """How the board's processing system is set: a file of `hw/tcl/vivado/boards`."""
+    """Name of the device with package and speed grade, as the vendor's tools have it."""
+    ps_preset: str | None = "pynq_z1"
+    """Tcl file that sets the board's processing system: one beside the board's file, as
+    `mine.tcl`, or the name of a shipped one of `hw/tcl/vivado/boards`. null, the default of a
+    file: none."""
+    board_part: str | None = _of_the_board(None)
+    """Vivado's name of the board, `vendor:board:part0:version`, whose files set it instead."""
+    dram_mib: int | None = _of_the_board(None)
+    """DRAM of the board; null: as the preset's file says."""
     contiguous_mib: float | None = None
     """Memory that the board's image keeps contiguous, for all that an engine reads and writes
     (`cma=` of its kernel); null: not known, which is the default, other than the PYNQ-Z1's."""
+    on_silicon: str | None = _of_the_board(None)
+    """Note of what was seen of this engine on a real board; null: nothing."""
     name: str = field(default="", metadata={"internal": True})
-    """Of the board: the file's stem."""
+    """Name of the board: the file's stem."""
+    file: Path | None = field(default=None, compare=False, metadata={"internal": True, **_BOARD})
+    """The board's file, beside which a preset may lie."""
 
     def __post_init__(self) -> None:
         _check_lanes(self)
@@ -92,11 +115,10 @@ class HardwareConfig:
             raise FieldError("dram_share", f"must be 0.01 to 1, got {self.dram_share:g}")
         if self.dram_outstanding < 1:
             raise FieldError("dram_outstanding", f"must be at least 1, got {self.dram_outstanding}")
-        if self.contiguous_mib is not None and self.contiguous_mib <= 0:
-            raise FieldError("contiguous_mib", f"must be positive, got {self.contiguous_mib:g}")
         if device_of(self.part) is None:
             known = ", ".join(DEVICES)
             raise FieldError("part", f"must begin with one of {known}; got '{self.part}'")
+        _check_board(self)
 
     @property
     def lanes(self) -> tuple[int, int, int]:
@@ -110,7 +132,7 @@ class HardwareConfig:
 
     @property
     def wgt_word_bytes(self) -> int:
-        """C*K: the weights of one step."""
+        """Bytes of the weights of one step: C*K."""
         return self.input_lanes * self.output_lanes
 
     @property
@@ -120,17 +142,17 @@ class HardwareConfig:
 
     @property
     def par_word_bytes(self) -> int:
-        """The parameters of one group of K channels."""
+        """Bytes of the parameters of one group of K channels."""
         return self.output_lanes * PAR_BYTES
 
     @property
     def bus_bytes(self) -> int:
-        """What a cycle can move between DRAM and the engine: its bus, or the narrower port."""
+        """Bytes that a cycle can move to or from DRAM: the engine's bus, or the narrower port."""
         return min(self.input_lanes, self.device.family.port_bytes)
 
     @property
     def dram_bytes_per_cycle(self) -> float:
-        """What DRAM gives, or takes."""
+        """Bytes that DRAM gives, or takes, in a cycle."""
         return self.dram_share * self.bus_bytes
 
     @property
@@ -163,10 +185,44 @@ class HardwareConfig:
 
     @property
     def device(self) -> Device:
-        """What the part has."""
+        """The device that the part is of."""
         found = device_of(self.part)
         assert found is not None, "a part that is not known is refused"
         return found
+
+    @property
+    def reached_dram_bytes(self) -> int | None:
+        """DRAM that the engine reaches, from address 0; None: not known.
+
+        Raises:
+            ConfigError: the preset's file cannot be read.
+        """
+        if self.dram_mib is not None:
+            dram = self.dram_mib << 20
+        elif (path := self.preset_file) is not None:
+            dram = read_preset(path).dram_bytes
+        else:
+            return None
+        return min(dram, self.system.low_dram_bytes)
+
+    @property
+    def preset_file(self) -> Path | None:
+        """The file that `ps_preset` names; None: it names none.
+
+        Raises:
+            FieldError: there is no such file.
+        """
+        folder = self.file.parent if self.file else Path()
+        return None if self.ps_preset is None else find_preset(self.ps_preset, folder)
+
+    @property
+    def recorded(self) -> dict[str, Any]:
+        """Values by key as they are noted beside a program or a measurement."""
+        return {
+            key.name: getattr(self, key.name)
+            for key in fields(self)
+            if not key.metadata.keys() & _BOARD.keys()
+        }
 
     @property
     def without_board(self) -> HardwareConfig:
@@ -180,10 +236,10 @@ class HardwareConfig:
 
     @property
     def estimated_resources(self) -> Resources:
-        """What the engine takes: DSP by arithmetic, BRAM as Yosys infers it, LUT fitted.
+        """Estimate of the resources taken: DSP by arithmetic, BRAM as Yosys infers it, LUT fitted.
 
         Fitted to what `cnnaccel build-hw --check` says of the whole engine; `tests/rtl` holds it to
-        within 5 %. Vivado packs LUTs more tightly than Yosys.
+        within 5 %, of 16 input lanes to within 8. Vivado packs LUTs more tightly than Yosys.
         """
         return Resources(
             dsp=self.array_dsp + 2 * self.input_lanes,
@@ -192,11 +248,11 @@ class HardwareConfig:
         )
 
     def exceeds(self, device: Resources | None = None) -> tuple[str, ...]:
-        """What the device, or that of `part`, is estimated to have too little of."""
+        """Resources of which a device, by default that of `part`, is estimated to have too few."""
         return self.estimated_resources.beyond(device or self.device)
 
     def misfit(self) -> str:
-        """Why the engine cannot be built on its part, in a sentence; or empty."""
+        """A sentence that says why the engine cannot be built on its part; or empty."""
         if not (short := self.exceeds()):
             return ""
         return (
@@ -206,8 +262,13 @@ class HardwareConfig:
         )
 
     def fits(self, device: Resources | None = None) -> bool:
-        """Whether the device, or that of `part`, has enough of everything."""
+        """Whether a device, by default that of `part`, has enough of everything."""
         return not self.exceeds(device)
+
+
+def shipped_boards() -> dict[str, Path]:
+    """The files of `configs/boards` by name."""
+    return {path.stem: path for path in sorted((resource("configs") / "boards").glob("*.yaml"))}
 
 
 def load_hardware(board: str | Path, overrides: Sequence[str] = ()) -> HardwareConfig:
@@ -216,12 +277,20 @@ def load_hardware(board: str | Path, overrides: Sequence[str] = ()) -> HardwareC
     Raises:
         ConfigError: no such board, or with file:line what is wrong in its file.
     """
-    boards = resource("configs") / "boards"
-    paths = [path for path in (Path(board), boards / f"{board}.yaml") if _is_file(path)]
+    shipped = shipped_boards()
+    paths = [path for path in (Path(board), shipped.get(str(board))) if path and _is_file(path)]
     if not paths:
-        known = ", ".join(sorted(shipped.stem for shipped in boards.glob("*.yaml")))
-        raise ConfigError(f"{board}: no such board; shipped ones are {known}")
-    return replace(load_dataclass(HardwareConfig, paths[0], overrides), name=paths[0].stem)
+        known = ", ".join(shipped)
+        raise ConfigError(
+            f"{board}: no such board; shipped ones are {known}; `cnnaccel boards` says more"
+        )
+    loaded = load_dataclass(HardwareConfig, paths[0], overrides, absent={"ps_preset": None})
+    hardware = replace(loaded, name=paths[0].stem, file=paths[0])
+    try:
+        _ = hardware.preset_file
+    except FieldError as error:
+        raise ConfigError(f"{line_of(paths[0], error.field)}: {error}") from None
+    return hardware
 
 
 def _is_file(path: Path) -> bool:
@@ -264,6 +333,33 @@ def _check_scratchpads(hardware: HardwareConfig) -> None:
             )
 
 
+def _check_board(hardware: HardwareConfig) -> None:
+    contiguous, dram = hardware.contiguous_mib, hardware.dram_mib
+    if contiguous is not None and contiguous <= 0:
+        raise FieldError("contiguous_mib", f"must be positive, got {contiguous:g}")
+    most = hardware.system.low_dram_bytes >> 20
+    if dram is not None and not (dram >= 16 and _is_power_of_two(min(dram, most))):
+        raise FieldError(
+            "dram_mib", f"must be a power of two from 16 up, or more than {most}; got {dram}"
+        )
+    if contiguous is not None and dram is not None and contiguous > dram:
+        raise FieldError("contiguous_mib", f"is {contiguous:g}, of a DRAM of {dram}")
+    if hardware.board_part is None:
+        return
+    if hardware.ps_preset is not None:
+        raise FieldError(
+            "board_part",
+            f"and ps_preset are both given; Vivado's files of {hardware.board_part} set the "
+            "processing system, or a file of Tcl: leave one out",
+        )
+    if not _BOARD_PART.fullmatch(hardware.board_part):
+        raise FieldError(
+            "board_part",
+            "must be vendor:board:part0:version, as digilentinc.com:arty-z7-20:part0:1.1, which "
+            f"`get_board_parts` of Vivado lists; got '{hardware.board_part}'",
+        )
+
+
 def _is_power_of_two(value: int) -> bool:
     return value > 0 and value & (value - 1) == 0
 
@@ -278,7 +374,8 @@ def _blocks(depth: int, bits: int, shapes: Sequence[tuple[int, int]]) -> float:
 
 
 def _estimated_bram36(hardware: HardwareConfig) -> float:
-    """act as P banks that compute reads while the others read or write; par as three memories."""
+    """BRAM36 of act, as P banks that compute reads while others read or write; of wgt; of par, as
+    three memories."""
     p, c, k = hardware.lanes
     simple, groups = _RAMB18_SIMPLE_DUAL_PORT, hardware.par_groups
     act = p * _blocks(hardware.act_words // p, 8 * c, _RAMB18_TRUE_DUAL_PORT)
@@ -288,7 +385,7 @@ def _estimated_bram36(hardware: HardwareConfig) -> float:
 
 
 def _estimated_lut(hardware: HardwareConfig) -> int:
-    """The parts that grow with the lanes, and the rest: fetch, load, store, registers, control."""
+    """LUTs of what grows with the lanes, and the rest: fetch, load, store, registers, control."""
     p, c, k = hardware.lanes
     accumulate = p * k * (20 * (c - 1) + 48)  # the tree of C products, 32 bits of sum, MAX
     requantize = 180 * c

@@ -37,6 +37,9 @@ class ProcessingSystem:
     """Parameter in the `.hwh` with divisor {1} of clock {0}."""
     base: int
     """Address of the engine's registers."""
+    low_dram_bytes: int
+    """DRAM below 4 GiB that an engine can reach, from address 0, at most: UG585, table 4-1, and
+    UG1085, table 10-1."""
     address_cells: int
     """Cells of 32 bits that an address, or a size, takes in Linux's device tree."""
     linux_interrupts: str
@@ -85,6 +88,7 @@ ZYNQ_7000 = ProcessingSystem(
     clock_enable="PCW_FPGA_FCLK{}_ENABLE",
     clock_divisor="PCW_FCLK{}_PERIPHERAL_DIVISOR{}",
     base=0x43C0_0000,
+    low_dram_bytes=1 << 30,
     address_cells=1,
     linux_interrupts="intc",
     shared_interrupt=29,
@@ -99,6 +103,7 @@ ZYNQ_ULTRASCALE = ProcessingSystem(
     clock_enable="PSU__FPGA_PL{}_ENABLE",
     clock_divisor="PSU__CRL_APB__PL{}_REF_CTRL__DIVISOR{}",
     base=0xA000_0000,
+    low_dram_bytes=2 << 30,
     address_cells=2,
     linux_interrupts="gic",
     shared_interrupt=89,

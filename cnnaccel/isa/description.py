@@ -34,7 +34,7 @@ class Description:
         values = {
             "network": self.network,
             "digest": f"{self.hardware.digest:016x}",
-            "hardware": dataclasses.asdict(self.hardware),
+            "hardware": self.hardware.recorded,
             "ports": dataclasses.asdict(self.ports),
             "notes": self.notes,
         }

@@ -16,7 +16,7 @@ from cnnaccel.pipeline.job import Job, write_results
 from cnnaccel.render.handoff import HW_FILES, render_hw_files
 from cnnaccel.render.params import render_params_svh
 from cnnaccel.render.sources import wrapper_sources
-from cnnaccel.render.tcl import render_config_tcl
+from cnnaccel.render.tcl import PRESET, preset_of, render_config_tcl
 from cnnaccel.report.hardware import build_table, paths_table
 from cnnaccel.report.progress import duration, step
 from cnnaccel.resources import resource
@@ -41,7 +41,7 @@ PLATFORM = "cnnaccel.xsa"
 _ROUTED = "routed.dcp"
 _PACKAGED, _SCRIPTS = "ip", "tcl"
 _PREDICTED = "predicted.txt"
-"""The prediction, beside what was made: for a reader, and for the mock, whose figures are these."""
+"""The prediction and what the device has: for a reader, and for the mock, which reports them."""
 _ROUTED_STEMS = ("_routed", "_postroute_physopt")
 """How Vivado's files of a routed design end; where a run has both, the last is the latest."""
 _STEPS = "steps.json"
@@ -76,10 +76,12 @@ class _StoppedError(Exception):
 def build_inputs(job: Job, vivado: str) -> dict[str, str]:
     """What a bitstream depends on; vivado: the version of the one that makes it."""
     scripts = sorted((resource("hw") / "tcl" / "vivado").rglob("*.tcl"))
+    preset = preset_of(job.hardware)
     return {
         "parameters": sha256_of_value(
             [render_params_svh(job.hardware), render_config_tcl(job.hardware)]
         ),
+        "preset": sha256_of_value(preset.text if preset else job.hardware.board_part),
         "engine": sha256_of(*wrapper_sources()),
         "scripts": sha256_of(*scripts),
         "Vivado": vivado,
@@ -163,7 +165,7 @@ def _make(
         prepare_vivado(job.hardware, folder)
     for name, text in render_hw_files(job.hardware).items():
         write_atomic(folder / name, text.encode())
-    write_atomic(folder / _PREDICTED, prediction.text.encode())
+    write_atomic(folder / _PREDICTED, prediction.text(job.hardware.device).encode())
     _run_steps(job, vivado, folder, request, inputs, finished, prediction)
     _require_files(folder)
     reports, attempts = read_reports(folder / "reports"), read_attempts(folder / "reports")
@@ -309,7 +311,7 @@ def _tidy(folder: Path) -> None:
     logs.mkdir(exist_ok=True)
     shutil.copytree(resource("hw") / "tcl" / "vivado", folder / _SCRIPTS, dirs_exist_ok=True)
     kept = {BITSTREAM, HWH, PLATFORM, _ROUTED, _STEPS, RESULTS, "reports", "logs", _PACKAGED}
-    kept |= {_SCRIPTS, *HW_FILES}
+    kept |= {_SCRIPTS, PRESET, *HW_FILES}
     for path in folder.iterdir():
         if path.suffix == ".log":
             path.replace(logs / path.name)

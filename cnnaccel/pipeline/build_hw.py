@@ -18,12 +18,13 @@ from cnnaccel.pipeline.job import Job, write_results
 from cnnaccel.predict.around import ESTIMATED, luts_around
 from cnnaccel.render.handoff import render_hw_files
 from cnnaccel.render.sources import WRAPPER, wrapper_parameters, wrapper_sources
+from cnnaccel.render.tcl import preset_of
 from cnnaccel.report.hardware import resources_table
 from cnnaccel.report.progress import working
 from cnnaccel.tools.lint import lint_engine
 from cnnaccel.tools.prediction import Prediction
 from cnnaccel.tools.vivado import HOW_TO_GET, find_vivado
-from cnnaccel.tools.vivado_check import check_tcl
+from cnnaccel.tools.vivado_check import check_tcl, unknown_board
 from cnnaccel.tools.yosys import Synthesis, synthesize, synthesizing
 from cnnaccel.workspace import sha256_of, sha256_of_value, write_atomic
 
@@ -49,12 +50,15 @@ def check(job: Job) -> None:
     """
     hardware = job.hardware
     check_clock(job)
+    preset_of(hardware)  # so that nobody waits for what comes before it is looked at
     with working(job.console, "linting"):
         lint_engine(hardware)
     job.say(f"no warning: verilator, verible, slang, on {len(wrapper_sources())} files")
     running = working(job.console, "running the Tcl under a mock of Vivado")
     with running, tempfile.TemporaryDirectory() as folder:  # what a mock makes is nothing to keep
         check_tcl(hardware, Path(folder))
+    if remark := unknown_board(hardware):
+        job.warn(remark)
     job.say("no complaint: tclint, and every step of the Tcl under a mock of Vivado")
     with working(job.console, synthesizing()):
         made = synthesize(WRAPPER, wrapper_sources(), hardware, wrapper_parameters(hardware))

@@ -26,6 +26,8 @@ from cnnaccel.runtime.network import PROGRAM
 from cnnaccel.workspace import RESULTS, Stage, describe, differences, sha256_of, versions
 
 Inputs = dict[str, Any]
+_SET_UP = ("ps_preset", "contiguous_mib")
+"""Keys of a board's file that `HardwareConfig.recorded` has, and no result depends on."""
 _MODEL_FILE = "model file "
 _MODEL_GRAPH = "model graph"
 
@@ -201,10 +203,9 @@ def section(name: str, values: Any) -> Inputs:
 
 
 def hardware_inputs(job: Job) -> Inputs:
-    """The engine; what a board's image keeps for it changes no program and no result."""
-    values = section("hardware", job.hardware)
-    del values["hardware.contiguous_mib"]
-    return values
+    """The engine; how its board is set up and what its image keeps change no result."""
+    values = {k: v for k, v in job.hardware.recorded.items() if k not in _SET_UP}
+    return {f"hardware.{key}": _plain(value) for key, value in values.items()}
 
 
 def model_inputs(job: Job, stage: str) -> Inputs:

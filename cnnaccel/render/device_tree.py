@@ -11,7 +11,6 @@ from textwrap import indent
 
 from cnnaccel.hardware import HardwareConfig
 from cnnaccel.processing_system import REGION_BYTES, ProcessingSystem
-from cnnaccel.render.tcl import DRAM_BYTES
 from cnnaccel.render.template import render_template
 
 BOOT_TREE = "cnnaccel.dtsi"
@@ -49,7 +48,7 @@ def render_device_trees(hardware: HardwareConfig) -> dict[str, str]:
         cells=ps.address_cells,
         memory_size=_cells(ps, memory),
         memory_alignment=_cells(ps, _ALIGNMENT),
-        memory_window=_region(ps, 0, DRAM_BYTES[hardware.ps_preset]),
+        memory_window=_region(ps, 0, hardware.reached_dram_bytes or ps.low_dram_bytes),
         memory_bytes=f"0x{memory:x}",
         clock=_deeper(clock_node, 1),
         devices=_deeper(devices, 2),
@@ -68,7 +67,7 @@ def render_device_trees(hardware: HardwareConfig) -> dict[str, str]:
 
 
 def _aligned(size: int) -> int:
-    """What of it the kernel can keep contiguous, in bytes."""
+    """The most of a size that the kernel can keep contiguous, in bytes."""
     return max(size // _ALIGNMENT, 1) * _ALIGNMENT
 
 

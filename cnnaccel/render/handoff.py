@@ -5,7 +5,6 @@ The same hardware gives the same bytes; what built it stands in the manifest bes
 
 from __future__ import annotations
 
-import dataclasses
 import json
 
 from cnnaccel import __version__
@@ -22,7 +21,7 @@ _NOT_OF_THE_ENGINE = ("clock_mhz", "part", "ps_preset", "name")
 
 
 def render_hw_files(hardware: HardwareConfig) -> dict[str, str]:
-    """Name and text of each."""
+    """Name and text of each file of `HW_FILES`."""
     return {
         "params.svh": render_params_svh(hardware),
         "params.h": render_params_h(hardware),
@@ -34,7 +33,7 @@ def render_hw_files(hardware: HardwareConfig) -> dict[str, str]:
 
 def render_hw_json(hardware: HardwareConfig) -> str:
     """`hw.json`: lies beside a bitstream and says which engine it is."""
-    values, ps = dataclasses.asdict(hardware), hardware.system
+    values, ps = hardware.recorded, hardware.system
     parameters = [
         f"{json.dumps(name)}: {json.dumps(value)}"
         for name, value in values.items()

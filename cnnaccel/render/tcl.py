@@ -5,40 +5,43 @@ Constants only, no path but names of files in the folder that the scripts work i
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from cnnaccel.config import line_of
 from cnnaccel.errors import ConfigError
 from cnnaccel.hardware import HardwareConfig
+from cnnaccel.presets import HOW_TO, Preset, read_preset, shipped_presets
 from cnnaccel.processing_system import ENGINE_CELL, INTERRUPT_CELL, REGION_BYTES
 from cnnaccel.render.params import register_words
 from cnnaccel.render.sources import WRAPPER, wrapper_parameters, wrapper_sources
 from cnnaccel.render.template import render_template
 
-PRESET_PARTS = {"pynq_z1": "xc7z020clg400", "pynq_z2": "xc7z020clg400", "zcu104": "xczu7ev"}
-"""The beginning of the part on the board that a preset is of."""
-DRAM_BYTES = {"pynq_z1": 512 << 20, "pynq_z2": 512 << 20, "zcu104": 2 << 30}
-"""DRAM that the engine reaches, from address 0: `preset(dram_bytes)` of the board's Tcl."""
-
+PRESET = "preset.tcl"
+"""The preset's copy in a build folder."""
 OLDEST_VIVADO = (2020, 1)
 """The oldest version that knows all the commands of `hw/tcl/vivado`: year, number in it."""
 BURST_BEATS = 16
 """The longest burst of the engine: `hw/rtl/burst_splitter.sv`."""
 BURSTS = 8
-"""Under way at a time, each way: Outstanding of `hw/rtl/axi_read_master.sv` and `_write_`."""
+"""Bursts under way, each way: Outstanding of `hw/rtl/axi_read_master.sv` and `_write_`."""
 
 
 def render_config_tcl(hardware: HardwareConfig) -> str:
     """`config.tcl`; the same hardware gives the same bytes.
 
     Raises:
-        ConfigError: the preset is of a board with another part.
+        ConfigError: as `preset_of`; or the size of DRAM is not known.
     """
-    _check_preset(hardware)
+    preset_of(hardware)
     ps = hardware.system
     parameters = wrapper_parameters(hardware)
     p, c, k = hardware.lanes
     constants: dict[str, object] = {
         "board": _word(hardware.name or hardware.part),
         "part": hardware.part,
-        "preset": hardware.ps_preset,
+        "preset": _word(Path(hardware.ps_preset or "").stem) or "{}",
+        "board_part": hardware.board_part or "{}",
+        "dram_bytes": f"0x{_reached_dram(hardware):08X}",
         "family": hardware.device.family.name,
         "digest": f"{hardware.digest:016x}",
         "top": WRAPPER,
@@ -72,17 +75,51 @@ def render_config_tcl(hardware: HardwareConfig) -> str:
     )  # fmt: skip
 
 
-def _check_preset(hardware: HardwareConfig) -> None:
-    of = PRESET_PARTS[hardware.ps_preset]
-    if not hardware.part.startswith(of):
-        fitting = [name for name, part in PRESET_PARTS.items() if hardware.part.startswith(part)]
-        way_out = f"set ps_preset to {' or '.join(fitting)}" if fitting else (
-            "docs/build-hw.md says how to add the preset of another board"
-        )  # fmt: skip
+def preset_of(hardware: HardwareConfig) -> Preset | None:
+    """The preset of the board's processing system; None: Vivado's own files of the board set it.
+
+    Raises:
+        ConfigError: with file:line, that there is neither, or that it is of another part.
+    """
+    if hardware.board_part is not None:
+        return None
+    if (path := hardware.preset_file) is None:
         raise ConfigError(
-            f"ps_preset {hardware.ps_preset} is of a board with {of}, the part is "
-            f"{hardware.part}; {way_out}"
+            f"{hardware.file or hardware.name or hardware.part}: nothing says how the processing "
+            "system of this board is set, so no bitstream can be built for it; give board_part "
+            f"or ps_preset: {HOW_TO}"
         )
+    preset = read_preset(path)
+    if not hardware.part.startswith(preset.part):
+        fitting = [
+            name
+            for name, shipped in shipped_presets().items()
+            if hardware.part.startswith(read_preset(shipped).part)
+        ]
+        way_out = f"set ps_preset to {' or '.join(fitting)}" if fitting else HOW_TO
+        raise ConfigError(
+            f"{_where(hardware, 'ps_preset')}ps_preset {hardware.ps_preset} is of a board with "
+            f"{preset.part}, the part is {hardware.part}; {way_out}"
+        )
+    return preset
+
+
+def _reached_dram(hardware: HardwareConfig) -> int:
+    """Bytes of DRAM that the engine reaches.
+
+    Raises:
+        ConfigError: it is not known.
+    """
+    if (reached := hardware.reached_dram_bytes) is None:
+        raise ConfigError(
+            f"{_where(hardware, 'board_part')}board_part wants dram_mib beside it: how many MiB of "
+            "DRAM the board has"
+        )
+    return reached
+
+
+def _where(hardware: HardwareConfig, key: str) -> str:
+    return f"{line_of(hardware.file, key)}: " if hardware.file else ""
 
 
 def _word(name: str) -> str:

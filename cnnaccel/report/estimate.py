@@ -65,6 +65,7 @@ def write(name: str, estimate: Estimate, folder: Path) -> None:
         "latency_us": estimate.latency_us,
         "dram_bytes_per_image": estimate.dram_bytes,
         **dataclasses.asdict(estimate),
+        "hardware": estimate.hardware.recorded,
     }
     text = json.dumps(figures, indent=1)
     (folder / "estimate.json").write_text(text + "\n", encoding="utf-8")

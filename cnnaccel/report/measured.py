@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from rich.table import Table
@@ -75,7 +75,7 @@ class Measured:
         )  # fmt: skip
         return {name: getattr(self, name) for name in names} | {
             "counters": dict(self.counters),
-            "hardware": asdict(self.hardware),
+            "hardware": self.hardware.recorded,
         }
 
     @property

@@ -1,4 +1,4 @@
-"""What synthesis must find of the engine: the figures predicted, and how far off each may be.
+"""Figures that synthesis must find of the engine, and how far off each may be.
 
 Vivado makes the engine of the same texts as Yosys, so it takes the same DSPs and memories; a
 difference means that a multiplier or a memory became something else, which costs the clock or the
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cnnaccel.devices import Resources
+from cnnaccel.devices import Device, Resources
 from cnnaccel.tools.reports import Usage
 
 BRAM_SHARE = 0.05
@@ -28,11 +28,18 @@ class Prediction:
     resources: Resources
     source: str
 
-    @property
-    def text(self) -> str:
-        """Lines of `key value`, as in summary.txt."""
+    def text(self, device: Device) -> str:
+        """Lines of `key value`, as in summary.txt; those of the device begin with `available_`."""
         take = self.resources
-        return f"dsp {take.dsp}\nbram36 {take.bram36:g}\nlut {take.lut}\n"
+        has = {
+            "dsp": device.dsp,
+            "bram36": device.bram36,
+            "lut": device.lut,
+            "lutram": device.memory_lut,
+            "ff": device.registers,
+        }
+        lines = [f"dsp {take.dsp}", f"bram36 {take.bram36:g}", f"lut {take.lut}"]
+        return "\n".join([*lines, *(f"available_{key} {n:g}" for key, n in has.items()), ""])
 
 
 @dataclass(frozen=True)
@@ -46,7 +53,7 @@ class _Band:
 
 
 def differences(found: Sequence[Usage], prediction: Prediction) -> tuple[str, ...]:
-    """What is not as predicted, each as `DSP: 0 found, 144 predicted (must be equal)`."""
+    """Figures that are not as predicted, each as `DSP: 0 found, 144 predicted (must be equal)`."""
     used = {usage.name: usage.used for usage in found}
     return tuple(
         f"{band.name}: {used[band.name]:,g} found, {band.predicted:,g} predicted ({band.allowed})"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import re
 import shutil
 from pathlib import Path
 
@@ -9,7 +11,7 @@ from cnnaccel.errors import ToolError
 from cnnaccel.hardware import HardwareConfig
 from cnnaccel.render.params import render_params_svh
 from cnnaccel.render.sources import wrapper_sources
-from cnnaccel.render.tcl import render_config_tcl
+from cnnaccel.render.tcl import PRESET, preset_of, render_config_tcl
 from cnnaccel.resources import resource
 from cnnaccel.tools.tool import find_tool, run_tool
 from cnnaccel.workspace import write_atomic
@@ -17,6 +19,8 @@ from cnnaccel.workspace import write_atomic
 STEPS = ("package", "design", "synthesize", "implement", "bitstream", "report")
 """Scripts of `hw/tcl/vivado`, each one process of Vivado, in this order."""
 _SECONDS = 120.0
+_TOLD = "board.txt"
+"""File that tells the mock of a board that is not in its table."""
 
 
 def mock_vivado() -> Path:
@@ -36,13 +40,35 @@ def check_tcl(hardware: HardwareConfig, folder: Path) -> None:
     if tclsh is None:
         raise ToolError("tclsh is not there; `apt install tcl` brings it")
     prepare_vivado(hardware, folder)
+    if unknown_board(hardware):
+        told = f"{hardware.board_part} {hardware.part} {hardware.dram_mib}\n"
+        write_atomic(folder / _TOLD, told.encode())
     for step in STEPS:  # by tclsh, for an archive may have lost that the mock is a program
         command = [tclsh, *vivado_command(mock_vivado(), step)]
         run_tool(command, timeout_seconds=_SECONDS, folder=folder)
 
 
+def unknown_board(hardware: HardwareConfig) -> str:
+    """A sentence that says why the mock cannot check the board's name; or empty."""
+    name = hardware.board_part
+    known = re.findall(
+        r"^ {8}([\w.-]+:[\w.-]+) \{([\d. ]+)\}",
+        (mock_vivado().parent / "boards.tcl").read_text(encoding="utf-8"),
+        re.MULTILINE,
+    )
+    names = [f"{board}:part0:{version}" for board, some in known for version in some.split()]
+    if name is None or name in names:
+        return ""
+    near = difflib.get_close_matches(name, names, n=1)
+    hint = f" Did you mean {near[0]}?" if near else ""
+    return (
+        f"the mock of Vivado does not know board_part {name}, and takes part and memory of the "
+        f"board's file on trust; whether there is such a board, Vivado will say.{hint}"
+    )
+
+
 def lint_tcl() -> None:
-    """tclint on all of `hw/tcl`.
+    """Run tclint on all of `hw/tcl`.
 
     Raises:
         ToolError: it is missing, or what it does not like.
@@ -56,12 +82,13 @@ def lint_tcl() -> None:
 
 
 def prepare_vivado(hardware: HardwareConfig, folder: Path) -> None:
-    """What the scripts read: the engine's sources in `folder/src`, and `folder/config.tcl`.
+    """Write what the scripts read: the engine's sources in `folder/src`, `folder/config.tcl`, and
+    the preset of the processing system, where Vivado's files of the board do not set it.
 
     Raises:
         ConfigError: as `render_config_tcl`.
     """
-    config = render_config_tcl(hardware)
+    config, preset = render_config_tcl(hardware), preset_of(hardware)
     sources = folder / "src"
     shutil.rmtree(sources, ignore_errors=True)
     sources.mkdir(parents=True)
@@ -69,6 +96,9 @@ def prepare_vivado(hardware: HardwareConfig, folder: Path) -> None:
         shutil.copyfile(path, sources / path.name)
     write_atomic(sources / "params.svh", render_params_svh(hardware).encode())
     write_atomic(folder / "config.tcl", config.encode())
+    (folder / PRESET).unlink(missing_ok=True)
+    if preset is not None:
+        write_atomic(folder / PRESET, preset.text.encode())
 
 
 def vivado_command(vivado: Path, step: str, jobs: int = 1) -> list[str | Path]:

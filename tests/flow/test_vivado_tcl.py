@@ -22,8 +22,9 @@ from pynq.metadata.runtime_metadata_parser import RuntimeMetadataParser
 from pynqmetadata.frontends import Metadata
 
 from cnnaccel.errors import ToolError
-from cnnaccel.hardware import HardwareConfig, load_hardware
+from cnnaccel.hardware import HardwareConfig, load_hardware, shipped_boards
 from cnnaccel.render.params import render_hwh
+from cnnaccel.render.tcl import PRESET
 from cnnaccel.tools import vivado_check
 from cnnaccel.tools.tool import find_tool, run_tool
 from cnnaccel.tools.vivado_check import (
@@ -32,12 +33,12 @@ from cnnaccel.tools.vivado_check import (
     lint_tcl,
     mock_vivado,
     prepare_vivado,
+    unknown_board,
     vivado_command,
 )
 
 ROOT = Path(__file__).parents[2]
 SCRIPTS = ROOT / "hw/tcl/vivado"
-BOARDS = sorted(path.stem for path in (ROOT / "configs/boards").glob("*.yaml"))
 
 pytestmark = pytest.mark.skipif(
     shutil.which("tclsh") is None, reason="tclsh is not on PATH: apt install tcl"
@@ -92,7 +93,9 @@ def run(packaged: Callable[[str], Path], tmp_path: Path) -> Callable[[str], Run]
     def make(board: str) -> Run:
         source, build = packaged(board), tmp_path / "build"
         shutil.copytree(source / "ip", build / "ip", ignore=shutil.ignore_patterns("src"))
-        shutil.copy(source / "config.tcl", build)
+        for name in ("config.tcl", PRESET):
+            if (source / name).is_file():
+                shutil.copy(source / name, build)
         (build / "src").symlink_to(source / "src")
         return Run(build)
 
@@ -107,7 +110,7 @@ def ends(text: str) -> str:
     return text.strip().splitlines()[-1]
 
 
-@pytest.mark.parametrize("board", BOARDS)
+@pytest.mark.parametrize("board", shipped_boards())
 def test_every_board(board: str, run: Callable[[str], Run]) -> None:
     built = run(board)
     built.steps(*STEPS[1:])
@@ -567,17 +570,19 @@ def test_the_mock_knows_what_the_scripts_use_and_no_more(
     built, used = run("zcu104"), tmp_path / "used"
     built.steps(*STEPS, *STEPS[2:], "open_project", USED=str(used), WNS="-0.1")
     shutil.rmtree(built.folder)
-    prepare_vivado(load_hardware("pynq_z1"), built.folder)
-    built.steps(*STEPS, USED=str(used))
+    for board, steps in (("pynq_z1", STEPS), ("zedboard", STEPS[:2])):
+        prepare_vivado(load_hardware(board), built.folder)
+        built.steps(*steps, USED=str(used))
     assert set(used.read_text().split()) == defined
     written = "".join(path.read_text() for path in SCRIPTS.rglob("*.tcl"))
     own = set(re.findall(r"^proc (\w+)", written, re.MULTILINE))
     vivado = r"\b(?:ipx::\w+|(?:get|set|create|open|close|add|update|connect|assign|exclude|make"
-    vivado += r"|generate|validate|save|launch|wait|reset|report|current)_\w+)\b"
+    vivado += r"|generate|validate|save|launch|wait|reset|report|current|apply)_\w+)\b"
     code = re.sub(r"^\s*#.*$", "", written, flags=re.MULTILINE)
     code = re.sub(r'"[^"\n]*"', "", code)
     named = {name for name in re.findall(vivado, code) if name == name.lower()}
-    assert named - own - {"reset_run", "report_file"} <= defined
+    options = {"reset_run", "report_file", "apply_board_preset"}
+    assert named - own - options <= defined
 
 
 # ---- mutations -----------------------------------------------------------------------------------
@@ -585,7 +590,7 @@ def test_the_mock_knows_what_the_scripts_use_and_no_more(
 WIRE = "wire proc_sys_reset_0/peripheral_aresetn $engine/resetn $intc/s_axi_aresetn"
 CONTROL = "place $cell/Data $engine/s_axi_ctl/Reg $config(engine_base) $config(region_bytes)"
 SECOND = "place $cell/Data $intc/S_AXI/Reg $config(interrupt_base) $config(region_bytes)"
-MEMORY = "place $engine/m_axi_mem $cell/$ps(dram) 0x00000000 $preset(dram_bytes)"
+MEMORY = "place $engine/m_axi_mem $cell/$ps(dram) 0x00000000 $config(dram_bytes)"
 
 # File, text, what it becomes, the step that fails, what it says.
 MUTATIONS = [
@@ -664,13 +669,13 @@ MUTATIONS = [
      "/cnnaccel_0: WordBytes is 4, its package says InputLanes = 8"),
     ("design", "AddressBits $config(address_bits)", "AddressBits 40", "synthesize",
      "/cnnaccel_0: AddressBits is 40, its package says AddressBits = 32"),
-    ("boards/pynq_z1", "PCW_UIPARAM_DDR_CL 7", "PCW_UIPARAM_DDR_CAS 7", "design",
+    (PRESET, "PCW_UIPARAM_DDR_CL 7", "PCW_UIPARAM_DDR_CAS 7", "design",
      "no parameter 'CONFIG.PCW_UIPARAM_DDR_CAS'"),
-    ("boards/pynq_z1", "DDR_BOARD_DELAY0 0.223", "DDR_BOARD_DELAY0 223", "design",
+    (PRESET, "DDR_BOARD_DELAY0 0.223", "DDR_BOARD_DELAY0 223", "design",
      "'223' is out of range for parameter 'PCW_UIPARAM_DDR_BOARD_DELAY0'"),
-    ("boards/pynq_z1", "{MIO 14 .. 15}", "{MIO 46 .. 47}", "design",
+    (PRESET, "{MIO 14 .. 15}", "{MIO 46 .. 47}", "design",
      "both PCW_UART0_UART0_IO and PCW_USB0_RESET_IO take MIO 46"),
-    ("boards/pynq_z1", "PCW_UART0_UART0_IO {MIO 14 .. 15}", "", "design",
+    (PRESET, "PCW_UART0_UART0_IO {MIO 14 .. 15}", "", "design",
      "PCW_UART0_PERIPHERAL_ENABLE is 1, and PCW_UART0_UART0_IO names no pins"),
     ("ps_zynq", "$config(clock_mhz)", "400", "design",
      "'400' is out of range for parameter 'PCW_FPGA0_PERIPHERAL_FREQMHZ'"),
@@ -688,7 +693,7 @@ MUTATIONS = [
     ("design", CONTROL, "", "design",
      "slave segment /cnnaccel_0/s_axi_ctl/Reg has no address in /processing_system7_0/Data"),
     ("design", MEMORY, "", "design", "HP0_DDR_LOWOCM has no address in /cnnaccel_0/m_axi_mem"),
-    ("design", MEMORY, MEMORY.replace("$preset(dram_bytes)", "0x40000000"), "design",
+    ("design", MEMORY, MEMORY.replace("$config(dram_bytes)", "0x40000000"), "design",
      r"HP0_DDR_LOWOCM at .* the slave is fixed at <0x0 \[ 0x20000000 \]>"),
     ("design", MEMORY, MEMORY.replace("$engine/m_axi_mem", "$engine/m_axi"), "design",
      "address space cnnaccel_0/m_axi: found 0"),
@@ -880,11 +885,11 @@ def test_a_fault_is_caught(
     run: Callable[[str], Run], tmp_path: Path,
 ) -> None:  # fmt: skip
     shutil.copytree(SCRIPTS, tmp_path / "scripts")
-    path = tmp_path / "scripts" / f"{file}.tcl"
+    broken = dataclasses.replace(run("pynq_z1"), scripts=tmp_path / "scripts")
+    path = broken.folder / file if file == PRESET else broken.scripts / f"{file}.tcl"
     before = path.read_text()
     assert text in before
     path.write_text(before.replace(text, mutant, 1))
-    broken = dataclasses.replace(run("pynq_z1"), scripts=tmp_path / "scripts")
     broken.steps(*STEPS[1 : STEPS.index(step)])
     done = broken.step(step)
     assert done.returncode == 1, done.stdout
@@ -899,7 +904,7 @@ def test_a_fault_is_caught(
          "clock pin /zynq_ultra_ps_e_0/maxihpm1_fpd_aclk has no source"),
         (("design", "exclude_bd_addr_seg -target_address_space $space $segment", ""), {},
          "HP0_QSPI has no address in /cnnaccel_0/m_axi_mem"),
-        (("boards/zcu104", "GT Lane2", "GT Lane5"), {}, "'PSU__USB3_0__PERIPHERAL__IO'"),
+        ((PRESET, "GT Lane2", "GT Lane5"), {}, "'PSU__USB3_0__PERIPHERAL__IO'"),
         (("design", "join_buses $engine/m_axi_mem smartconnect_memory/S00_AXI",
           "join_buses $engine/m_axi_mem $cell/$ps(memory)"), {"input_lanes": 4, "output_lanes": 4},
          "width of /cnnaccel_0/m_axi_mem and /zynq_ultra_ps_e_0/S_AXI_HP0_FPD do not match: 32 a"),
@@ -910,7 +915,9 @@ def test_a_fault_is_caught_on_ultrascale(
 ) -> None:
     shutil.copytree(SCRIPTS, tmp_path / "scripts")
     file, text, other = change
-    path = tmp_path / "scripts" / f"{file}.tcl"
+    hardware: HardwareConfig = dataclasses.replace(load_hardware("zcu104"), **mutant)
+    prepare_vivado(hardware, tmp_path)
+    path = tmp_path / file if file == PRESET else tmp_path / "scripts" / f"{file}.tcl"
     assert text in path.read_text()
     changed = path.read_text().replace(text, other, 1)
     if mutant:  # without the SmartConnect that would adapt the width
@@ -922,9 +929,127 @@ def test_a_fault_is_caught_on_ultrascale(
             "smartconnect_control/aresetn \\\n", "smartconnect_control/aresetn\n"
         )
     path.write_text(changed)
-    hardware: HardwareConfig = dataclasses.replace(load_hardware("zcu104"), **mutant)
-    prepare_vivado(hardware, tmp_path)
     broken = Run(tmp_path, tmp_path / "scripts")
     broken.steps("package")
     done = broken.step("design")
     assert done.returncode == 1 and re.search(message, done.stdout), done.stdout
+
+
+# ---- boards by their names -----------------------------------------------------------------------
+
+SET_BOARD = "        set_property board_part $config(board_part) [current_project]\n"
+CONFIRM_BOARD = "BOARD_PART $config(board_part) PART $config(part)"
+CREATE = "    create_bd_design cnnaccel\n"
+RULE = "xilinx.com:bd_rule:$config(ps_ip)"
+
+# Board, file, text, what it becomes, what step design says.
+MUTATIONS_OF_BOARDS = [
+    ("zedboard", "design", SET_BOARD, "", "BOARD_PART is '', wanted 'digilentinc.com:zedboard"),
+    ("zedboard", "design", SET_BOARD, "        return\n", "no board_part, so there is no preset"),
+    ("zedboard", "design", CREATE, CREATE + SET_BOARD, "block design 'cnnaccel' is there already"),
+    (
+        "zedboard",
+        "design",
+        RULE,
+        "xilinx.com:rule:$config(ps_ip)",
+        "does not fit cell '/processing",
+    ),
+    ("zedboard", "ps_zynq", "apply_board_preset 1", "apply_preset 1", "no option 'apply_preset'"),
+    (
+        "zedboard",
+        "ps_zynq",
+        "apply_board_preset 1",
+        "apply_board_preset 0",
+        "board digilent.* is in no cell",
+    ),
+    (
+        "kv260",
+        "ps_zynquplus",
+        "apply_board_preset 1",
+        "apply_board_preset 0",
+        "board xilinx.com:kv260.* is in no cell",
+    ),
+    ("zedboard", "ps_zynq", "{FIXED_IO, DDR}", "DDR", "processing_system7_0/FIXED_IO is not conn"),
+    ("ultra96_v2", "ps_zynquplus", "PSU__OVERRIDE__BASIC_CLOCK 0", "", "clock .* makes is 99.99"),
+    ("kv260", "ps_zynquplus", " SAXIGP2/HP0_DDR_HIGH", "", "HP0_DDR_HIGH has no address in /cnn"),
+]
+
+
+@pytest.mark.parametrize(
+    ("board", "file", "text", "mutant", "message"),
+    MUTATIONS_OF_BOARDS,
+    ids=[row[-1] for row in MUTATIONS_OF_BOARDS],
+)
+def test_a_fault_of_a_board_is_caught(
+    board: str,
+    file: str,
+    text: str,
+    mutant: str,
+    message: str,
+    run: Callable[[str], Run],
+    tmp_path: Path,
+) -> None:
+    shutil.copytree(SCRIPTS, tmp_path / "scripts")
+    path = tmp_path / "scripts" / f"{file}.tcl"
+    before = path.read_text()
+    assert text in before
+    if mutant.strip() == "return":  # neither set nor looked at
+        before, mutant = before.replace(CONFIRM_BOARD, ""), ""
+    path.write_text(before.replace(text, mutant, 1))
+    done = dataclasses.replace(run(board), scripts=tmp_path / "scripts").step("design")
+    assert done.returncode == 1 and re.search(message, done.stdout), done.stdout
+
+
+ZED = "digilentinc.com:zedboard:part0:1."
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"board_part": ZED + "9"},
+            f"no files of board {ZED}9, but of avnet-tria:zedboard:part0:1.5,",
+        ),
+        ({"board_part": ZED + "9"}, f"{ZED}0, {ZED}1: set board_part to one of them"),
+        (
+            {"board_part": "me:mine:part0:1.0"},
+            "no files of board me:mine:part0:1.0; Tools, Vivado S",
+        ),
+        (
+            {"part": "xc7z020clg400-1"},
+            f"{ZED}1 has the part xc7z020clg484-1, wanted xc7z020clg400-1",
+        ),
+    ],
+)
+def test_the_first_step_looks_for_the_board(
+    change: dict[str, str], message: str, tmp_path: Path
+) -> None:
+    prepare_vivado(dataclasses.replace(load_hardware("zedboard"), **change), tmp_path)
+    done = Run(tmp_path).step("package")
+    assert done.returncode == 1 and message in ends(done.stdout), done.stdout
+
+
+def test_an_unknown_board_is_refused_as_vivado_does(
+    run: Callable[[str], Run], tmp_path: Path
+) -> None:
+    shutil.copytree(SCRIPTS, tmp_path / "scripts")
+    path = tmp_path / "scripts/design.tcl"
+    path.write_text(path.read_text().replace("        check_board\n", ""))
+    built = dataclasses.replace(run("zedboard"), scripts=tmp_path / "scripts")
+    config = built.folder / "config.tcl"
+    config.write_text(config.read_text().replace("zedboard:part0:1.1", "zedbord:part0:1.1"))
+    done = built.step("design")
+    assert done.returncode == 1
+    assert "ERROR: [Board 49-71] The board_part definition was not found for digil" in done.stdout
+
+
+def test_a_board_that_the_mock_does_not_know_is_taken_on_trust(tmp_path: Path) -> None:
+    board = dataclasses.replace(load_hardware("zybo_z7_20"), board_part="my.org:own:part0:1.0")
+    assert "does not know board_part my.org:own:part0:1.0" in unknown_board(board)
+    assert not any(unknown_board(load_hardware(name)) for name in shipped_boards())
+    near = dataclasses.replace(board, board_part="digilentinc.com:zybo-z7-20:part0:1.3")
+    assert unknown_board(near).endswith("Did you mean digilentinc.com:zybo-z7-20:part0:1.2?")
+    check_tcl(board, tmp_path)
+    assert (tmp_path / "cnnaccel.bit").is_file()
+    text = (tmp_path / "design.log").read_text()
+    assert "cells, with the preset of board my.org:own:part0:1.0" in text

@@ -26,7 +26,7 @@ FLOORS = (
     ("ir",),
     ("hardware",),
     ("devices",),
-    ("processing_system",),
+    ("processing_system", "presets"),
     ("workspace",),
     ("config", "resources"),
     ("runtime",),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 import shutil
 import subprocess
 import xml.etree.ElementTree as ET
@@ -15,7 +14,6 @@ import pytest
 from cnnaccel.hardware import HardwareConfig, load_hardware
 from cnnaccel.render.device_tree import BOOT_TREE, OVERLAY, render_device_trees
 from cnnaccel.render.params import render_hwh
-from cnnaccel.render.tcl import DRAM_BYTES, PRESET_PARTS
 
 ROOT = Path(__file__).parents[2]
 BOARDS = ["pynq_z1", "zcu104"]
@@ -220,17 +218,7 @@ def test_memory_is_where_the_engine_reaches(board: str, tmp_path: Path) -> None:
     assert tree.has(node, "reusable") and not tree.has(node, "no-map"), "cached, as hal_linux.c is"
     assert tree.words(node, "size")[-1] == tree.words("/udmabuf0", "size")[0]
     window = tree.words(node, "alloc-ranges")
-    assert not any(window[:-1]) and window[-1] == DRAM_BYTES[hardware.ps_preset]
-
-
-def test_dram_is_that_of_the_tcl() -> None:
-    assert set(DRAM_BYTES) == set(PRESET_PARTS)
-    for preset, size in DRAM_BYTES.items():
-        text = (ROOT / f"hw/tcl/vivado/boards/{preset}.tcl").read_text(encoding="utf-8")
-        while source := re.search(r"source .*?(\w+)\.tcl", text):
-            text = (ROOT / f"hw/tcl/vivado/boards/{source[1]}.tcl").read_text(encoding="utf-8")
-        found = re.search(r"set preset\(dram_bytes\) (\w+)", text)
-        assert found is not None and int(found[1], 16) == size
+    assert not any(window[:-1]) and window[-1] == hardware.reached_dram_bytes
 
 
 @needs_dtc

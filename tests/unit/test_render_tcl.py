@@ -6,7 +6,6 @@ import dataclasses
 import re
 import shutil
 import subprocess
-import typing
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,8 +13,10 @@ import pytest
 
 from cnnaccel.errors import ConfigError
 from cnnaccel.hardware import HardwareConfig, load_hardware
+from cnnaccel.presets import read_preset, shipped_presets
+from cnnaccel.render.device_tree import render_device_trees
 from cnnaccel.render.params import register_words
-from cnnaccel.render.tcl import BURST_BEATS, BURSTS, PRESET_PARTS, render_config_tcl
+from cnnaccel.render.tcl import BURST_BEATS, BURSTS, preset_of, render_config_tcl
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests/golden"
@@ -73,25 +74,117 @@ def test_bursts_are_those_of_the_rtl() -> None:
 # ---- presets and clocks ----------------------------------------------------------------------
 
 
-def test_every_preset_is_a_script() -> None:
-    scripts = {path.stem for path in (ROOT / "hw/tcl/vivado/boards").glob("*.tcl")}
-    known = typing.get_args(typing.get_type_hints(HardwareConfig)["ps_preset"])
-    assert scripts == set(PRESET_PARTS) == set(known)
-    for name in scripts:
-        assert load_hardware(name).ps_preset == name
+@pytest.mark.parametrize(
+    ("name", "part", "dram_mib"),
+    [
+        ("pynq_z1", "xc7z020clg400", 512),
+        ("pynq_z2", "xc7z020clg400", 512),
+        ("zcu104", "xczu7ev", 2048),
+    ],
+)
+def test_shipped_presets(name: str, part: str, dram_mib: int) -> None:
+    preset = read_preset(shipped_presets()[name])
+    assert (preset.part, preset.dram_bytes) == (part, dram_mib << 20)
+    board = load_hardware(name)
+    assert board.ps_preset == name and preset_of(board) == preset
+    text = render_config_tcl(board)
+    assert (
+        f"    preset {name}\n    board_part {{}}\n    dram_bytes 0x{dram_mib << 20:08X}\n" in text
+    )
 
 
-def test_a_preset_of_another_part_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "mine.yaml"
-    path.write_text("part: xczu7ev-ffvc1156-2-e\n", encoding="utf-8")
-    with pytest.raises(ConfigError, match=r"part is xczu7ev.*set ps_preset to zcu104"):
+def written(folder: Path, text: str) -> Path:
+    """A board's file of a user, with a preset beside it."""
+    (folder / "mine.tcl").write_text(OWN, encoding="utf-8")
+    (folder / "mine.yaml").write_text(text, encoding="utf-8")
+    return folder / "mine.yaml"
+
+
+OWN = "set preset(part) xc7z010\nset preset(dram_bytes) 0x10000000\nset preset(config) {}\n"
+ARTY = "board_part: digilentinc.com:arty-z7-20:part0:1.1\n"
+
+
+def test_a_preset_beside_the_board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = written(tmp_path, "part: xc7z010clg400-1\nps_preset: mine.tcl\n")
+    board = load_hardware(path)
+    assert board.reached_dram_bytes == 256 << 20
+    preset = preset_of(board)
+    assert preset is not None and preset.text == OWN
+    assert "    preset mine\n" in render_config_tcl(board)
+    assert str(tmp_path) not in render_config_tcl(board)
+    monkeypatch.chdir(tmp_path)  # a path without a folder is as good
+    assert preset_of(dataclasses.replace(load_hardware("mine.yaml"), clock_mhz=50.0)) == preset
+
+
+@pytest.mark.parametrize(
+    ("dram", "reached"), [(512, 512 << 20), (1024, 1 << 30), (4096, 1 << 30), (3000, 1 << 30)]
+)
+def test_memory_of_a_board_by_its_name(dram: int, reached: int, tmp_path: Path) -> None:
+    board = load_hardware(written(tmp_path, f"{ARTY}dram_mib: {dram}\n"))
+    assert preset_of(board) is None and board.reached_dram_bytes == reached
+    text = render_config_tcl(board)
+    assert "    preset {}\n    board_part digilentinc.com:arty-z7-20:part0:1.1\n" in text
+    assert f"    dram_bytes 0x{reached:08X}\n" in text
+
+
+REFUSED = [
+    ("ps_preset: zcu_104", r"mine\.yaml:2: ps_preset is one of .* did you mean 'zcu104'"),
+    ("ps_preset: their.tcl", r"mine\.yaml:2: ps_preset is their\.tcl, and there is no file "),
+    ("ps_preset: /nowhere/x.tcl", r"mine\.yaml:2: ps_preset is .* no file /nowhere/x\.tcl"),
+    ("ps_preset: mine.tcl\n" + ARTY, r"mine\.yaml:3: board_part and ps_preset are both given"),
+    ("board_part: arty", r"mine\.yaml:2: board_part must be vendor:board:part0:version, .* 'arty'"),
+    ("board_part: a:b:part0:*", r"mine\.yaml:2: board_part must be"),
+    ("board_part: a:b:part0:1.0:2", r"mine\.yaml:2: board_part must be"),
+    ("board_part: 'a:b c:part0:1.0'", r"mine\.yaml:2: board_part must be"),
+    ("board_part: 'a:b:part0:1.0}'", r"mine\.yaml:2: board_part must be"),
+    ("dram_mib: 0", r"mine\.yaml:2: dram_mib must be a power of two from 16 up, or more than 1024"),
+    ("dram_mib: 500", r"mine\.yaml:2: dram_mib must be a power of two from 16 up"),
+    (ARTY + "dram_mib: 512\ncontiguous_mib: 513", r"mine\.yaml:4: contiguous_mib is 513"),
+]
+
+
+@pytest.mark.parametrize(("text", "message"), REFUSED, ids=[row[0] for row in REFUSED])
+def test_what_no_board_has(text: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load_hardware(written(tmp_path, f"# mine\n{text}\n"))
+
+
+UNBUILT = [
+    ("# mine\n", r"mine\.yaml: nothing says .* processing system .* give board_part or ps_preset"),
+    (ARTY, r"mine\.yaml:1: board_part wants dram_mib beside it"),
+    (
+        "part: xczu7ev-ffvc1156-2-e\nps_preset: pynq_z1\n",
+        r"mine\.yaml:2: ps_preset pynq_z1 is of a board with xc7z020clg400, the part is xczu7ev.* "
+        "set ps_preset to zcu104",
+    ),
+    ("part: xczu3eg-sbva484-1-e\nps_preset: zcu104\n", r"mine\.yaml:2: .* docs/build-hw\.md"),
+    (
+        "ps_preset: mine.tcl\n",
+        r"mine\.yaml:1: ps_preset mine\.tcl is of a board with xc7z010, "
+        "the part is xc7z020clg400-1; set ps_preset to pynq_z1 or pynq_z2",
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "message"), UNBUILT, ids=[row[0] for row in UNBUILT])
+def test_boards_that_only_a_bitstream_cannot_have(text: str, message: str, tmp_path: Path) -> None:
+    board = load_hardware(written(tmp_path, text))
+    with pytest.raises(ConfigError, match=message):
+        render_config_tcl(board)
+    assert render_device_trees(board)
+
+
+@pytest.mark.parametrize("line", ["part", "dram_bytes"])
+def test_a_preset_says_what_it_is_of(line: str, tmp_path: Path) -> None:
+    path = written(tmp_path, "part: xc7z010clg400-1\nps_preset: mine.tcl\n")
+    lines = [text for text in OWN.splitlines() if f"({line})" not in text]
+    (tmp_path / "mine.tcl").write_text("\n".join(lines), encoding="utf-8")
+    expected = rf"mine\.tcl: there is no line that sets preset\({line}\) to a constant"
+    with pytest.raises(ConfigError, match=expected):
         render_config_tcl(load_hardware(path))
-    path.write_text("part: xczu3eg-sbva484-1-e\nps_preset: zcu104\n", encoding="utf-8")
-    with pytest.raises(ConfigError, match=r"docs/build-hw\.md"):
+    (tmp_path / "mine.tcl").write_bytes(b"\xff\xfe")
+    with pytest.raises(ConfigError, match=r"mine\.tcl: cannot read this preset"):
         render_config_tcl(load_hardware(path))
-    path.write_text("# mine\nps_preset: zcu_104\n", encoding="utf-8")
-    with pytest.raises(ConfigError, match=r"mine\.yaml:2: .*did you mean 'zcu104'"):
-        load_hardware(path)
 
 
 @pytest.mark.parametrize(

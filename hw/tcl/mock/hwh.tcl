@@ -29,7 +29,7 @@ proc mock::hwh {} {
         lappend modules {*}[module $cell]
     }
     set device [lindex [regexp -inline {^(xc[a-z0-9]+?)(?:clg|-)} $s(part)] 1]
-    set system [list ARCH [expr {[string match xczu* $s(part)] ? "zynquplus" : "zynq"}] \
+    set system [list ARCH [family_of $s(part)] \
         NAME $s(design) DEVICE $device]
     set inner [concat [element SYSTEMINFO $system] [element EXTERNALPORTS {}] \
         [element EXTERNALINTERFACES {}] [element MODULES {} $modules]]

@@ -14,7 +14,8 @@ namespace eval mock {
     array set s {project ""}
     # What can be set, and what read as well.
     variable properties {
-        project {set {IP_REPO_PATHS} get {NAME PART DIRECTORY}}
+        project {set {IP_REPO_PATHS BOARD_PART} get {NAME PART DIRECTORY}}
+        board {set {} get {NAME PART_NAME}}
         fileset {set {TOP} get {NAME}}
         file {set {FILE_TYPE} get {NAME}}
         run {set {} get {NAME STATUS PROGRESS DIRECTORY STRATEGY FLOW STATS.WNS STATS.WHS}}
@@ -119,6 +120,10 @@ proc mock::set_one {name value object} {
     set name [string toupper $name]
     if {![dict exists $properties $kind] || $name ni [dict get $properties $kind set]} {
         refuse "Common 17-54" "set_property: $kind '$object' has no property '$name' to set."
+    }
+    if {"$kind,$name" eq "project,BOARD_PART"} {
+        take_board $value $object
+        return
     }
     check_value $kind $name $value $object
     set s(value,$object,$name) $value

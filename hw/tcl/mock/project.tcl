@@ -6,10 +6,20 @@ mock::define version {-short flag} {} {
     return [expr {$opt(-short) ? "[release]_mock" : "Vivado v[release] (mock)"}]
 }
 
+# The family of a part by its name, or nothing for what is none.
+proc mock::family_of {part} {
+    foreach {family pattern} {
+        zynq {^xc7z\d{3}s?[a-z]{3}\d{3,4}-[123]$}
+        zynquplus {^xc(zu\d+(cg|eg|ev)|k\d+)-[a-z]{4}\d{3,4}-[123](L|LV)?-[cei]$}
+    } {
+        if {[regexp $pattern $part]} {
+            return $family
+        }
+    }
+}
+
 mock::define get_parts {-quiet flag} {pattern} {
-    set devices {^(xc7z0[12]0clg400-[123]|xczu(3eg-sbva484|7ev-ffvc1156)-[123]-[ei])$}
-    set known [regexp $devices $pattern]
-    return [expr {$known ? $pattern : ""}]
+    return [expr {[family_of $pattern] ne "" ? $pattern : ""}]
 }
 
 mock::define create_project {-part value -force flag} {name directory} {

@@ -2,13 +2,6 @@
 #
 # Reports in the form of Vivado's. Their numbers are made up, or come from the environment.
 
-namespace eval mock {
-    variable sites {
-        xc7z010 {17600 6000 35200 60 80} xc7z020 {53200 17400 106400 140 220}
-        xczu3eg {70560 28800 141120 216 360} xczu7ev {230400 101760 460800 312 1728}
-    }
-}
-
 mock::define open_run {} {run} {
     need open_run $run run
     if {
@@ -18,7 +11,7 @@ mock::define open_run {} {run} {
         refuse "Vivado 12-1" "open_run $run: it is '$s(value,$run,STATUS)'."
     }
     set s(open) $run
-    set name [expr {[string match xczu* $s(part)] ? "clk_pl_0" : "clk_fpga_0"}]
+    set name [expr {[family_of $s(part)] eq "zynq" ? "clk_fpga_0" : "clk_pl_0"}]
     create clock $name [list NAME $name PERIOD [format %.3f [expr {1000.0 / [made_clock]}]]]
     return $run
 }
@@ -108,6 +101,14 @@ proc mock::figure {name default} {
     return [setting $name $default]
 }
 
+# What build-hw says that the device has, else a number.
+proc mock::device_has {name default} {
+    if {![file exists predicted.txt]} {
+        return $default
+    }
+    return [dict get [read_text predicted.txt] available_[string tolower $name]]
+}
+
 # A table with a heading, as Vivado draws it.
 proc mock::drawn {rows} {
     set widths {}
@@ -138,26 +139,25 @@ proc mock::drawn {rows} {
 }
 
 mock::define report_utilization {-file value -cells value} {} {
-    variable sites
     if {$opt(-cells) ne ""} {
         need "report_utilization -cells" $opt(-cells) netlist_cell
     }
     set text ""
     if {[setting NO_TABLE ""] eq ""} {
-        foreach {device available} $sites {
-            if {[string match $device* $s(part)]} {
-                set text [utilization $available]
-            }
-        }
+        set text [utilization]
     }
     report_file $opt(-file) report_utilization $text
     return
 }
 
-proc mock::utilization {available} {
+proc mock::utilization {} {
     variable s
-    lassign $available luts memories registers brams dsps
-    set logic [expr {[string match xczu* $s(part)] ? "CLB" : "Slice"}]
+    set luts [device_has LUT 53200]
+    set memories [device_has LUTRAM 17400]
+    set registers [device_has FF 106400]
+    set brams [device_has BRAM36 140]
+    set dsps [device_has DSP 220]
+    set logic [expr {[family_of $s(part)] eq "zynq" ? "Slice" : "CLB"}]
     set since [since 2021.1]
     set text ""
     foreach {title rows} [list "1. $logic Logic" [list \

@@ -4,7 +4,8 @@
 
 mock::define validate_bd_design {} {} {
     need_design
-    set faults [concat [pin_faults] [bus_faults] [address_faults] [preset_faults]]
+    set faults [concat [pin_faults] [bus_faults] [address_faults] [preset_faults] \
+        [board_faults]]
     foreach fault $faults {
         print "ERROR: $fault"
     }
@@ -180,4 +181,13 @@ proc mock::preset_faults {} {
         }
     }
     return $faults
+}
+
+# A project of a board, whose preset no cell has.
+proc mock::board_faults {} {
+    variable s
+    if {![info exists s(board)] || [llength [array names s board_dram,*]] > 0} {
+        return {}
+    }
+    return [list "\[BD 41-1\] the preset of board $s(value,$s(project),BOARD_PART) is in no cell."]
 }

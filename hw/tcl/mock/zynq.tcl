@@ -104,8 +104,12 @@ proc mock::computed_processing_system7 {cell key} {
     return [format %.6f [expr {1000.0 / [lindex $divisors 0] / [lindex $divisors 1]}]]
 }
 
-# Bytes of DRAM: chips of so many bits, as many as the bus is wide.
+# Bytes of DRAM: those of a board; else chips of so many bits, as many as the bus is wide.
 proc mock::dram_bytes {cell prefix} {
+    variable s
+    if {[info exists s(board_dram,$cell)]} {
+        return [expr {$s(board_dram,$cell) * 1048576}]
+    }
     scan [config_of $cell ${prefix}DEVICE_CAPACITY] %d mbits
     scan [config_of $cell ${prefix}BUS_WIDTH] %d bus
     scan [config_of $cell ${prefix}DRAM_WIDTH] %d chip

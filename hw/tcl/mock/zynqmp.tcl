@@ -9,6 +9,7 @@ set mock::parameters(zynq_ultra_ps_e) {
     PSU__NUM_FABRIC_RESETS {{int 1 4} 1}
     PSU__(SAXIGP[0-6]|MAXIGP[0-2])__DATA_WIDTH {{one 32 64 128} 128}
     PSU__FPGA_PL0_ENABLE {bool 1}
+    PSU__OVERRIDE__BASIC_CLOCK {bool 0}
     PSU__FPGA_PL[1-3]_ENABLE {bool 0}
     PSU__CRL_APB__PL[0-3]_REF_CTRL__SRCSEL {{one RPLL IOPLL DPLL} IOPLL}
     PSU__CRL_APB__PL[0-3]_REF_CTRL__FREQMHZ {{float 0.1 550} 100}
@@ -86,6 +87,10 @@ namespace eval mock {
 
 proc mock::computed_zynq_ultra_ps_e {cell key} {
     set divisors [divisors 1500 [config_of $cell PSU__CRL_APB__PL0_REF_CTRL__FREQMHZ]]
+    if {[config_of $cell PSU__OVERRIDE__BASIC_CLOCK]} {
+        # The divisors of the preset, whatever clock is asked for.
+        set divisors {15 1}
+    }
     if {[regexp {DIVISOR([01])$} $key all index]} {
         return [lindex $divisors $index]
     }
@@ -117,7 +122,12 @@ proc mock::shape_zynq_ultra_ps_e {cell} {
     if {[config_of $cell PSU__USE__S_AXI_GP2]} {
         set width [config_of $cell PSU__SAXIGP2__DATA_WIDTH]
         lappend buses S_AXI_HP0_FPD [axi Slave AXI4 $width saxihp0_fpd_aclk]
-        set low [expr {min([dram_bytes $cell PSU__DDRC__], 1 << 31)}]
+        set dram [dram_bytes $cell PSU__DDRC__]
+        set low [expr {min($dram, 1 << 31)}]
+        if {$dram > $low} {
+            lappend segments SAXIGP2/HP0_DDR_HIGH [list S_AXI_HP0_FPD 0x800000000 \
+                [expr {$dram - $low}]]
+        }
         lappend segments SAXIGP2/HP0_DDR_LOW [list S_AXI_HP0_FPD 0 $low] \
             SAXIGP2/HP0_LPS_OCM {S_AXI_HP0_FPD 0xFF000000 0x01000000} \
             SAXIGP2/HP0_QSPI {S_AXI_HP0_FPD 0xC0000000 0x20000000}

@@ -58,6 +58,29 @@ proc check_version {} {
     }
 }
 
+# That this Vivado has its own files of the board, and that it is a board with our part.
+proc check_board {} {
+    global config
+    set wanted $config(board_part)
+    if {$wanted eq ""} {
+        return
+    }
+    set board [get_board_parts -quiet $wanted]
+    if {[llength $board] == 0} {
+        set others [lsort [get_board_parts -quiet *:[lindex [split $wanted :] 1]:*]]
+        if {[llength $others] > 0} {
+            error "this Vivado has no files of board $wanted, but of [join $others {, }]: set\
+                board_part to one of them"
+        }
+        error "this Vivado has no files of board $wanted; Tools, Vivado Store, Boards adds those of\
+            many, and board.repoPaths names a folder with others"
+    }
+    set part [get_property PART_NAME [one "board $wanted" $board]]
+    if {$part ne $config(part)} {
+        error "board $wanted has the part $part, wanted $config(part)"
+    }
+}
+
 # The one object that a query has to find.
 proc one {what objects} {
     if {[llength $objects] != 1} {

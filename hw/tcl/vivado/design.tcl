@@ -115,7 +115,9 @@ proc place {space segment offset bytes} {
 perform design {
     set wanted {}
     source [file join $scripts ps_$config(family).tcl]
-    source [file join $scripts boards $config(preset).tcl]
+    if {$config(preset) ne ""} {
+        source preset.tcl
+    }
     set engine $config(engine)
     set intc $config(interrupt_controller)
     set cell $config(ps)
@@ -123,15 +125,26 @@ perform design {
     say "project for $config(part)"
     file delete -force project
     create_project -part $config(part) cnnaccel ./project
+    if {$config(board_part) ne ""} {
+        check_board
+        set_property board_part $config(board_part) [current_project]
+        confirm [current_project] [list BOARD_PART $config(board_part) PART $config(part)]
+    }
     set_property ip_repo_paths [file normalize ./ip] [current_project]
     update_ip_catalog
     create_bd_design cnnaccel
 
-    say "cells, with preset $config(preset)"
     set system [add_cell $cell xilinx.com:ip:$config(ps_ip)]
-    apply_preset $system $preset(config)
-    configure $system $ps(config)
-    connect_ps_pins $cell
+    if {$config(board_part) ne ""} {
+        say "cells, with the preset of board $config(board_part)"
+        apply_bd_automation -rule xilinx.com:bd_rule:$config(ps_ip) -config $ps(automation) $system
+        configure $system $ps(config)
+    } else {
+        say "cells, with preset $config(preset)"
+        apply_preset $system $preset(config)
+        configure $system $ps(config)
+        connect_ps_pins $cell
+    }
     add_cell $engine cnnaccel:user:$config(top) \
         [list AddressBits $config(address_bits) WordBytes $config(word_bytes)]
     configure_for_later [add_cell proc_sys_reset_0 xilinx.com:ip:proc_sys_reset] \
@@ -165,7 +178,7 @@ perform design {
     say "addresses"
     place $cell/Data $engine/s_axi_ctl/Reg $config(engine_base) $config(region_bytes)
     place $cell/Data $intc/S_AXI/Reg $config(interrupt_base) $config(region_bytes)
-    place $engine/m_axi_mem $cell/$ps(dram) 0x00000000 $preset(dram_bytes)
+    place $engine/m_axi_mem $cell/$ps(dram) 0x00000000 $config(dram_bytes)
     set space [one "address space $engine/m_axi_mem" [get_bd_addr_spaces $engine/m_axi_mem]]
     foreach name $ps(other_segments) {
         foreach segment [get_bd_addr_segs -quiet $cell/$name] {

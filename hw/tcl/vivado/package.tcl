@@ -103,6 +103,7 @@ perform package {
     if {[llength [get_parts -quiet $config(part)]] == 0} {
         error "this Vivado has no device $config(part); its installer adds devices"
     }
+    check_board
     say "reading [llength $config(sources)] sources"
     file delete -force ip package
     create_project -part $config(part) package ./package

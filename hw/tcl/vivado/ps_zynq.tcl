@@ -24,8 +24,12 @@ set ps(config) [list \
     PCW_EN_RST0_PORT 1 \
     PCW_FCLK0_PERIPHERAL_CLKSRC {IO PLL} \
     PCW_FPGA0_PERIPHERAL_FREQMHZ $config(clock_mhz)]
+# Takes the preset of the project's board, and DRAM and the fixed pins out of the design.
+set ps(automation) {
+    make_external {FIXED_IO, DDR} apply_board_preset 1 Master Disable Slave Disable
+}
 
-# DRAM and the fixed pins leave the device.
+# DRAM and the fixed pins leave the device; not where automation has seen to it.
 proc connect_ps_pins {cell} {
     create_bd_intf_port -mode Master -vlnv xilinx.com:interface:ddrx_rtl:1.0 DDR
     create_bd_intf_port -mode Master -vlnv xilinx.com:display_processing_system7:fixedio_rtl:1.0 \

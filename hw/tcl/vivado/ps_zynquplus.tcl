@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # The processing system of a Zynq UltraScale+: what the design takes of it, and what its pins are
-# called. GP0 as master is HPM0_FPD, GP2 as slave HP0_FPD.
+# called. GP0 as master is HPM0_FPD, GP2 as slave HP0_FPD. A preset that overrides the basic clocks,
+# as the Ultra96-V2's, gives divisors, and Vivado would not look at the clock that is asked for.
 
 array set ps {
     clock pl_clk0
@@ -12,7 +13,7 @@ array set ps {
     memory S_AXI_HP0_FPD
     memory_clock saxihp0_fpd_aclk
     dram SAXIGP2/HP0_DDR_LOW
-    other_segments {SAXIGP2/HP0_LPS_OCM SAXIGP2/HP0_QSPI}
+    other_segments {SAXIGP2/HP0_LPS_OCM SAXIGP2/HP0_QSPI SAXIGP2/HP0_DDR_HIGH}
     made_clock PSU__CRL_APB__PL0_REF_CTRL__ACT_FREQMHZ
 }
 set ps(config) [list \
@@ -25,8 +26,11 @@ set ps(config) [list \
     PSU__USE__FABRIC__RST 1 \
     PSU__NUM_FABRIC_RESETS 1 \
     PSU__FPGA_PL0_ENABLE 1 \
+    PSU__OVERRIDE__BASIC_CLOCK 0 \
     PSU__CRL_APB__PL0_REF_CTRL__SRCSEL IOPLL \
     PSU__CRL_APB__PL0_REF_CTRL__FREQMHZ $config(clock_mhz)]
+# Takes the preset of the project's board.
+set ps(automation) {apply_board_preset 1}
 
 # All pins of the processing system are fixed; none is in the design.
 proc connect_ps_pins {cell} {

@@ -5,6 +5,8 @@ array set config {
     board pynq_z1
     part xc7z020clg400-1
     preset pynq_z1
+    board_part {}
+    dram_bytes 0x20000000
     family zynq
     digest 131c0b95f91bf7f2
     top cnnaccel_engine

@@ -5,6 +5,8 @@ array set config {
     board zcu104
     part xczu7ev-ffvc1156-2-e
     preset zcu104
+    board_part {}
+    dram_bytes 0x80000000
     family zynquplus
     digest f6f2100aaa45b749
     top cnnaccel_engine

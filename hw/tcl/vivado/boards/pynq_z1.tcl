@@ -6,6 +6,7 @@
 # boards/Pynq-Z1/petalinux_bsp/hardware_project/pynqz1.tcl (BSD-3-Clause). What is not
 # here has Vivado's default.
 
+set preset(part) xc7z020clg400
 set preset(dram_bytes) 0x20000000
 set preset(config) {
     PCW_CRYSTAL_PERIPHERAL_FREQMHZ 50

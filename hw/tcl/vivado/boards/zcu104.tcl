@@ -9,6 +9,7 @@
 # not here has Vivado's default. PYNQ's image has started the board by the time an overlay comes:
 # what of this is DRAM and pins matters to a boot image alone.
 
+set preset(part) xczu7ev
 set preset(dram_bytes) 0x80000000
 set preset(config) {
     PSU__PSS_REF_CLK__FREQMHZ 33.333
