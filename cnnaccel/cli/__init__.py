@@ -86,6 +86,7 @@ for _command in (
     network.disasm,
     network.explore,
     engine.simulate,
+    engine.boards,
     engine.build_hw,
     engine.export,
     engine.deploy,

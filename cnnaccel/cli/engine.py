@@ -12,6 +12,28 @@ import click
 from cnnaccel.cli.options import configured, make_job, reads_stages
 
 
+@click.command()
+@click.argument("names", nargs=-1, metavar="[BOARD]...")
+def boards(names: tuple[str, ...]) -> None:
+    """List the boards that come with the package, or BOARDs: the engine, what was seen of it.
+
+    BOARD is a name that hardware.board takes, or a YAML file of your own.
+
+    \b
+    Example:
+      cnnaccel boards
+      cnnaccel boards pynq_z1 my_board.yaml
+    """
+    from rich.console import Console
+
+    from cnnaccel.hardware import load_hardware, shipped_boards
+    from cnnaccel.report.boards import boards_table
+
+    found = [load_hardware(name) for name in names or shipped_boards()]
+    console = Console() if sys.stdout.isatty() else Console(width=150)
+    console.print(boards_table(found))
+
+
 @click.command("build-hw")
 @configured
 @click.option("--check", is_flag=True, help="Lint, run the Tcl, count by Yosys; no Vivado needed.")

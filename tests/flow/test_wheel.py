@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.commands import ROOT
+from tests.support.own_board import BOARDS, write_examples
 
 
 @pytest.fixture(scope="module", params=["alone", pytest.param("asks", marks=pytest.mark.slow)])
@@ -70,3 +71,12 @@ def test_wheel_carries_what_lies_beside_the_package(installed: Path) -> None:
     for folder in ("configs", "templates", "hw"):
         here = {p.name for p in (ROOT / folder).rglob("*") if p.is_file()}
         assert here == {p.name for p in (package / folder).rglob("*") if p.is_file()}
+
+
+def test_wheel_builds_for_a_board_of_a_user(installed: Path, tmp_path: Path) -> None:
+    write_examples(tmp_path)
+    (mock,) = installed.parent.glob("lib/*/site-packages/cnnaccel/hw/tcl/mock/vivado")
+    mock.chmod(0o755)  # pip leaves out that it is a program
+    for board in BOARDS:
+        options = ("--set", f"hardware.board={board}", "--vivado", str(mock))
+        assert "bitstream of" in run(installed, "build-hw", "tiny", *options, folder=tmp_path)
