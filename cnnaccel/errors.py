@@ -5,7 +5,7 @@ The command line turns these into one line and the exit code; a traceback is a b
 
 
 class CnnaccelError(Exception):
-    """What went wrong, where, and the way out."""
+    """An error that says what went wrong, where, and the way out."""
 
     exit_code = 1
 

@@ -29,7 +29,8 @@ MANIFEST = "manifest.json"
 RESULTS = "results.json"
 """What a stage found, for people and for the report."""
 OWNER = ".configuration"
-"""In the folder of a configuration: its file, relative to what holds the build folder."""
+"""File in the folder of a configuration that names the configuration's own, relative to what holds
+the build folder."""
 _SHOWN_DIFFERENCES = 3
 
 
@@ -82,7 +83,7 @@ class Difference:
 
 
 def differences(stored: Mapping[str, Any], asked: Mapping[str, Any]) -> list[Difference]:
-    """What differs between two sets of inputs, in the order of what is asked for."""
+    """Differences between two sets of inputs, in the order of what is asked for."""
     keys = [*asked, *(key for key in stored if key not in asked)]
     pairs = [Difference(key, stored.get(key), asked.get(key)) for key in keys]
     return [pair for pair in pairs if pair.stored != pair.asked]
@@ -118,7 +119,7 @@ class Stage:
 
     @property
     def partial(self) -> Path:
-        """Where the stage writes until it is done."""
+        """Folder that the stage writes into until it is done."""
         return self.folder.with_name(self.folder.name + ".partial")
 
     def manifest(self) -> dict[str, Any] | None:
@@ -151,7 +152,7 @@ class Stage:
         return None
 
     def why_stale(self, inputs: Mapping[str, Any]) -> str | None:
-        """Why the stage must run again, in a few words; None if it need not."""
+        """Reason why the stage must run again, in a few words; None if it need not."""
         manifest = self.manifest()
         if manifest is None:
             return "never finished" if self.folder.exists() else "not there yet"
@@ -274,7 +275,7 @@ def workspace_of(build: Path, config: Path) -> Workspace:
 
 
 def _root(folder: Path) -> Path:
-    """What holds the build folder; paths from there stay right when a project is moved."""
+    """Folder that holds the build folder; paths from there stay right when a project is moved."""
     return folder.resolve().parent.parent
 
 

@@ -38,9 +38,9 @@ _PING_SECONDS = 5.0
 _SILENCE_SECONDS = 20.0
 """The agent says something each second."""
 _LOGIN_SECONDS = 60.0
-"""From the connection to the agent, where nobody is asked anything."""
+"""Time from the connection to the agent, where nobody is asked anything."""
 _STUCK_SECONDS = 180.0
-"""Without progress of the agent's work, which has shorter limits of its own where it can."""
+"""Time without progress of the agent's work, which has shorter limits of its own where it can."""
 _END_SECONDS = 10.0
 _BLOCK = 256 << 10
 _SHOWN = 2000
@@ -49,18 +49,18 @@ _SHOWN = 2000
 
 @dataclass(frozen=True)
 class Target:
-    """Where a board is."""
+    """The place of a board."""
 
     text: str
     """The target as the user wrote it."""
     user: str = ""
-    """Empty for this machine."""
+    """Name of the user there; empty for this machine."""
     host: str = ""
     port: int | None = None
 
     @property
     def ssh(self) -> str:
-        """How a user reaches it without us."""
+        """The command by which a user reaches it without us."""
         port = "" if self.port is None else f"-p {self.port} "
         return f"ssh {port}{self.user}@{self.host}"
 
@@ -84,7 +84,7 @@ def parse_target(text: str) -> Target:
 
 
 def command_for(target: Target, ssh_config: Path | None, interactive: bool) -> list[str]:
-    """What starts the agent."""
+    """The command that starts the agent."""
     if not target.user:
         return ["sh", "-c", _script(sys.executable)]
     options = [
@@ -104,10 +104,10 @@ def command_for(target: Target, ssh_config: Path | None, interactive: bool) -> l
 
 
 def _script(python: str) -> str:
-    """A command for sh: the agent as root if the user may, in a login shell.
+    """Text for sh that starts the agent, as root if the user may.
 
-    That shell sets up Python's environment and XRT on PYNQ images; it is bash, which their scripts
-    use. A prompt of sudo comes on standard error, so that goes where it is read.
+    In a login shell, which on PYNQ images sets up Python's environment and XRT; in bash, for their
+    scripts use it. A prompt of sudo comes on standard error, so that goes where it is read.
     """
     start = f"exec {shlex.quote(python)} -c {shlex.quote(agent.LOADER)}"
     return (
@@ -218,7 +218,7 @@ class Session:
         return str(head["message"])
 
     def _frame(self) -> tuple[dict[str, Any], bytes] | None:
-        """What has come whole."""
+        """The next frame that has come whole."""
         first = agent.LENGTHS.size
         if len(self._in) < first:
             return None
@@ -275,14 +275,14 @@ class Session:
         return self.ask()
 
     def _code(self) -> int | None:
-        """How the process ended, if it does within a while."""
+        """Exit code of the process, if it ends within a while."""
         until = time.monotonic() + _END_SECONDS
         while self.process.poll() is None and time.monotonic() < until:
             time.sleep(0.02)
         return self.process.poll()
 
     def _lost(self) -> str:
-        """What the end of the conversation means."""
+        """A sentence that says what the end of the conversation means."""
         while frame := self._frame() if self._speaks else None:
             if frame[0]["kind"] in ("failed", "gone"):
                 return f"{self.target.text}: {self._failure(frame[0])}"
@@ -305,7 +305,7 @@ class Session:
         return f"{self.target.text}: the login ended with code {code}{said}"
 
     def _last_words(self) -> bytearray:
-        """What came on standard output, if that was no frame."""
+        """The last of standard output, if that was no frame."""
         with contextlib.suppress(BlockingIOError):
             self._errors += os.read(self._stderr, _BLOCK)
         return bytearray() if self._speaks else self._in

@@ -20,7 +20,7 @@ from cnnaccel.runtime.network import PROGRAM_FILE, WEIGHTS_FILE, Network, load_n
 
 _COLUMNS = 96
 _MOST_BYTES = (1 << 31) - 1
-"""Of a buffer: what an enumerator holds in C."""
+"""The most bytes of a buffer: as many as an enumerator holds in C."""
 
 
 def render_model_h(folder: Path, classes: Sequence[str] = ()) -> str:

@@ -32,7 +32,7 @@ from cnnaccel.workspace import write_atomic
 LIBRARY = "cnnaccel_generic.lib"
 SCRIPT = "yosys.ys"
 MADE = ("area.json", "sram.json", "netlist.v")
-"""What `yosys.tcl` writes."""
+"""Files that `yosys.tcl` writes."""
 _RECORD_SECONDS = 60.0
 _YOSYS_SECONDS = 7200.0
 
@@ -45,13 +45,13 @@ class ModuleArea:
     instances: int
     own_cells: int
     own_area: float
-    """In NAND2; of cells that are in no module below."""
+    """Area in NAND2 of the cells that are in no module below."""
     cells: int
-    """With the modules below."""
+    """Cells, with those of the modules below."""
     area: float
-    """In NAND2, with the modules below."""
+    """Area in NAND2, with that of the modules below."""
     memory_bits: int
-    """Of the black boxes, with the modules below."""
+    """Bits of the memories that are black boxes, with those of the modules below."""
 
 
 @dataclass(frozen=True)
@@ -59,9 +59,9 @@ class AsicSynthesis:
     """An engine as cells."""
 
     modules: tuple[ModuleArea, ...]
-    """The top first, then by area."""
+    """Modules, the top first, then by area."""
     kinds: Mapping[str, int]
-    """How many cells of each kind."""
+    """Number of cells of each kind."""
 
     @property
     def top(self) -> ModuleArea:
@@ -142,7 +142,7 @@ def record_yosys(folder: Path) -> None:
 
 
 def read_areas(areas: Mapping[str, Any], memories: Mapping[str, Any]) -> AsicSynthesis:
-    """From what Yosys' `stat` says of a hierarchy in which every instance is a module of its own.
+    """Areas that Yosys' `stat` gives of a hierarchy in which every instance is a module of its own.
 
     areas: with a library; `module$path.to.instance` is what Yosys calls an instance. memories: of
     the black boxes before they were that.

@@ -1,4 +1,4 @@
-"""What of the toolchain is on this machine, whether it serves, and how to get the rest.
+"""The tools of the toolchain on this machine, whether they serve, and how to get the rest.
 
 Python packages are asked by their metadata, which starts nothing and imports nothing: that the
 whole answer comes in seconds on a busy machine too is worth more than what an import would add.
@@ -51,7 +51,7 @@ class Finding:
 
     @property
     def rest(self) -> str:
-        """What follows the name in its row: version, whether it serves, what for; then advice."""
+        """The row behind the name: version, whether the tool serves, what for; then advice."""
         serves = "yes" if self.serves else "NO" if self.needed else "no"
         row = f"{self.version or 'not found':<19} {serves:<4} {self.purpose}"
         return f"{row}\n    {self.advice}" if self.advice else row

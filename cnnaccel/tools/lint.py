@@ -1,4 +1,4 @@
-"""What the linters say of the engine; every warning counts.
+"""Linters on the engine; every warning counts.
 
 Verilator, verible and slang, each with the rules and waivers of `hw/lint`. slang and Verilator
 elaborate the design for one engine, verible reads texts.

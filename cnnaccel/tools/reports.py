@@ -1,4 +1,4 @@
-"""What Vivado says of a routed design: its four reports and our summary, read and compared.
+"""Vivado's four reports on a routed design and our summary of them, read and compared.
 
 Reads texts as Vivado 2020.1 and later print them, for Zynq-7000 and UltraScale+; starts nothing.
 The tables are what counts: `summary.txt`, which our Tcl writes from the design's properties, must
@@ -38,7 +38,7 @@ _IN_SUMMARY = {
 
 @dataclass(frozen=True)
 class Usage:
-    """So much of a resource, and what the device has of it."""
+    """Amount of a resource that is used, and that the device has."""
 
     name: str
     used: float
@@ -46,7 +46,7 @@ class Usage:
 
     @property
     def share(self) -> float:
-        """0 to 1, or beyond."""
+        """Share of the device, 0 to 1 or beyond."""
         return self.used / self.available if self.available else 0.0
 
 
@@ -66,7 +66,7 @@ class Timing:
 
     @property
     def met(self) -> bool:
-        """Whether every path, hold and pulse is as it must be."""
+        """Whether every path, hold and pulse is long or short enough."""
         return min(self.wns_ns, self.whs_ns, self.wpws_ns) >= 0
 
 
@@ -105,7 +105,7 @@ class Clock:
 
     @property
     def mhz(self) -> float:
-        """Its frequency."""
+        """Frequency of the clock."""
         return 1000 / self.period_ns
 
 
@@ -114,11 +114,11 @@ class SlowPath:
     """One of the worst paths."""
 
     kind: str
-    """setup or hold."""
+    """The kind of check: setup or hold."""
     slack_ns: float
     delay_ns: float
     levels: int
-    """Of logic."""
+    """Levels of logic."""
     start: str
     end: str
 
@@ -160,7 +160,7 @@ def read_utilization(path: Path) -> tuple[Usage, ...]:
 
 
 def read_attempts(folder: Path) -> tuple[Attempt, ...]:
-    """How the design was placed and routed, of the summary in `folder`: once, or by two ways."""
+    """The ways in which the design was placed and routed, one or two, by the summary."""
     return _read(folder / "summary.txt", attempts)
 
 
@@ -184,7 +184,7 @@ def attempts(text: str) -> tuple[Attempt, ...]:
 
 
 def slow_paths(text: str) -> tuple[SlowPath, ...]:
-    """Of paths.txt, every line."""
+    """The paths of paths.txt, a line each."""
     paths = []
     for line in text.splitlines():
         match line.split():
@@ -220,7 +220,7 @@ def write_json(reports: Reports, source: str, folder: Path) -> None:
 
 
 def utilization(text: str) -> tuple[Usage, ...]:
-    """Of report_utilization, what our table shows."""
+    """The rows of report_utilization that our table shows."""
     rows = list(_boxed(text))
     header: Sequence[str] = ()
     found: dict[str, Usage] = {}
@@ -239,7 +239,7 @@ def utilization(text: str) -> tuple[Usage, ...]:
 
 
 def timing(text: str) -> Timing:
-    """Of report_timing_summary, the table Design Timing Summary."""
+    """The table Design Timing Summary of report_timing_summary."""
     if unclocked := re.search(r"There are ([1-9]\d*) register/latch pins with no clock", text):
         raise _MissingError(f"a clock for every register, {unclocked[1]} have none")
     names, rows = _columns(text, "WNS(ns)")
@@ -267,7 +267,7 @@ def timing(text: str) -> Timing:
 
 
 def power(text: str) -> Power:
-    """Of report_power, its summary."""
+    """The summary of report_power."""
     values = {row[0]: row[1] for row in reversed(list(_boxed(text))) if len(row) == 2}
     try:
         return Power(
@@ -281,7 +281,7 @@ def power(text: str) -> Power:
 
 
 def clocks(text: str) -> tuple[Clock, ...]:
-    """Of report_clocks, every clock."""
+    """The clocks of report_clocks."""
     names, rows = _columns(text, "Clock")
     if "Period(ns)" not in names or not rows:
         raise _MissingError("a table of clocks with a column Period(ns)")
@@ -290,13 +290,13 @@ def clocks(text: str) -> tuple[Clock, ...]:
 
 
 def summary(text: str) -> dict[str, str]:
-    """Of summary.txt, each key with its value."""
+    """Keys and values of summary.txt."""
     lines = (line.strip().partition(" ") for line in text.splitlines())
     return {key: value for key, _, value in lines if key}
 
 
 class _MissingError(Exception):
-    """What a report lacks; `_read` adds which."""
+    """A thing that a report lacks; `_read` adds which report."""
 
 
 def _read(path: Path, parse: Callable[[str], T]) -> T:

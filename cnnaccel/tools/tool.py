@@ -27,7 +27,7 @@ _LOOK_SECONDS = 0.5
 
 
 def find_tool(name: str) -> str | None:
-    """Where a program is: beside the Python that runs, as pip puts it there, or on PATH."""
+    """The path of a program: beside the Python that runs, as pip puts it there, or on PATH."""
     beside = Path(sys.executable).with_name(name)
     return str(beside) if beside.is_file() else shutil.which(name)
 
@@ -145,7 +145,7 @@ def _end(process: subprocess.Popen[bytes], group: bool) -> None:
 
 @contextmanager
 def _startable(command: Sequence[str | Path]) -> Iterator[None]:
-    """What goes wrong when a command is started, in words."""
+    """Say in words what goes wrong when a command is started."""
     try:
         yield
     except FileNotFoundError:

@@ -29,7 +29,7 @@ _LINT_SECONDS = 120.0
 _COMPILE_SECONDS = 900.0
 _CXX = ("g++", "-std=c++20", "-fPIC", "-DVERILATOR=1", "-DVL_TIME_CONTEXT", "-w")
 _SLOW = ("__Slow", "__Syms")
-"""In the names of generated files that run once, and need not be fast."""
+"""Parts of the names of generated files that run once, and need not be fast."""
 _RUNTIME = ("verilated.cpp", "verilated_threads.cpp")
 _COVERAGE = "verilated_cov.cpp"
 Trace = Literal["fst", "vcd"]
@@ -121,7 +121,7 @@ def making(path: Path) -> Iterator[None]:
 
 
 def cache_folder() -> Path:
-    """Where built libraries are kept: $CNNACCEL_CACHE, or ~/.cache/cnnaccel.
+    """The folder that built libraries are kept in: $CNNACCEL_CACHE, or ~/.cache/cnnaccel.
 
     Raises:
         ToolError: it cannot be written.
@@ -229,7 +229,7 @@ def _verilator() -> list[str]:
 
 
 def _versions() -> list[bytes]:
-    """Of the tools, as text for the key of what they make."""
+    """Versions of the tools, as text for the key of what they make."""
     if shutil.which("g++") is None:
         raise ToolError("g++ is not there; `apt install g++` brings it")
     programs = ([*_verilator(), "--version"], ["g++", "--version"])

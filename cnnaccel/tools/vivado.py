@@ -25,13 +25,14 @@ HOW_TO_GET = (
 )
 _PLACES = ("/tools/Xilinx", "/opt/Xilinx", "~/Xilinx", "/tools/AMD", "/opt/AMD")
 _INSTALLED = ("Vivado/*/bin/vivado", "*/Vivado/bin/vivado")
-"""Below a place; 2025.1 and later put the version first."""
+"""Places of the program below such a folder; 2025.1 and later put the version first."""
 _VERSION_SECONDS = 180.0
 SILENT_SECONDS = 2 * 3600.0
-"""Without a line of output: Vivado hangs. Routing a full device is silent for minutes."""
+"""Seconds without a line of output after which Vivado hangs. Routing a full device is silent for
+minutes."""
 _SHOWN_ERRORS = 3
 _TELLING_LINES = 20
-"""Last ones, which may say why without calling it an error."""
+"""Number of last lines, which may say why without calling it an error."""
 _PREFIX = "cnnaccel: "
 _ADVICE = (
     (
@@ -58,25 +59,25 @@ _ADVICE = (
         "libtinfo5 libncurses5`",
     ),
 )
-"""What a log says, in any case, and what to do."""
+"""Patterns of what a log says, in upper or lower case, and what to do."""
 
 
 @dataclass(frozen=True)
 class Vivado:
-    """One that is there."""
+    """A Vivado that is there."""
 
     command: Path
     version: str
-    """As 2023.2; that of a stand-in says so, as 2023.2 (mock)."""
+    """The version, as 2023.2; that of a stand-in says so, as 2023.2 (mock)."""
 
     @property
     def name(self) -> str:
-        """The source of a figure."""
+        """The name under which figures give their source."""
         return f"Vivado {self.version}"
 
 
 def find_vivado(path: Path | None = None) -> Vivado | None:
-    """That of `path`, a program or where Vivado is installed; else of PATH; else the newest.
+    """The Vivado of `path`, a program or where it is installed; else of PATH; else the newest.
 
     None: there is none.
 
@@ -109,7 +110,7 @@ def run_step(
     tell: Callable[[str], None],
     silent_seconds: float = SILENT_SECONDS,
 ) -> None:
-    """One step in `folder`, to its end; its log is `folder/<step>.log`.
+    """Run one step in `folder` to its end; its log is `folder/<step>.log`.
 
     tell: gets what is done next, as our script says it, or Vivado (`Phase 4 Rip-up`). Whatever
     ends this call ends Vivado and the processes that it started: Ctrl-C, a signal that asks us to
@@ -143,7 +144,7 @@ def run_step(
 
 
 def _search() -> Path | None:
-    """That of PATH, or the newest of the usual places."""
+    """The program on PATH, or the newest of the usual places."""
     if on_path := shutil.which("vivado"):
         return Path(on_path).absolute()
     found = [
@@ -166,13 +167,13 @@ def _at(path: Path) -> Path:
 
 
 def _year(path: Path) -> tuple[int, ...]:
-    """For a path with a version in it, that version."""
+    """The version in a path; empty where there is none."""
     version = re.search(r"(20\d\d)\.(\d+)(?:\.(\d+))?", str(path))
     return tuple(int(part or 0) for part in version.groups()) if version else ()
 
 
 def _news(step: str, line: str) -> str | None:
-    """What a line says of what is done next; the phases of placing and routing are Vivado's."""
+    """The news in a line, of what is done next; phases of placing and routing are Vivado's."""
     if line.startswith(_PREFIX):
         return line.removeprefix(f"{_PREFIX}{step}: ").removeprefix(_PREFIX)
     return line.strip() if re.fullmatch(r"Phase \d+ [^|]+", line) else None
@@ -209,7 +210,7 @@ def _lines_of_run(lines: list[str]) -> list[str]:
 
 
 def _why(step: str, code: int, lines: list[str], log: Path) -> str:
-    """Why a step failed, in a paragraph."""
+    """A paragraph that says why a step failed."""
     text = "\n".join([*_lines_of_run(lines), *lines])
     errors = list(dict.fromkeys(re.findall(r"^ERROR: .*", text, re.MULTILINE)))
     telling = "\n".join([*errors, *lines[-_TELLING_LINES:]])
