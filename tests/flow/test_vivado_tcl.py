@@ -308,7 +308,7 @@ def test_the_scripts_read_reports_of_each_release(version: str, tmp_path: Path) 
     procedures = (SCRIPTS / "report.tcl").read_text().split("perform report")[0]
     script = tmp_path / "scripts/read.tcl"
     script.write_text(
-        procedures + "puts [utilization_of [read_text utilization.rpt] zynq]\n"
+        procedures + "puts [utilization_of [read_text utilization.rpt] Slice]\n"
         "puts [timing_of [read_text timing.rpt]]\n"
         "puts [cell_of [read_text power.rpt] {Total On-Chip Power \\(W\\)} power.rpt]\n"
     )
@@ -711,7 +711,7 @@ MUTATIONS = [
     ("implement", "renew impl_1", "open_run impl_1", "implement", "impl_1: it is 'Not started'"),
     ("common", "catch {wait_on_run $run}", "", "synthesize", "run synth_1 ended with 'Running"),
     ("report", "    open_run [one", "    list [one", "report", "no run is open"),
-    ("report", '"clk_fpga_0"', '"clk_fpga_1"', "report", "clock clk_fpga_1: found 0"),
+    ("ps_zynq", "clk_fpga_0", "clk_fpga_1", "report", "clock clk_fpga_1: found 0"),
     # the package
     ("package", "set_property top $config(top) [current_fileset]", "", "package",
      "the top '' is in no Verilog file"),

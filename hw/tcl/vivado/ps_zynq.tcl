@@ -12,6 +12,8 @@ array set ps {
     memory_clock S_AXI_HP0_ACLK
     dram S_AXI_HP0/HP0_DDR_LOWOCM
     other_segments {}
+    clock_of_logic clk_fpga_0
+    logic Slice
     made_clock PCW_ACT_FPGA0_PERIPHERAL_FREQMHZ
 }
 set ps(config) [list \

@@ -14,6 +14,8 @@ array set ps {
     memory_clock saxihp0_fpd_aclk
     dram SAXIGP2/HP0_DDR_LOW
     other_segments {SAXIGP2/HP0_LPS_OCM SAXIGP2/HP0_QSPI SAXIGP2/HP0_DDR_HIGH}
+    clock_of_logic clk_pl_0
+    logic CLB
     made_clock PSU__CRL_APB__PL0_REF_CTRL__ACT_FREQMHZ
 }
 set ps(config) [list \

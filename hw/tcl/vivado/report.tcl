@@ -16,8 +16,8 @@ proc cell_of {text row file} {
     return $number
 }
 
-proc utilization_of {text family} {
-    set logic [expr {$family eq "zynq" ? "Slice" : "CLB"}]
+# The rows of a family's table; logic: what the family calls a block of logic.
+proc utilization_of {text logic} {
     foreach {key row} [list \
         lut "$logic LUTs\\*?" \
         lutram "LUT as Memory" \
@@ -58,6 +58,7 @@ proc failing_paths {kind delay_type} {
 }
 
 perform report {
+    source [file join $scripts ps_$config(family).tcl]
     open_project ./project/cnnaccel.xpr
     say "opening the routed design"
     set chosen [implemented]
@@ -69,11 +70,11 @@ perform report {
     report_power -file reports/power.rpt
     report_clocks -file reports/clocks.rpt
 
-    set summary [utilization_of [read_text reports/utilization.rpt] $config(family)]
+    set summary [utilization_of [read_text reports/utilization.rpt] $ps(logic)]
     lappend summary {*}[timing_of [read_text reports/timing.rpt]]
     lappend summary power_w \
         [cell_of [read_text reports/power.rpt] {Total On-Chip Power \(W\)} power.rpt]
-    set name [expr {$config(family) eq "zynq" ? "clk_fpga_0" : "clk_pl_0"}]
+    set name $ps(clock_of_logic)
     set period [get_property PERIOD [one "clock $name" [get_clocks -quiet $name]]]
     lappend summary period_ns $period clock_mhz [format %.3f [expr {1000.0 / $period}]]
     lappend summary {*}$chosen
