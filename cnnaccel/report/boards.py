@@ -18,18 +18,15 @@ from cnnaccel.report.tables import table
 COLUMNS = (
     "board",
     "part",
-    "P x C x K",
-    "MACs per cycle",
+    "P x C x K = MACs",
     "act + wgt, KiB",
-    "clock, MHz",
+    "MHz",
     "DSP",
     "BRAM36",
     "LUT",
-    "simulated",
-    "mock-built",
-    "on silicon",
+    "seen",
 )
-_TITLE = "boards; shares of the device are estimated"
+_TITLE = "boards, with estimated shares of the device; on silicon only those that say so"
 
 
 def boards_table(boards: Iterable[HardwareConfig]) -> Table:
@@ -42,16 +39,16 @@ def board_row(board: HardwareConfig) -> list[str]:
     take, have = board.estimated_resources, board.device
     shares = ((take.dsp, have.dsp), (take.bram36, have.bram36), (take.lut, have.lut))
     shipped = board.file in shipped_boards().values()
+    seen = ["simulated", "mock-built"] if shipped else []
+    seen += [f"on silicon: {board.on_silicon}"] if board.on_silicon else []
     return [
         board.name,
         board.part,
-        "x".join(map(str, board.lanes)),
-        f"{board.peak_macs:,}",
+        f"{'x'.join(map(str, board.lanes))} = {board.peak_macs:,}",
         f"{board.act_kib} + {board.wgt_kib}",
         f"{board.system.clock_mhz(board.clock_mhz):.6g}",
         *(f"{used / most:.0%}" for used, most in shares),
-        *(["yes", "yes"] if shipped else ["", ""]),
-        board.on_silicon or "no",
+        ", ".join(seen),
     ]
 
 
