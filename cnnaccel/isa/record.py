@@ -24,7 +24,7 @@ class Code(IntEnum):
 
     meaning: str
 
-    def __new__(cls, value: int, meaning: str) -> Code:
+    def __new__(cls, value: int, meaning: str = "") -> Code:
         code = int.__new__(cls, value)
         code._value_ = value
         code.meaning = meaning

@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from cnnaccel.compiler import verify
 from cnnaccel.ir import golden
 from cnnaccel.ir.graph import Graph
 from tests.support.commands import ROOT, Cnnaccel, digests
@@ -137,7 +136,7 @@ def test_program_that_computes_something_else(
         return out
 
     right = golden.run
-    monkeypatch.setattr(verify.golden, "run", other)
+    monkeypatch.setattr(golden, "run", other)
     before = digests(tiny)
     result = cnnaccel("compile", "tiny", "--build-dir", tiny)
     assert result.code == 1

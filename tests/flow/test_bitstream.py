@@ -137,7 +137,7 @@ def test_the_engine_in_a_design_of_your_own(bench: Bench) -> None:
         for block in re.findall(r"(?:^    .*\n)+", section, re.MULTILINE)
     )
     (bench.folder / "build").symlink_to(bench.folder)
-    run = {"cwd": bench.folder, "shell": True, "capture_output": True, "text": True}
+    run: dict[str, Any] = {"cwd": bench.folder, "shell": True, "capture_output": True, "text": True}
     done = subprocess.run(copy[0], check=False, **run)
     assert done.returncode == 0, done.stderr
     shutil.rmtree(bench.stage)

@@ -51,8 +51,8 @@ def deploy(build: Path, board: Loopback, cnnaccel: Cnnaccel) -> Deploy:
     """`deploy tiny` to the board, on 4 images and without a self-test unless told."""
 
     def run(*more: str | Path, images: int | None = 4, new: bool = False) -> Result:
-        some = ("--images", str(images)) if images else ()
-        some += () if new else ("--no-self-test",)
+        some = ["--images", str(images)] if images else []
+        some += [] if new else ["--no-self-test"]
         return cnnaccel("deploy", "tiny", "--build-dir", build, *board.client, *some, *more)
 
     return run

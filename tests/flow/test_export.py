@@ -199,7 +199,7 @@ def test_run_that_is_ended(target: Target, kind: int) -> None:
     (target.home / "board.json").write_text(json.dumps({"cycles_per_poll": 100}))
     images = np.zeros((200, 1, 28, 28), np.uint8)
     np.save(target.folder / "images.npy", images)
-    command = [target.home / "bin/python3", "-m", "cnnaccel.runtime.run", "images.npy"]
+    command = [str(target.home / "bin/python3"), "-m", "cnnaccel.runtime.run", "images.npy"]
     with subprocess.Popen(
         command, cwd=target.folder, env=target.login, stderr=subprocess.PIPE, text=True
     ) as process:

@@ -12,6 +12,7 @@ import yaml
 
 from cnnaccel.api.memory import shortage
 from cnnaccel.hardware import load_hardware
+from cnnaccel.ir.graph import Graph
 from cnnaccel.ir.storage import save_graph
 from cnnaccel.render.params import render_params_h
 from cnnaccel.runtime.network import contiguous_bytes, read_header
@@ -68,7 +69,7 @@ def test_compile_refuses_in_the_same_words(tiny: Path, cnnaccel: Cnnaccel) -> No
     image = graphs.spec("image", (1, 3, 4))
     layer = graphs.conv2d(image, [[[[1, 1], [1, 1]]]], "deep", padding=(3000, 3000, 0, 0))
     folder = tiny / "tiny" / "quantize"
-    save_graph(graphs.Graph("tiny", image, (layer,)), folder)
+    save_graph(Graph("tiny", image, (layer,)), folder)
     manifest = folder / "manifest.json"
     sums = json.loads(manifest.read_text(encoding="utf-8"))
     for name in ("graph.json", "tensors.npz"):

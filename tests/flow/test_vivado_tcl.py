@@ -911,7 +911,7 @@ def test_a_fault_is_caught(
     ],
 )  # fmt: skip
 def test_a_fault_is_caught_on_ultrascale(
-    change: tuple[str, str, str], mutant: dict[str, int], message: str, tmp_path: Path
+    change: tuple[str, str, str], mutant: dict[str, Any], message: str, tmp_path: Path
 ) -> None:
     shutil.copytree(SCRIPTS, tmp_path / "scripts")
     file, text, other = change

@@ -36,7 +36,7 @@ def installed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
     (wheel,) = folder.glob("*.whl")
     venv.create(folder / "venv", with_pip=True)
     programs = folder / "venv" / "bin"
-    install = [programs / "python", "-m", "pip", "install", "--quiet", "--no-compile"]
+    install = [str(programs / "python"), "-m", "pip", "install", "--quiet", "--no-compile"]
     if request.param == "alone":
         install.append("--no-deps")
         (packages,) = folder.glob("venv/lib/*/site-packages")

@@ -101,11 +101,12 @@ def test_tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     again = tmp_path / "again"
     again.mkdir()
     command = yosys_command()
-    real = asic.run_tool
     monkeypatch.setattr(
         asic,
         "run_tool",
-        lambda call, **rest: pytest.fail("ran again") if call[0] == command else real(call, **rest),
+        lambda call, **rest: (
+            pytest.fail("ran again") if call[0] == command else run_tool(call, **rest)
+        ),
     )
     assert synthesize_asic(TINY, again) == made
     assert (again / "netlist.v").read_text(encoding="utf-8") == netlist

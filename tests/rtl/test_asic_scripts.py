@@ -40,7 +40,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def mock(folder: Path, tool: str) -> list[str]:
     """The commands that the script of a tool gives."""
-    command = ["tclsh", MOCK, tool, f"tcl/{tool}.tcl"]
+    command = ["tclsh", str(MOCK), tool, f"tcl/{tool}.tcl"]
     return run_tool(command, timeout_seconds=30, folder=folder).splitlines()
 
 

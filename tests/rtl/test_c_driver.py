@@ -253,7 +253,8 @@ def test_every_layout(names: tuple[str, str], tmp_path: Path, rng: np.random.Gen
     """What Python packs and unpacks, C does, byte by byte; lanes without a channel are 0."""
     networks = [synthetic(tmp_path / name.replace(" ", "_"), LAYOUTS[name]) for name in names]
     program = [build(tmp_path, TINY, networks), simulated_bitstream(TINY)]
-    lines, expected = [], []
+    lines: list[str] = []
+    expected: list[bytes] = []
     for number, name in enumerate(names):
         ports = LAYOUTS[name]
         for count in (1, 2, 5):
@@ -270,8 +271,8 @@ def test_every_layout(names: tuple[str, str], tmp_path: Path, rng: np.random.Gen
                 lines.append(f"{kind} {number} {count} {at}.given {at}.made")
                 expected.append(wanted.tobytes())
     assert all(answer.status == 0 for answer in drive(program, lines))
-    for number, wanted in enumerate(expected):
-        assert (tmp_path / f"{number}.made").read_bytes() == wanted, lines[number]
+    for number, content in enumerate(expected):
+        assert (tmp_path / f"{number}.made").read_bytes() == content, lines[number]
 
 
 # -- what goes wrong ------------------------------------------------------------------------------
@@ -451,7 +452,7 @@ def test_cortex_a9(folder: Path, tmp_path: Path, board: Accelerator) -> None:
     need("arm-linux-gnueabihf-gcc", "qemu-arm")
     compiler = ("arm-linux-gnueabihf-gcc", "-mcpu=cortex-a9", "-O2")
     program = build(tmp_path, TINY, (folder / "small", folder / "spill"), "hal_socket", compiler)
-    emulator = ["qemu-arm", "-cpu", "cortex-a9", "-L", "/usr/arm-linux-gnueabihf", program]
+    emulator = ["qemu-arm", "-cpu", "cortex-a9", "-L", "/usr/arm-linux-gnueabihf", str(program)]
     with served(TINY) as path:
         runs = [(0, folder / "small", 7), (0, folder / "small", 4), (1, folder / "spill", 2)]
         compare(board, [*emulator, path], tmp_path, runs)

@@ -312,7 +312,7 @@ def fuzzer(network: Path, folder: Path, sources: list[Path]) -> Path:
     probe = folder / "probe.c"
     probe.write_text("int LLVMFuzzerTestOneInput(void);\nint LLVMFuzzerTestOneInput(void) "
                      "{ return 0; }\n")  # fmt: skip
-    command = [*FUZZ, probe, "-o", folder / "probe"]
+    command = [*FUZZ, str(probe), "-o", str(folder / "probe")]
     if subprocess.run(command, capture_output=True, check=False).returncode:
         pytest.skip("libFuzzer is missing; tests/install-tools brings libclang-rt-dev")
     run(*FUZZ, "-std=c99", f"-I{network}", f"-I{DRIVER}", TEST / "fuzz.c", *sources, "-o",

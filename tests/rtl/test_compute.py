@@ -114,7 +114,8 @@ def test_corners(hw: HardwareConfig, rng: np.random.Generator) -> None:
 def test_pooling(hw: HardwareConfig, by: Any, rng: np.random.Generator) -> None:
     layer, x = convolution(rng, (6, 9, 13), 10, (3, 3), padding=(1, 1, 1, 1))
     made = []
-    for size in ((2, 2), (2, 4), (1, 2), (3, 3)):
+    sizes: tuple[tuple[int, int], ...] = ((2, 2), (2, 4), (1, 2), (3, 3))
+    for size in sizes:
         if by == "lanes" and (hw.pixel_lanes % size[1] or size[1] == 3):
             continue
         pool = Pool(size, by)
@@ -171,11 +172,11 @@ def test_requantization(hw: HardwareConfig, rng: np.random.Generator) -> None:
     values = rng.permutation(np.array(list(every)))
     pads = garbage(hw, rng)
     shape, size = pads.shift.shape, pads.shift.size
+    fields: tuple[Any, ...] = (pads.shift, pads.multiplier, pads.bias)
     for at in range(0, len(values), size):
         chosen = np.resize(values[at : at + size], (*shape, 3))
-        for field, part in zip((pads.shift, pads.multiplier, pads.bias), np.rollaxis(chosen, 2),
-                               strict=True):  # fmt: skip
-            field[:] = part
+        for number, field in enumerate(fields):
+            field[...] = chosen[..., number]
         made = [
             dataclasses.replace(
                 place.nest(hw, rng), par_init=group, low=low, high=high, lanes_per_slot=1

@@ -184,6 +184,7 @@ def test_errors_stop_it_and_reset_mends_it() -> None:
     engine = Engine(SMALL)
     loads = [at for at, one in enumerate(program.body) if isinstance(one, Load)]
     load = program.body[loads[2]]
+    assert isinstance(load, Load)
     far = dataclasses.replace(load, dram_offset=1 << 20)
     assert fails(engine, broken(program, loads[2], far), packed) == (
         Error.ADDRESS, once + loads[2],

@@ -11,7 +11,17 @@ import pytest
 
 from cnnaccel.hardware import HardwareConfig
 from cnnaccel.isa.execute import execute, writes
-from cnnaccel.isa.instructions import LEVELS, Base, Compute, Instruction, Load, Opcode, Store, Unit
+from cnnaccel.isa.instructions import (
+    LEVELS,
+    Base,
+    Compute,
+    Instruction,
+    Load,
+    Memory,
+    Opcode,
+    Store,
+    Unit,
+)
 from cnnaccel.isa.random_instruction import garbage
 from cnnaccel.isa.random_program import draw
 from cnnaccel.isa.record import layout
@@ -129,7 +139,7 @@ def test_results_are_no_constants() -> None:
                 continue
             pads = garbage(TINY, rng)
             execute(pads, one, np.zeros((TINY.pixel_lanes, TINY.output_lanes), np.int64))
-            written = pads.read(writes(pads, one)["act"], one.interleave_out).reshape(-1)
+            written = pads.read(writes(pads, one)[Memory.ACT], one.interleave_out).reshape(-1)
             ends = [one.low & 255, one.high & 255, 0]
             total += written.size
             between += int((~np.isin(written, ends)).sum())

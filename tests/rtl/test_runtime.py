@@ -11,6 +11,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pynq
@@ -90,7 +91,8 @@ def test_many_starts_and_progress(
 ) -> None:
     """Images in chunks of two iterations; what they cost is added up."""
     board.load(network)
-    images, seen = images_for(30), []
+    images = images_for(30)
+    seen: list[int] = []
     board.device.cycles_per_poll = 1000
     stride = load_network(network).header["input_stride"]
     monkeypatch.setattr(driver, "_CHUNK_BYTES", 2 * stride)
@@ -105,7 +107,7 @@ def test_many_starts_and_progress(
 def test_same_bytes_and_cycles_every_time(board: Accelerator, network: Path) -> None:
     """Cold, with all weights to load, and warm."""
     image = images_for(1)
-    found = []
+    found: list[list[Any]] = []
     for _ in range(2):
         board.load(network)
         found.append([(board.run(image).tobytes(), *board.counters.values()) for _ in range(30)])
@@ -241,7 +243,7 @@ def test_memory_that_never_answers(board: Accelerator, network: Path) -> None:
     assert np.array_equal(board.run(images), golden.run(GRAPH, images))
 
 
-def broken(network: Path, folder: Path, at: int, **changes: object) -> Path:
+def broken(network: Path, folder: Path, at: int, **changes: Any) -> Path:
     """The network with an instruction changed, and checksums that fit."""
     compiled = compile_graph(GRAPH, TINY, 4)
     body = list(compiled.program.body)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from itertools import permutations
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,8 @@ import pytest
 from cnnaccel.hardware import load_hardware
 from cnnaccel.isa.instructions import Base, Compute, Instruction, Load, Opcode, Store, Unit
 from cnnaccel.isa.program import Program
-from tests.support.engine import Engine, Timing
+from cnnaccel.runtime.simulator import Timing
+from tests.support.engine import Engine
 
 HARDWARE = load_hardware("tiny")
 WORD = HARDWARE.input_lanes
@@ -103,7 +105,7 @@ def _name(unit: Unit) -> str:
     return str(unit.name).lower()
 
 
-def _with(instruction: Instruction, **changes: Unit) -> Instruction:
+def _with(instruction: Instruction, **changes: Any) -> Instruction:
     return dataclasses.replace(instruction, **changes)
 
 

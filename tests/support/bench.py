@@ -82,8 +82,9 @@ class _Run(Structure):
 @cache
 def library(hardware: HardwareConfig, trace: bool = False) -> ctypes.CDLL:
     """The simulation of an engine; built if it has not been."""
-    waves = "vcd" if trace else None
-    path = build("compute_tb", [*COMPUTE, TESTBENCH], hardware, HARNESS, trace=waves)
+    path = build(
+        "compute_tb", [*COMPUTE, TESTBENCH], hardware, HARNESS, trace="vcd" if trace else None
+    )
     found = ctypes.CDLL(str(path))
     found.bench_open.restype = ctypes.c_void_p
     found.bench_run.restype = c_uint64
@@ -192,7 +193,9 @@ def law(hardware: HardwareConfig, instructions: Sequence[Compute]) -> tuple[list
     this up for an instruction; across instructions it holds too.
     """
     first_step, to_drain = 2, 13 + hardware.input_lanes.bit_length() - 1
-    lanes, taken, done = hardware.pixel_lanes, [], []
+    lanes = hardware.pixel_lanes
+    taken: list[int] = []
+    done: list[int] = []
     free = free_to_take = 0  # when a tile may end, and an instruction be taken
     for number, one in enumerate(instructions):
         spent = cost(lanes, one)

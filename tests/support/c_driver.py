@@ -11,8 +11,8 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BufferedRWPair
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import pytest
@@ -155,7 +155,12 @@ def _serve(listener: socket.socket, simulator: Simulator, memory: np.ndarray) ->
 
 
 def _answer(
-    stream: BinaryIO, kind: str, value: int, address: int, simulator: Simulator, memory: np.ndarray
+    stream: BufferedRWPair,
+    kind: str,
+    value: int,
+    address: int,
+    simulator: Simulator,
+    memory: np.ndarray,
 ) -> None:
     at = address - ADDRESS
     match kind:

@@ -357,7 +357,7 @@ def convolution(
     return layer, graphs.numbers(rng, "random", shape, dtype)
 
 
-CORNERS = {
+CORNERS: dict[str, tuple[Any, int, Any, dict[str, Any]]] = {
     "one channel": ((1, 6, 9), 5, (3, 3), {"padding": (1, 1, 1, 1)}),
     "1x1": ((20, 5, 7), 9, (1, 1), {}),
     "even kernel": ((5, 6, 7), 6, (2, 4), {"padding": (1, 0, 2, 1)}),

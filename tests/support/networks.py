@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -26,6 +26,10 @@ class Net(nn.Module):
         self.function = function
         for name, module in modules.items():
             setattr(self, name, module)
+
+    if TYPE_CHECKING:  # what a keyword has set is what the test takes it for
+
+        def __getattr__(self, name: str) -> Any: ...
 
     def forward(self, x: Tensor) -> Any:
         return self.function(self, x)

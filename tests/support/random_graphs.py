@@ -140,7 +140,7 @@ def networks(draw: Any) -> Graph:
                 dtype = draw(graphs.dtypes)
                 weights = draw(st.tuples(*[st.integers(-128, 127)] * 2))
                 requant = scaled(depth, 1, dtype)
-                take(graphs.add(*pair, weights, f"l{len(layers)}", requant, dtype))
+                take(graphs.add(pair[0], pair[1], weights, f"l{len(layers)}", requant, dtype))
             case "concat":
                 others = [
                     other for other in made

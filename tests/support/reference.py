@@ -41,14 +41,13 @@ def reference_layer(layer: AnyLayer, inputs: list[np.ndarray]) -> np.ndarray:
     x = tensors[0]
     if isinstance(layer, Conv2d | Depthwise):
         weight = torch.from_numpy(layer.weight.astype(np.float64))
-        depthwise = isinstance(layer, Depthwise)
         acc = F.conv2d(
             _padded(x, layer.padding, 0.0),
-            weight[:, None] if depthwise else weight,
+            weight[:, None] if isinstance(layer, Depthwise) else weight,
             torch.from_numpy(layer.bias.astype(np.float64)),
             stride=layer.stride,
             dilation=layer.dilation,
-            groups=len(weight) if depthwise else layer.groups,
+            groups=len(weight) if isinstance(layer, Depthwise) else layer.groups,
         )
         out = _requantized(acc, layer.requant)
     elif isinstance(layer, AvgPool2d):

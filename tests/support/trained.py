@@ -172,8 +172,8 @@ def rescaled(model: nn.Module, decades: float, seed: int = 0) -> nn.Module:
 def scale_channels(norm: nn.BatchNorm2d, reader: nn.Module, s: Tensor) -> None:
     """Multiply the channels of `norm` by s, and divide by s what `reader` makes of them."""
     assert isinstance(reader, nn.Conv2d | nn.Linear)
-    norm.weight *= s
-    norm.bias *= s
+    norm.weight.mul_(s)
+    norm.bias.mul_(s)
     if isinstance(reader, nn.Conv2d) and reader.groups > 1:
         reader.weight /= s[:, None, None, None]
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +39,11 @@ def of_int8() -> Graph:
     return Graph("of int8", x, (one, two, three, four))
 
 
-GRAPHS = {"every kind": graphs.every_kind, "small": small_network, "int8": of_int8}
+GRAPHS: dict[str, Callable[[], Graph]] = {
+    "every kind": graphs.every_kind,
+    "small": small_network,
+    "int8": of_int8,
+}
 
 
 def interpreted(case: Case, hardware: HardwareConfig) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 
@@ -30,7 +31,7 @@ def resident() -> Compiled:
     return compile_graph(graphs.every_kind(), LARGE, 1)
 
 
-def with_task(network: Network, number: int, **changes: object) -> Network:
+def with_task(network: Network, number: int, **changes: Any) -> Network:
     tasks = list(network.each)
     tasks[number] = dataclasses.replace(tasks[number], **changes)
     return dataclasses.replace(network, each=tuple(tasks))

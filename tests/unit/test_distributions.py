@@ -55,7 +55,9 @@ def test_every_value_is_counted(quantized: ptq.Quantized, found: Distributions) 
 def test_clipped_values_are_found(quantized: ptq.Quantized) -> None:
     """Calibrated on darker pixels, the graph clips what bright ones give."""
     model, shape = network("resnet8", 16)
-    dark = ptq.quantize(model, "r", pixels(shape, 8) // 8, QuantizeConfig(observer="minmax"))
+    dark = ptq.quantize(
+        model, "r", pixels(shape, 8) // np.uint8(8), QuantizeConfig(observer="minmax")
+    )
     clipped = [one.clipped for one in distributions(dark, pixels(shape, 8)).tensors]
     assert max(clipped) > 0.05
     first = distributions(dark, pixels(shape, 8)).tensors[0]

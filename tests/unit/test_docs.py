@@ -36,8 +36,10 @@ def keys(cls: type, prefix: str = "") -> dict[str, object]:
         if dataclasses.is_dataclass(hints[field.name]):
             found |= keys(hints[field.name], f"{prefix}{field.name}.")
         elif "internal" not in field.metadata:
-            made = field.default_factory is not dataclasses.MISSING
-            found[prefix + field.name] = field.default_factory() if made else field.default
+            factory = field.default_factory
+            found[prefix + field.name] = (
+                field.default if factory is dataclasses.MISSING else factory()
+            )
     return found
 
 
@@ -77,7 +79,7 @@ def has(values: dict[str, Any], path: list[str]) -> bool:
 
 
 def test_configuration_page_has_every_key_and_default() -> None:
-    documented = {}
+    documented: dict[str, str] = {}
     for section in CONFIGURATION.split("\n## ")[1:]:
         title, _, body = section.partition("\n")
         prefix = "" if title == "Top level" else f"{title}."

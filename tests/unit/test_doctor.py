@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from importlib import metadata
 from importlib.metadata import version
 from pathlib import Path
 
@@ -89,10 +90,10 @@ def test_a_package_of_another_version(
     def of(package: str) -> str:
         assert package == name
         if installed is None:
-            raise doctor.metadata.PackageNotFoundError
+            raise metadata.PackageNotFoundError
         return installed
 
-    monkeypatch.setattr(doctor.metadata, "version", of)
+    monkeypatch.setattr(metadata, "version", of)
     found = examine(named(name))
     assert (found.serves, found.advice) == (not advice, advice)
     assert found.version == (installed or "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
@@ -30,7 +31,7 @@ def joined() -> Graph:
     return Graph("joined", image, layers)
 
 
-GRAPHS = {
+GRAPHS: dict[str, Callable[[], Graph]] = {
     "every kind": graphs.every_kind,
     "joined": joined,
     "resnet18": lambda: imagenet.resnet18(32),

@@ -9,6 +9,7 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -17,7 +18,7 @@ from cnnaccel.compiler.compile import Compiled, compile_graph
 from cnnaccel.hardware import HardwareConfig, load_hardware
 from cnnaccel.ir.graph import Graph, macs
 from cnnaccel.isa.execute import dram_runs
-from cnnaccel.isa.instructions import Compute
+from cnnaccel.isa.instructions import Load, Store
 from cnnaccel.isa.scratchpad import Scratchpads
 from cnnaccel.predict import estimate as module
 from cnnaccel.predict.estimate import Estimate, estimate, spans
@@ -171,7 +172,7 @@ def test_dram_bytes_are_what_instructions_move(compiled: Compiled) -> None:
     moved = {"read": 0, "written": 0, "instruction": 0}
     for instruction in compiled.program.body:
         moved["instruction"] += len(instruction.pack())
-        if not isinstance(instruction, Compute):
+        if isinstance(instruction, Load | Store):
             size = dram_runs(pads, instruction, 0).size
             moved["written" if instruction.opcode.name.startswith("STORE") else "read"] += size
     for kind, size in moved.items():
@@ -209,7 +210,8 @@ def test_worse_hardware_is_never_faster(
 @pytest.mark.parametrize(("name", "value"), [("dram_share", 0.1), ("dram_latency_cycles", 200)])
 def test_worse_memory_is_never_faster(compiled: Compiled, name: str, value: float) -> None:
     before = estimate(compiled, 1000)
-    hardware = dataclasses.replace(compiled.schedule.hardware, **{name: value})
+    worse: dict[str, Any] = {name: value}
+    hardware = dataclasses.replace(compiled.schedule.hardware, **worse)
     chosen = dataclasses.replace(compiled.schedule, hardware=hardware)
     after = estimate(dataclasses.replace(compiled, schedule=chosen), 1000)
     assert after.cycles >= before.cycles - 1 and after.first_cycles > before.first_cycles

@@ -12,7 +12,7 @@ import zipfile
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -48,7 +48,7 @@ class Settings:
         self.rate = 0.1
 
 
-class Bunch(dict):  # type: ignore[type-arg]
+class Bunch(dict):
     """A dictionary of the user's."""
 
 
@@ -60,7 +60,7 @@ class Pixels(Tensor):
     """A tensor of the user's."""
 
 
-class Items(list):  # type: ignore[type-arg]
+class Items(list):
     """A list of the user's."""
 
 
@@ -84,6 +84,7 @@ class Shell:
 def trained() -> Net:
     torch.manual_seed(3)
     model = Net()
+    assert model.bn.running_mean is not None
     nn.init.normal_(model.bn.running_mean)
     return model
 
@@ -152,7 +153,8 @@ READ: dict[str, tuple[Any, list[str]]] = {
         nn.DataParallel(trained()).state_dict(), ["prefix 'module.' taken off 9 keys"],
     ),
     "torch.compile": (
-        torch.compile(trained()).state_dict(), ["prefix '_orig_mod.' taken off 9 keys"],
+        cast(nn.Module, torch.compile(trained())).state_dict(),
+        ["prefix '_orig_mod.' taken off 9 keys"],
     ),
     "both": (
         prefixed("module._orig_mod."), ["prefix 'module._orig_mod.' taken off 9 keys"],
@@ -315,7 +317,7 @@ def test_own_names_with_a_prefix(tmp_path: Path) -> None:
 
 def test_normalisation(tmp_path: Path) -> None:
     """It stands before the model, and its names are in no file from elsewhere."""
-    model = with_normalization(Net(), [0.3], [0.4], channels=1)
+    model: Any = with_normalization(Net(), [0.3], [0.4], channels=1)
     torch.save(prefixed("module."), tmp_path / "a.pth")
     assert load_weights(model, tmp_path / "a.pth").notes == ("prefix 'module.' taken off 9 keys",)
     assert torch.equal(model.model.fc.weight, state()["fc.weight"])
@@ -333,6 +335,7 @@ def test_whole_numbers_stay_whole(tmp_path: Path) -> None:
         def __init__(self) -> None:
             super().__init__()
             self.conv = nn.Conv2d(1, 1, 1)
+            self.order: torch.Tensor
             self.register_buffer("order", torch.zeros(2, dtype=torch.int64))
 
     path, content = tmp_path / "a.pth", Masked().state_dict()

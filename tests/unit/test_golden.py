@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from typing import Any, cast
 from unittest import mock
 
 import numpy as np
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from cnnaccel.errors import GraphError
 from cnnaccel.ir import golden
-from cnnaccel.ir.graph import Graph, macs, parameter_bytes
+from cnnaccel.ir.graph import Dtype, Graph, Pair, Shape, macs, parameter_bytes
 from cnnaccel.ir.verify import verify
 from tests.support.graphs import (
     LAYER_CASES,
@@ -37,7 +38,8 @@ def check(case: Case) -> None:
     """Legal by the verifier and equal to the reference, in blocks of any size."""
     layer, inputs = case
     sources = zip(layer.inputs, inputs, strict=True)
-    verify(graph_around(layer, [spec(name, x.shape[1:], x.dtype.name) for name, x in sources]))
+    specs = [spec(name, cast(Shape, x.shape[1:]), cast(Dtype, x.dtype.name)) for name, x in sources]
+    verify(graph_around(layer, specs))
     expected = reference_layer(layer, inputs)
     whole = golden.run_layer(layer, inputs)
     assert whole.dtype == layer.output.dtype and whole.shape == expected.shape
@@ -60,7 +62,9 @@ def test_layer_equals_reference_sweep(kind: str, data: st.DataObject) -> None:
     check(data.draw(LAYER_CASES[kind]))
 
 
-def convolution(shape, kernel, out=3, groups=1, dtype="uint8", **window):
+def convolution(
+    shape: Shape, kernel: Pair, out: int = 3, groups: int = 1, dtype: Dtype = "uint8", **window: Any
+) -> Case:
     """A convolution of random numbers whose outputs spread over int8."""
     rng = np.random.default_rng(sum(shape) + sum(kernel))
     source = spec("x", shape, dtype)
@@ -99,7 +103,7 @@ def test_corner_equals_reference(corner: str) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int8"])
-def test_maximum_ignores_padding(dtype: str) -> None:
+def test_maximum_ignores_padding(dtype: Dtype) -> None:
     """Padding is no element: not 0 under negative numbers, nor -128 or 0 in the result."""
     x = spec("x", (1, 3, 3), dtype)
     layer = max_pool(x, (3, 3), stride=(1, 1), padding=(2, 2, 2, 2))
@@ -193,6 +197,7 @@ def test_input_table_maps_each_channel(rng: np.random.Generator) -> None:
     pixels = np.arange(240, dtype=np.uint8).reshape(1, 2, 12, 10)
     mapped = golden.apply_input_table(graph, pixels)
     assert mapped.dtype == np.int8
+    assert graph.input_table is not None
     assert mapped[0, 1, 11, 9] == graph.input_table[1, 239]
     plain = Graph("g", spec("x", (2, 12, 10)), (max_pool(spec("x", (2, 12, 10)), (2, 2)),))
     assert golden.apply_input_table(plain, pixels) is pixels

@@ -19,7 +19,7 @@ from cnnaccel.errors import ProgramError
 from cnnaccel.hardware import HardwareConfig
 from cnnaccel.ir import golden
 from cnnaccel.isa.execute import execute, reads, writes
-from cnnaccel.isa.instructions import Base, Compute, Instruction, Load, Opcode, Store, Unit
+from cnnaccel.isa.instructions import Base, Compute, Instruction, Load, Memory, Opcode, Store, Unit
 from cnnaccel.isa.interpreter import ORDERS, Order, run_program
 from cnnaccel.isa.program import NOTHING, Program
 from cnnaccel.isa.scratchpad import Scratchpads
@@ -92,7 +92,11 @@ def mutants(program: Program, changes: Any) -> Iterator[Program]:
             for change in changes(instruction):
                 other = dataclasses.replace(instruction, **change)
                 changed = (*instructions[:index], other, *instructions[index + 1 :])
-                yield dataclasses.replace(program, **{section: changed})
+                yield _with(program, **{section: changed})
+
+
+def _with(program: Program, **changes: Any) -> Program:
+    return dataclasses.replace(program, **changes)
 
 
 def tokens(instruction: Instruction) -> Iterator[dict[str, Any]]:
@@ -400,7 +404,8 @@ def test_an_instruction_reads_no_word_it_writes() -> None:
 
 def test_lanes_outside_read_nothing() -> None:
     """Word 1, under lane 1, is never written: padding, or beyond the output."""
-    for masked in ({"in_w": 1, "out_w": 2}, {"out_w": 1}):
+    masks: list[dict[str, Any]] = [{"in_w": 1, "out_w": 2}, {"out_w": 1}]
+    for masked in masks:
         lone = dataclasses.replace(MOVE, o_init=24, signal_to=STORE, **masked)
         assert run_program(TINY, moves(lone), b"abcd")[Base.OUTPUT].tobytes() == b"abcd"
     refuse(moves(dataclasses.replace(MOVE, o_init=24, signal_to=STORE, out_w=2)),
@@ -408,7 +413,7 @@ def test_lanes_outside_read_nothing() -> None:
 
 
 X = graphs.spec("x", (10, 9, 11), "int8")
-LAYERS = {
+LAYERS: dict[str, Any] = {
     "conv": graphs.conv2d(X, np.ones((7, 10, 3, 2)), padding=(1, 1, 0, 1)),
     "stride": graphs.conv2d(X, np.ones((7, 10, 3, 3)), padding=(2, 0, 1, 1), stride=(2, 2)),
     "depthwise": graphs.depthwise(X, np.ones((10, 3, 3)), stride=(3, 3)),
@@ -435,10 +440,10 @@ def test_reads_and_writes_are_all_that_matters(hw: HardwareConfig, name: str) ->
     instruction = map_layer(hw, layer, [source], target, lanes, pool=pool).instruction
     read = reads(Scratchpads.empty(hw), instruction)
     written = writes(Scratchpads.empty(hw), instruction)
-    assert set(written) == {"act"} and len(written["act"]) == target.size
-    assert read["act"].min() >= source.base and read["act"].max() < source.size
-    content = rng.integers(0, 256, (len(read["act"]), width)).astype(np.uint8)
-    kernel = rng.integers(-128, 128, (len(read.get("wgt", [])), hw.output_lanes, width))
+    assert set(written) == {Memory.ACT} and len(written[Memory.ACT]) == target.size
+    assert read[Memory.ACT].min() >= source.base and read[Memory.ACT].max() < source.size
+    content = rng.integers(0, 256, (len(read[Memory.ACT]), width)).astype(np.uint8)
+    kernel = rng.integers(-128, 128, (len(read.get(Memory.WGT, [])), hw.output_lanes, width))
     results = []
     for _ in range(2):
         pads = Scratchpads.empty(hw)
@@ -446,14 +451,14 @@ def test_reads_and_writes_are_all_that_matters(hw: HardwareConfig, name: str) ->
         pads.wgt[:] = rng.integers(-128, 128, pads.wgt.shape)
         for field in (pads.bias, pads.multiplier, pads.shift):
             field[:] = rng.integers(0, 40, field.shape)
-        pads.write(read["act"], instruction.interleave_in, content)
-        pads.wgt[read.get("wgt", [])] = kernel
+        pads.write(read[Memory.ACT], instruction.interleave_in, content)
+        pads.wgt[read.get(Memory.WGT, [])] = kernel
         for field, value in ((pads.bias, 5), (pads.multiplier, 9), (pads.shift, 9)):
-            field[read["par"]] = value
+            field[read[Memory.PAR]] = value
         before = pads.act.copy()
         execute(pads, instruction, np.zeros((hw.pixel_lanes, hw.output_lanes), np.int64))
-        results.append(pads.read(written["act"], instruction.interleave_out))
+        results.append(pads.read(written[Memory.ACT], instruction.interleave_out))
         other = np.ones(pads.act.shape[:2], bool)
-        other[pads.locate(written["act"], instruction.interleave_out)] = False
+        other[pads.locate(written[Memory.ACT], instruction.interleave_out)] = False
         assert (pads.act[other] == before[other]).all()
-    assert np.array_equal(*results) and results[0].std() > 0
+    assert np.array_equal(results[0], results[1]) and results[0].std() > 0

@@ -115,8 +115,8 @@ def test_operands_broadcast() -> None:
         channel = index[1]
         expected = exact(int(acc[index]), int(multiplier[channel]), int(shift[channel]), -128, 127)
         assert found[index] == expected
-    assert requantize(np.int32(5), 3, np.array([0, 1]), 0, 255).tolist() == [15, 8]
-    assert requantize(np.int32(5), 3, 1, 0, 255) == 8
+    assert requantize(np.array(5, np.int32), 3, np.array([0, 1]), 0, 255).tolist() == [15, 8]
+    assert requantize(np.array(5, np.int32), 3, 1, 0, 255) == 8
     assert acc.reshape(-1).tolist() == list(range(-6, 6)), "the operand was written to"
 
 

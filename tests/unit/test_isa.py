@@ -90,7 +90,7 @@ def ends(record: type[Record], field: Field) -> list[Any]:
         return [code for code in Opcode if code.unit == record.UNIT]
     if issubclass(record, Instruction) and field.kind is Unit:
         return [Unit(0), Unit(7) & ~record.UNIT]
-    both = [field.kind(field.low), field.kind(field.high)]
+    both: list[Any] = [field.kind(field.low), field.kind(field.high)]
     return both if field.count is None else [(end,) * field.count for end in both]
 
 

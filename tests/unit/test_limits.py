@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -247,7 +248,7 @@ def test_bytes_of_dram() -> None:
             checked(Load(), **{name: 2**32})
 
 
-def checked(instruction: Instruction, **values: int) -> None:
+def checked(instruction: Instruction, **values: Any) -> None:
     """`limits.check` of a program with one instruction, of the layer `conv`."""
     graph = Graph("net", graphs.spec("image", (1, 4, 4)), graphs.every_kind().layers)
     program = Program(
@@ -264,7 +265,7 @@ def branches(m: Net, x: torch.Tensor) -> torch.Tensor:
     x = m.first(x).relu()
     y = m.down(m.across(x)).clamp(0, 6) + m.pool(x)
     joined = torch.cat([m.average(y), m.keep(y.relu()), m.large(x)], 1)
-    return m.dense(joined.flatten(1))  # type: ignore[no-any-return]
+    return m.dense(joined.flatten(1))
 
 
 def every_kind() -> nn.Module:

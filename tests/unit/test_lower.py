@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -164,7 +164,7 @@ def test_fit_bias(power_of_two: bool) -> None:
 @pytest.mark.parametrize("tiny", (0.0, 1e-42, 1e-36, 1e-12, 1e-8))
 def test_dead_channels(requantize: Requantize, tiny: float) -> None:
     """Batch norm on a channel that has died: next to no weights, an ordinary bias or none."""
-    model = nn.Sequential(conv(out=5), nn.BatchNorm2d(5), nn.ReLU(), conv(5, 3))
+    model: Any = nn.Sequential(conv(out=5), nn.BatchNorm2d(5), nn.ReLU(), conv(5, 3))
     images = pixels(IMAGE, 4)
     randomized(model, IMAGE)
     with torch.no_grad():
@@ -183,7 +183,7 @@ def test_dead_channels(requantize: Requantize, tiny: float) -> None:
 
 @pytest.mark.parametrize("requantize", BOTH)
 def test_relu6_becomes_the_clamp(requantize: Requantize) -> None:
-    model = nn.Sequential(conv(), nn.ReLU6()).eval()
+    model: Any = nn.Sequential(conv(), nn.ReLU6()).eval()
     with torch.no_grad():
         model[0].weight.mul_(30)
     made = quantize(model, "six", pixels(IMAGE, 4), QuantizeConfig(requantize=requantize))
@@ -198,6 +198,7 @@ def test_relu6_becomes_the_clamp(requantize: Requantize) -> None:
 def test_relu6_in_front_of_a_signed_concat() -> None:
     model = Net(lambda m, x: torch.cat([F.relu6(m.a(x)), m.b(x)], 1), a=conv(), b=conv())
     first, second, _ = quantized(model).graph.layers
+    assert isinstance(first, Conv2d) and isinstance(second, Conv2d)
     assert first.output.dtype == "int8" and (first.requant.low, first.requant.high) == (0, 127)
     assert second.output.dtype == "int8" and second.requant.low == -128
 
@@ -316,8 +317,9 @@ def test_kinds_of_convolution() -> None:
     )  # fmt: skip
     graph = quantized(model).graph
     assert kinds(graph) == "Depthwise Conv2d Conv2d Conv2d"
-    assert [layer.groups for layer in graph.layers[1:]] == [3, 2, 1]
-    assert graph.layers[-1].weight.shape == (1, 4, 6, 6)
+    convolutions = [layer for layer in graph.layers if isinstance(layer, Conv2d)]
+    assert [layer.groups for layer in convolutions] == [3, 2, 1]
+    assert convolutions[-1].weight.shape == (1, 4, 6, 6)
 
 
 @pytest.mark.parametrize("requantize", BOTH)
@@ -337,7 +339,7 @@ def test_depthwise_of_one_channel_is_depthwise() -> None:
 
 
 def test_an_accumulator_that_could_overflow_is_refused() -> None:
-    model = nn.Sequential(nn.Flatten(), nn.Linear(3 * 180 * 180, 1)).eval()
+    model: Any = nn.Sequential(nn.Flatten(), nn.Linear(3 * 180 * 180, 1)).eval()
     with torch.no_grad():
         model[1].weight.fill_(1.0)
     with pytest.raises(GraphError, match=r"layer '1' .* beyond int32"):

@@ -19,9 +19,9 @@ from cnnaccel.compiler.plan.tiling import split
 from cnnaccel.errors import ProgramError
 from cnnaccel.hardware import HardwareConfig
 from cnnaccel.ir import golden
-from cnnaccel.ir.graph import Add, AnyLayer, Conv2d
+from cnnaccel.ir.graph import Add, AnyLayer, Concat, Conv2d
 from cnnaccel.isa.execute import cost, reads
-from cnnaccel.isa.instructions import LEVELS
+from cnnaccel.isa.instructions import LEVELS, Memory
 from cnnaccel.isa.random_instruction import fresh
 from cnnaccel.isa.walkers import jumps, strides
 from tests.support import graphs
@@ -66,7 +66,7 @@ def name_of(hw: HardwareConfig) -> str:
 def test_any_layer_equals_golden(hw: HardwareConfig, case: graphs.Case) -> None:
     layer, inputs = case
     note(f"{hw.lanes} {layer}")
-    if not isinstance(layer, Add):
+    if not isinstance(layer, Add | Concat):
         columns = layer.stride[1]
         assume(hw.pixel_lanes == 1 or (columns & -columns) <= 4)
         assume(max(layer.padding) < 64)
@@ -760,7 +760,7 @@ def test_weights_that_move_from_tile_to_tile(rewind: int, rng: np.random.Generat
             word += steps - 1
     pads = fresh(PYNQ)
     put(pads, source, x, lanes[0])
-    assert set(reads(pads, moved)["wgt"].tolist()) == set(np.ravel(expected).tolist())
+    assert set(reads(pads, moved)[Memory.WGT].tolist()) == set(np.ravel(expected).tolist())
     pads.bias[:], pads.multiplier[:], pads.shift[:] = 0, 1, 0
     run(PYNQ, pads, moved)
     ungrouped = get(pads, target, lanes[1], "int8").reshape(2, 8, 2, 9)

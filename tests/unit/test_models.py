@@ -64,10 +64,15 @@ def refused(spec: str, args: dict[str, Any] | None = None) -> str:
     return str(caught.value)
 
 
+def outputs(model: Any) -> int:
+    """The width of its dense layer."""
+    return model.fc.out_features
+
+
 def test_own_models(here: Path) -> None:
     path = list(sys.path)
-    assert build_model("own_models:Own", {"width": 5}).fc.out_features == 5
-    assert build_model("own_models:make", {"width": 6}).fc.out_features == 6
+    assert outputs(build_model("own_models:Own", {"width": 5})) == 5
+    assert outputs(build_model("own_models:make", {"width": 6})) == 6
     assert isinstance(build_model("own_models:ready", {}), nn.Module)
     assert sys.path == path
 
@@ -75,7 +80,7 @@ def test_own_models(here: Path) -> None:
 def test_own_model_in_a_package(here: Path) -> None:
     (here / "own_package").mkdir()
     (here / "own_package" / "deep.py").write_text(OWN)
-    assert build_model("own_package.deep:Own", {}).fc.out_features == 4
+    assert outputs(build_model("own_package.deep:Own", {})) == 4
 
 
 def test_seed_decides_the_weights_alone() -> None:
@@ -148,7 +153,7 @@ def test_check_fits() -> None:
 
 def test_normalization_stays_as_it_is() -> None:
     inner = nn.Flatten()
-    model = with_normalization(inner, (0.5, 0.25), (0.5, 2.0), channels=2)
+    model: Any = with_normalization(inner, (0.5, 0.25), (0.5, 2.0), channels=2)
     model.train()
     assert inner.training and not model.normalize.training
     x = torch.rand(3, 2, 4, 4)
@@ -158,6 +163,7 @@ def test_normalization_stays_as_it_is() -> None:
     for _ in range(2):
         assert torch.allclose(model(x), expected.flatten(1), atol=1e-6)
     assert isinstance(model.normalize, Normalize) and not list(model.parameters())
+    assert model.normalize.running_mean is not None
     assert model.normalize.running_mean.tolist() == [0.5, 0.25]
 
 
@@ -166,7 +172,8 @@ def test_normalization_counts_channels() -> None:
     with pytest.raises(ConfigError, match=r"3 values and data\.std 3, but images have 1 channels"):
         make_model(config, (1, 28, 28), 10)
     fitting = replace(config, data=DataConfig(mean=(0.5,), std=(0.25,)))
-    assert make_model(fitting, (1, 28, 28), 10).normalize.running_var.tolist() == [0.0625]
+    model: Any = make_model(fitting, (1, 28, 28), 10)
+    assert model.normalize.running_var.tolist() == [0.0625]
 
 
 def write_model(path: Path, **changes: torch.Tensor | None) -> Path:

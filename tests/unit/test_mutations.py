@@ -18,7 +18,7 @@ from cnnaccel.compiler.compile import Compiled, compile_graph
 from cnnaccel.errors import ProgramError
 from cnnaccel.hardware import HardwareConfig
 from cnnaccel.ir import golden
-from cnnaccel.isa.instructions import LEVELS, Base, Compute, Instruction, Load, Opcode, Unit
+from cnnaccel.isa.instructions import LEVELS, Base, Compute, Instruction, Load, Opcode, Store, Unit
 from cnnaccel.isa.interpreter import ORDERS, run_program
 from cnnaccel.isa.program import NOTHING, Program
 from tests.support.graphs import small_network
@@ -117,7 +117,7 @@ def addresses(program: Program) -> Iterator[tuple[str, Program]]:
         for name in names:
             value = getattr(instruction, name) + step
             yield f"{at} {name}", changed(program, at, **{name: value})
-        if not isinstance(instruction, Compute):
+        if isinstance(instruction, Load | Store):
             unfolds = instruction.opcode is Opcode.UNFOLD
             step = instruction.pixel_bytes if unfolds and isinstance(instruction, Load) else 8
             moved = instruction.dram_offset + 2 * step

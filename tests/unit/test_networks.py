@@ -169,7 +169,7 @@ class RandomNet(nn.Module):
                     x = x + kept
                 case "add" if kept.shape[2:] == x.shape[2:]:
                     sizes = kept.shape[1], channels
-                    x = x + layer(lambda s=sizes: nn.Conv2d(*s, 1))(kept)
+                    x = x + layer(lambda s=sizes: nn.Conv2d(s[0], s[1], 1))(kept)
                 case "cat" if kept.shape[2:] == x.shape[2:] and channels < 12:
                     x = torch.cat([x, kept], 1)
                 case "cat twice" if channels < 12:

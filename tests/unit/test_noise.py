@@ -55,7 +55,7 @@ def test_channels_decades_apart_name_the_layer_that_makes_them(
 ) -> None:
     model = learned("mbnet")
     layers: Any = model.features
-    reader = layers[block + 3] if block < 12 else model.fc
+    reader: Any = layers[block + 3] if block < 12 else model.fc
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
         width = len(layers[block + 1].weight)

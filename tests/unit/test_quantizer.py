@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -32,7 +33,7 @@ def activation_scale(
     return float(scale)
 
 
-def weight_scales(weight: torch.Tensor, per_channel: bool = True, unit: float | None = None):
+def weight_scales(weight: torch.Tensor, per_channel: bool = True, unit: float | None = None) -> Any:
     scheme = torch.per_channel_symmetric if per_channel else torch.per_tensor_symmetric
     observer = WeightObserver(torch.int8, -127, 127, scheme, unit=unit)
     observer(weight)
@@ -213,7 +214,9 @@ def test_black_images() -> None:
 
 
 def test_activations_that_overflow() -> None:
-    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Sequential(nn.Conv2d(4, 4, 1), nn.ReLU6())).eval()
+    model: Any = nn.Sequential(
+        nn.Conv2d(3, 4, 3), nn.Sequential(nn.Conv2d(4, 4, 1), nn.ReLU6())
+    ).eval()
     with torch.no_grad():
         model[0].weight.fill_(1e38)
         model[1][0].weight.fill_(1e38)

@@ -19,7 +19,7 @@ from cnnaccel.hardware import HardwareConfig
 from cnnaccel.ir import golden
 from cnnaccel.ir.graph import Add, Concat, Graph
 from cnnaccel.isa.instructions import Base
-from cnnaccel.isa.interpreter import run_program
+from cnnaccel.isa.interpreter import Order, run_program
 from tests.support import graphs
 from tests.support.random_graphs import CORNERS, LANES, SINGLE, alone, networks, with_table
 
@@ -49,8 +49,10 @@ def check(hw: HardwareConfig, graph: Graph, images: int | None, count: int, seed
     ports = compiled.ports
     iterations = -(-count // ports.images)
     packed = ports.pack(pixels)
-    order = ("random", "load first", "compute first", "store first")[seed % 4]
-    found = run_program(hw, compiled.program, packed, iterations, order, seed)[Base.OUTPUT]
+    orders: tuple[Order, ...] = ("random", "load first", "compute first", "store first")
+    found = run_program(hw, compiled.program, packed, iterations, orders[seed % 4], seed)[
+        Base.OUTPUT
+    ]
     assert np.array_equal(ports.unpack(found, count), expected)
     return compiled
 

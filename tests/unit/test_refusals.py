@@ -9,6 +9,7 @@ import inspect
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -250,7 +251,7 @@ FAILING: dict[str, tuple[Callable[[Net, Tensor], object], str, bool]] = {
         lambda m, x: torch.stack([m.a(i[None])[0] for i in x]), "one batch size only", False,
     ),
     "if on values": (lambda m, x: m.a(x) if x.sum() > 0 else x, "no `if` on tensors", True),
-    "raises": (lambda m, x: {}["missing"], "KeyError: 'missing'", True),
+    "raises": (lambda m, x: dict[str, int]()["missing"], "KeyError: 'missing'", True),
     "raises without a word": (lambda m, x: next(iter(())), "forward() fails on", True),
     "no such attribute": (lambda m, x: m.a(x).bogus, "AttributeError: ", True),
     "does not fit": (lambda m, x: m.b(m.a(x).flatten(1)), "RuntimeError: ", True),
@@ -299,7 +300,7 @@ def test_a_model_that_counts_its_calls() -> None:
 
 @pytest.mark.parametrize("value", (float("nan"), float("inf")))
 def test_weights_that_are_not_finite(value: float) -> None:
-    model = randomized(nn.Sequential(conv(), nn.Sequential(conv(), nn.BatchNorm2d(4))), IMAGE)
+    model: Any = randomized(nn.Sequential(conv(), nn.Sequential(conv(), nn.BatchNorm2d(4))), IMAGE)
     with torch.no_grad():
         model[1][1].bias[2] = value
     message = refused(model)

@@ -35,7 +35,7 @@ class Place(NamedTuple):
     name: str
     at: int
     bits: int
-    count: int
+    elements: int
 
 
 def python_places(record: type[Record]) -> list[Place]:

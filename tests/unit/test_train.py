@@ -330,7 +330,7 @@ def test_models_that_cannot_train(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("options", [{"shift": 8}, {"erase": 9}])
-def test_augmentation_larger_than_the_image(tmp_path: Path, options: dict[str, int]) -> None:
+def test_augmentation_larger_than_the_image(tmp_path: Path, options: dict[str, Any]) -> None:
     config = changed(small_config(1), augment=AugmentConfig(**options))
     with pytest.raises(ConfigError, match=f"train.augment.{next(iter(options))} is .* 8x8"):
         run(config, tmp_path)
@@ -409,10 +409,10 @@ def test_schedules_stay_between_zero_and_peak(schedule: Any, warmup: float, step
 
 
 def test_average_follows_weights_and_buffers() -> None:
-    model = nn.Sequential(nn.Linear(2, 2, bias=False), nn.BatchNorm1d(2))
-    average = make_average(model, 0.5)
+    model: Any = nn.Sequential(nn.Linear(2, 2, bias=False), nn.BatchNorm1d(2))
+    average: Any = make_average(model, 0.5)
     assert average is not None
-    expected = None
+    expected: float | None = None
     for step in range(6):
         with torch.no_grad():
             model[0].weight.fill_(step)

@@ -8,6 +8,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -253,7 +254,7 @@ def test_a_kill_at_any_point_leaves_the_old_or_the_new(tmp_path: Path) -> None:
     for at in range(1, 500):
         stage = Workspace(tmp_path / str(at)).stage("train")
         make(stage, OLD)
-        code = in_child(lambda stage=stage: make(stage, NEW), kill_at(at))
+        code = in_child(partial(make, stage, NEW), kill_at(at))
         codes.add(code)
         # what the next run finds
         stage.finish_swap()
@@ -273,7 +274,7 @@ def test_a_second_kill_while_recovering_from_the_first(tmp_path: Path) -> None:
         for second in range(1, 20):
             stage = Workspace(tmp_path / f"{first}-{second}").stage("train")
             make(stage, OLD)
-            ended = in_child(lambda stage=stage: make(stage, NEW), kill_at(first)) == 0
+            ended = in_child(partial(make, stage, NEW), kill_at(first)) == 0
             recovered = in_child(stage.finish_swap, kill_at(second)) == 0
             stage.finish_swap()
             assert whole(stage, OLD) or whole(stage, NEW), f"{first}, {second}"
@@ -289,7 +290,7 @@ def test_a_kill_and_then_an_error(tmp_path: Path) -> None:
     for at in range(1, 500):
         stage = Workspace(tmp_path / str(at)).stage("train")
         make(stage, OLD)
-        code = in_child(lambda stage=stage: make(stage, NEW), kill_at(at))
+        code = in_child(partial(make, stage, NEW), kill_at(at))
         with pytest.raises(RuntimeError), stage.write({"config": "3"}):
             raise RuntimeError
         assert whole(stage, OLD) or whole(stage, NEW), f"neither after a kill at {at}"
@@ -305,7 +306,7 @@ def test_a_disk_that_fails_at_any_point(tmp_path: Path, code: int) -> None:
     for at in range(1, 500):
         stage = Workspace(tmp_path / str(at)).stage("train")
         make(stage, OLD)
-        ended = in_child(lambda stage=stage: make(stage, NEW), fail_from(at, code))
+        ended = in_child(partial(make, stage, NEW), fail_from(at, code))
         codes.add(ended)
         assert ended in (0, 1), f"not a WorkspaceError at {at}"
         stage.finish_swap()
@@ -325,7 +326,7 @@ def test_a_failing_second_rename_is_undone(stage: Stage, monkeypatch: pytest.Mon
             raise OSError(errno.EACCES, os.strerror(errno.EACCES), str(source))
         rename(source, target)
 
-    monkeypatch.setattr(workspace.os, "rename", only_the_old)
+    monkeypatch.setattr(os, "rename", only_the_old)
     with pytest.raises(WorkspaceError, match=r"train\.partial: Permission denied"):
         make(stage, NEW)
     assert whole(stage, OLD)
@@ -415,7 +416,7 @@ def test_write_atomic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(workspace.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space"):
         write_atomic(path, b"newer")
     assert path.read_bytes() == b"new" and list(tmp_path.iterdir()) == [path]

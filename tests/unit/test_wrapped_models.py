@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections import OrderedDict, namedtuple
 from collections.abc import Callable
@@ -31,7 +32,7 @@ WRAPPERS: dict[str, Callable[[nn.Module], nn.Module]] = {
     "DataParallel": nn.DataParallel,
     "torch.compile": torch.compile,  # type: ignore[dict-item]
     "AveragedModel": AveragedModel,
-    "two": lambda model: nn.DataParallel(torch.compile(model)),  # type: ignore[arg-type]
+    "two": lambda model: nn.DataParallel(torch.compile(model)),  # type: ignore[type-var]
     "a class of another package": lambda model: DistributedDataParallel(model),
 }
 
@@ -59,8 +60,7 @@ def as_spec(make: Callable[[], nn.Module], monkeypatch: pytest.MonkeyPatch, tmp_
     (tmp_path / "wrapped_nets.py").write_text("make = None\n")
     monkeypatch.delitem(sys.modules, "wrapped_nets", raising=False)
     monkeypatch.syspath_prepend(tmp_path)
-    import wrapped_nets
-
+    wrapped_nets = importlib.import_module("wrapped_nets")
     monkeypatch.setattr(wrapped_nets, "make", make)
     return "wrapped_nets:make"
 
@@ -129,6 +129,7 @@ def test_what_is_no_module_of_python(
 ) -> None:
     def make() -> nn.Module:
         image = torch.zeros(2, *SHAPE)
+        made: nn.Module
         if how == "script":
             made = torch.jit.script(net())
         elif how == "trace":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
@@ -51,7 +53,7 @@ def test_dscnn_on_28x28() -> None:
 
 
 def test_dscnn_stem_is_25x5() -> None:
-    model = build_model("dscnn", {})
+    model: Any = build_model("dscnn", {})
     assert model.conv(torch.zeros(1, 1, 49, 10)).shape == (1, 64, 25, 5)
 
 
@@ -64,7 +66,7 @@ def test_lenet_dropout_only_while_training() -> None:
 
 
 def test_lenet_caffe_has_no_relu_after_convolutions() -> None:
-    model = build_model("lenet_caffe", {})
+    model: Any = build_model("lenet_caffe", {})
     with torch.no_grad():
         pooled = nn.functional.max_pool2d(model.conv1(torch.rand(2, 1, 28, 28)), 2)
     seen: list[torch.Tensor] = []
