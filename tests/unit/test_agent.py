@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -281,8 +280,7 @@ def test_ends_by_itself_when_its_work_hangs(tmp_path: Path) -> None:
     """The thread that listens ends the process, which holds the lock, if nothing else does."""
     code = (
         "import os, sys, time; from cnnaccel.runtime import agent; agent._GRACE_SECONDS = 0.2;"
-        "agent.Link(sys.stdin.buffer, sys.stdout.buffer); time.sleep(60)"
+        "agent.Link(sys.stdin.buffer, sys.stdout.buffer); time.sleep(1000)"
     )
-    started = time.monotonic()
-    done = subprocess.run([sys.executable, "-c", code], input=b"", capture_output=True)
-    assert done.returncode == 1 and time.monotonic() - started < 50
+    done = subprocess.run([sys.executable, "-c", code], input=b"", capture_output=True, timeout=60)
+    assert done.returncode == 1
