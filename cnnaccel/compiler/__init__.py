@@ -1,1 +1,1 @@
-"""From the integer graph to a program: `compile` lists the passes."""
+"""The compiler, from the integer graph to a program: `compile` lists the passes."""

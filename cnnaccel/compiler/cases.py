@@ -1,5 +1,6 @@
-"""What a self-test runs on an engine, and what must come out: random programs, as the interpreter
-runs them, and layers of a network, each as a program of its own with inputs from golden.
+"""The cases of a self-test, what an engine runs and what must come out: random programs, as the
+interpreter runs them, and layers of a network, each as a program of its own with inputs from
+golden.
 
 `runtime/selftest.py` runs them from one file, which it describes.
 """
@@ -58,9 +59,9 @@ class Case:
     """`program`, `weights`, `input` as bytes; then `expected`, [N, K, P, Q] of golden, or `output`
     and `scratch` of the interpreter, with the `writers` of each word."""
     description: Mapping[str, Any]
-    """What of `network.json` a host needs; empty for the network that lies beside."""
+    """The parts of `network.json` that a host needs; empty for the network that lies beside."""
     remark: str = ""
-    """What of the layer it runs, if not all; or why it cannot run."""
+    """Which part of the layer runs, if not all of it; or why the layer cannot run."""
 
 
 # -- random programs -------------------------------------------------------------------------------
@@ -149,7 +150,7 @@ def network_case(graph: Graph, ports: Ports, images: npt.NDArray[np.uint8]) -> C
 
 
 def _pooled(graph: Graph, hardware: HardwareConfig) -> dict[str, AnyLayer]:
-    """By the name of a max pool, the layer that it is done with."""
+    """The layer that each max pool is done with, by the pool's name."""
     steps: tuple[Step, ...] = fuse(graph, hardware.input_lanes).steps
     return {step.pool.name: step.layer for step in steps if step.pool is not None}
 

@@ -1,4 +1,4 @@
-"""What must hold of each pass's result, whatever the network.
+"""Invariants of each pass's result, which hold whatever the network.
 
 Always on, as it takes a hundredth of the time of compiling. A failure is a bug of the compiler,
 never of a network, so it is an AssertionError.
@@ -111,7 +111,7 @@ def _check_cover(task: Task, cut: Cut) -> None:
 
 
 def _act_regions(schedule: Schedule) -> Iterator[tuple[object, int, int, range]]:
-    """What lies in act: its name, first word, words, and the tasks during which it lies there."""
+    """Each region of act: its key, first word, words, and the tasks during which it is live."""
     network = schedule.network
     for key, at in schedule.act.items():
         if isinstance(key, TaskBuffer):

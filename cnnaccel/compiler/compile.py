@@ -1,4 +1,4 @@
-"""From the integer graph to a program, pass by pass. The one entrance to the compiler.
+"""The compiler, pass by pass: from the integer graph to a program. Its one entrance.
 
     pass     makes      of                                                      module
     orient   Graph      rows and columns exchanged, where images are very tall  lower/orient
@@ -27,7 +27,7 @@ from cnnaccel.compiler.lower.network import Network
 from cnnaccel.compiler.lower.orient import is_tall, oriented
 from cnnaccel.compiler.lower.tasks import build
 from cnnaccel.compiler.plan.allocate import DoesNotFitError
-from cnnaccel.compiler.plan.schedule import ADDRESSES, Fronts, Schedule, TooSmallError, schedule
+from cnnaccel.compiler.plan.schedule import ADDRESSES, ParetoSets, Schedule, TooSmallError, schedule
 from cnnaccel.errors import ProgramError
 from cnnaccel.hardware import HardwareConfig
 from cnnaccel.ir.graph import Graph
@@ -38,11 +38,11 @@ from cnnaccel.runtime.ports import Ports
 _WORTH = 0.95
 """Several images at a time are taken if an image then costs less than this share of one alone."""
 _WORTH_MORE = 0.995
-"""And more of them if an image then costs less than this share."""
+"""Even more images at a time are taken if an image then costs less than this share."""
 _MOST_INSTRUCTIONS = 1 << 20
-"""Of a body; more than that is no network on an engine that suits it."""
+"""Most instructions of a body; a network with more needs a larger engine."""
 _MOST_BATCHED = 1 << 13
-"""Of a body: more images at a time repeat the tasks that are done one by one."""
+"""Most instructions of a body for several images: more images repeat the tasks done one by one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +123,7 @@ def choose(graph: Graph, hardware: HardwareConfig, images: int | None = None) ->
         ProgramError: a number of images that cannot be, or a tensor beyond 32-bit addresses.
     """
     graph = oriented(graph)
-    fronts: Fronts = {}
+    pareto_sets: ParetoSets = {}
     many = batchable(graph, hardware)
     if images is not None:
         if images > 1 and not (many and images % hardware.pixel_lanes == 0):
@@ -132,19 +132,19 @@ def choose(graph: Graph, hardware: HardwareConfig, images: int | None = None) ->
                 f"{hardware.pixel_lanes} where the network ends in dense layers"
             )
         try:
-            return _relaxing(graph, hardware, images, fronts)
+            return _relaxing(graph, hardware, images, pareto_sets)
         except DoesNotFitError as error:
             raise ProgramError(
                 f"act_kib {hardware.act_kib} is too small for {images} images at a time ({error}); "
                 "set compile.images lower, or to null"
             ) from None
-    alone = best = _relaxing(graph, hardware, 1, fronts)
+    alone = best = _relaxing(graph, hardware, 1, pareto_sets)
     for times in (1, 2, 4, 8) if many else ():
         count = times * hardware.pixel_lanes
         if count * alone.instructions > _MOST_BATCHED:
             break
         try:
-            found = _relaxing(graph, hardware, count, fronts)
+            found = _relaxing(graph, hardware, count, pareto_sets)
         except (TooSmallError, DoesNotFitError):
             break
         if found.cost / count < _WORTH_MORE * best.cost / best.network.images:
@@ -152,12 +152,14 @@ def choose(graph: Graph, hardware: HardwareConfig, images: int | None = None) ->
     return best if best.cost / best.network.images < _WORTH * alone.cost else alone
 
 
-def _relaxing(graph: Graph, hardware: HardwareConfig, images: int, fronts: Fronts) -> Schedule:
+def _relaxing(
+    graph: Graph, hardware: HardwareConfig, images: int, pareto_sets: ParetoSets
+) -> Schedule:
     """A schedule; layers that do not fit joined to the one before are done apart."""
     apart: frozenset[str] = frozenset()
     while True:
         try:
-            return schedule(hardware, build(graph, hardware, images, apart), fronts)
+            return schedule(hardware, build(graph, hardware, images, apart), pareto_sets)
         except TooSmallError as error:
             if error.task.joined is None:
                 raise

@@ -51,7 +51,8 @@ def _joined(schedule: Schedule, task: Task) -> Iterator[str]:
 
 
 def _kept(schedule: Schedule, search: Search, task: Task) -> Iterator[str]:
-    """Whether its result stays on the chip, and what the other choice would cost."""
+    """Reasons why the result of a task stays on the chip or not, and what the other choice
+    costs."""
     name = task.target.tensor
     tensor = schedule.network.tensors[name]
     if tensor.base is not Base.SCRATCH:
@@ -62,7 +63,7 @@ def _kept(schedule: Schedule, search: Search, task: Task) -> Iterator[str]:
         return
     more = search.saving(name)
     words = f"'{name}', {tensor.size:,} words"
-    if name in schedule.held:
+    if name in schedule.resident:
         if math.isinf(more):
             yield f"kept: {words}; in DRAM no way to do its tasks would be left"
         else:
@@ -76,7 +77,7 @@ def _kept(schedule: Schedule, search: Search, task: Task) -> Iterator[str]:
 
 
 def _resident(schedule: Schedule, task: Task) -> Iterator[str]:
-    """Whether its weights stay on the chip."""
+    """Reasons why the weights of a task stay on the chip or not."""
     groups = task.work.channels.groups
     wgt, par = task.wgt_words(groups, task.work.whole), task.par_words(groups)
     if task.name in schedule.stored:

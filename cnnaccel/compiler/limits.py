@@ -1,4 +1,4 @@
-"""What of a network no instruction can say: by layer, with the bound, the value and a way out.
+"""Limits of the instruction set that a network passes: the layer, the bound, the value, a way out.
 
 Knows the fields of `isa` and which of them a network's sizes reach; `tests/unit/test_limits.py`
 walks them all.
@@ -66,7 +66,7 @@ FIELDS = {
 
 
 def check(graph: Graph, hardware: HardwareConfig, program: Program) -> None:
-    """Whether instructions, header and `network.json` hold all that a program says.
+    """Check that instructions, header and `network.json` can hold all that a program says.
 
     Raises:
         ProgramError: which layer asks for too much of what, and the way out.

@@ -1,4 +1,4 @@
-"""What each pass made of a network, as text for people: a line for each task."""
+"""The result of each pass as text for people: a line for each task."""
 
 from __future__ import annotations
 
@@ -175,9 +175,9 @@ def _cut(task: Task, tiling: Tiling) -> str:
 
 
 def _where(schedule: Schedule, tensor: str) -> str:
-    """Where a tensor lies: words of act with its interleave, or bytes of a buffer in DRAM."""
-    if tensor in schedule.held:
-        interleave = schedule.held[tensor]
+    """The place of a tensor: words of act with its interleave, or bytes of a buffer in DRAM."""
+    if tensor in schedule.resident:
+        interleave = schedule.resident[tensor]
         return f"act {schedule.act[tensor]:,}" + (f" L{interleave}" if interleave > 1 else "")
     base = schedule.network.tensors[tensor].base
     return f"{base.name} {schedule.dram.get(tensor, 0):,}"

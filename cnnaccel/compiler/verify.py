@@ -49,7 +49,7 @@ def interpret(hardware: HardwareConfig, program: Program, ports: Ports, images: 
 
 
 def require_equal(who: str, got: Array, expected: Array) -> None:
-    """What a level below golden computed, and golden: [N, K, P, Q] each.
+    """Compare the results of a level below golden with golden's, [N, K, P, Q] each.
 
     Raises:
         MismatchError: where they differ first, and in how many values.

@@ -1,1 +1,1 @@
-"""What a program is and means: instructions, files, and the interpreter that defines them."""
+"""Programs and their meaning: instructions, files, and the interpreter that defines them."""

@@ -1,4 +1,4 @@
-"""What a host should know of a program, beside its bytes.
+"""The description of a program that a host needs beside its bytes.
 
 `network.json` lies beside `program.bin` and `weights.bin`. The engine does not need it; the host
 packs images and takes results by it, and people get names to read.
@@ -22,7 +22,7 @@ from cnnaccel.workspace import write_atomic
 
 @dataclass(frozen=True)
 class Description:
-    """What `network.json` says."""
+    """The content of `network.json`."""
 
     network: str
     hardware: HardwareConfig

@@ -1,4 +1,4 @@
-"""What one instruction does to the scratchpads: its meaning, in numpy.
+"""The meaning of one instruction: what it does to the scratchpads, in numpy.
 
 Knows nothing of programs, tokens and time; the DRAM buffer of a transfer it is given.
 Walkers are affine, so all steps of a group co are computed at once: gathered, multiplied, summed.
@@ -38,7 +38,7 @@ Words = dict[Memory, Addresses]
 """Ascending addresses by scratchpad."""
 _BLOCK_BYTES = 16 << 20
 _PADDING = {Opcode.MAC: 0, Opcode.MAX: -128}
-"""What a lane outside the input reads."""
+"""Value that a lane outside the input reads."""
 
 
 @dataclass(frozen=True)
@@ -227,7 +227,8 @@ class _Nest:
         self.steps = math.prod(bounds[TILE_LEVEL:])
         self.w_span = (self.steps - 1) * instruction.w_step
         self.w_drift = self.w_span - instruction.w_rewind
-        """From the first wgt word of a tile to that of the next; 0 in every layer's nest."""
+        """Distance from the first wgt word of a tile to that of the next; 0 in every layer's
+        nest."""
 
     def blocks(self) -> Iterator[slice]:
         """Slices of the tiles of a group, of a size whose operands fit in memory."""
@@ -288,7 +289,7 @@ class _Nest:
             )
 
     def reads(self) -> Words:
-        """What `reads` says of a `Compute`."""
+        """Words that a `Compute` reads, as the function `reads` gives them."""
         ins = self.ins
         act = np.zeros(_depth(self.pads, Memory.ACT), bool)
         moves = (ins.a_jumps, ins.x_jumps, ins.y_jumps, ins.ox_jumps)
@@ -311,7 +312,7 @@ class _Nest:
         return found
 
     def writes(self) -> Words:
-        """What `writes` says of a `Compute`."""
+        """Words that a `Compute` writes, as the function `writes` gives them."""
         if not self.ins.drain:
             return {}
         act = np.zeros(_depth(self.pads, Memory.ACT), bool)

@@ -35,7 +35,7 @@ LEVELS = ("co", "oy", "ox", "phase", "wy", "wx", "ky", "kx", "ci")
 TILE_LEVEL = 6
 """Levels from here on are the reduction of one tile: ky, kx, ci."""
 TOKEN_BITS = 8
-"""Of each token counter."""
+"""Bits of each token counter."""
 UNFOLD_BYTES = 64
 """Most bytes under a kernel row that `unfold` holds."""
 
@@ -60,7 +60,7 @@ class Memory(str, Enum):
 
 
 class Opcode(Code):
-    """What an instruction does; the upper three bits are its unit."""
+    """The operation of an instruction; its upper three bits are the unit."""
 
     LOAD_ACT = 0b001_00, "DRAM to act, words of C bytes"
     LOAD_WGT = 0b001_01, "DRAM to wgt, words of C*K bytes"
@@ -188,7 +188,7 @@ class Compute(Instruction):
             raise ProgramError(f"low {self.low} > high {self.high}")
 
     def normal(self) -> Compute:
-        """The same instruction with 0 for every jump that is never taken."""
+        """This instruction with 0 for every jump that is never taken."""
 
         def taken(jumps: tuple[int, ...]) -> tuple[int, ...]:
             return tuple(
@@ -298,7 +298,8 @@ class Header(Record):
 
     @classmethod
     def unpack(cls, data: bytes) -> Self:
-        """As `Record.unpack`; also refused are another magic, version or checksum."""
+        """The header in these bytes; refuses what `Record.unpack` does, and another magic, version
+        or checksum."""
         if data[:4] != MAGIC.to_bytes(4, "little"):
             raise ProgramError("not a cnnaccel program")
         version = int.from_bytes(data[4:8], "little")

@@ -41,7 +41,7 @@ from cnnaccel.isa.program import Program, Section, check
 from cnnaccel.isa.scratchpad import Addresses, Scratchpads
 
 Order = Literal["load first", "compute first", "store first", "round robin", "random"]
-"""Which of the units that could go on goes on; behind the first one in the order of the flow."""
+"""The unit that goes on where several could; behind the first one in the order of the flow."""
 ORDERS: tuple[Order, ...] = get_args(Order)
 Bytes = npt.NDArray[np.uint8]
 Clock = npt.NDArray[np.int64]
@@ -91,7 +91,8 @@ def run_program(
 
 
 def _check_balance(program: Program) -> None:
-    """Every iteration of body takes the tokens it gives; once may leave some for it to begin."""
+    """Check that an iteration of body takes the tokens it gives; once may leave some for the
+    first."""
     for giver, taker in permutations(Unit, 2):
         given = [place for place in program.sections()
                  if place[2].opcode.unit == giver and taker in place[2].signal_to]  # fmt: skip
@@ -145,7 +146,7 @@ class _Machine:
             **{base: -(-size // self.width) for base, size in sizes.items()},
         }
         self.log: list[list[str]] = [[""] for _ in range(4)]
-        """By thread and time: whose event it was."""
+        """Names of the events of each thread, by time."""
         self.memories = {
             key: _Memory(key.value if isinstance(key, Memory) else key.name, depth, self.log)
             for key, depth in depths.items()
@@ -182,7 +183,7 @@ class _Machine:
         return _Planned(section, called, instruction, found, made)
 
     def _physical(self, words: Words, interleave: int) -> Words:
-        """With words of act by where they lie, their number if L is 1."""
+        """Words with those of act by where they lie: their number if L is 1."""
         if Memory.ACT in words:
             bank, row = self.pads.locate(words[Memory.ACT], interleave)
             words = {**words, Memory.ACT: row * len(self.pads.act) + bank}

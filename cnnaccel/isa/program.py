@@ -36,7 +36,7 @@ Section = Literal["once", "body"]
 
 
 class Note(NamedTuple):
-    """What an instruction is for, in words for people."""
+    """The purpose of an instruction, for people."""
 
     layer: str
     what: str
@@ -48,10 +48,10 @@ NOTHING = Compute(opcode=Opcode.MAX, drain=False, out_w=0)
 
 @dataclass(frozen=True, kw_only=True)
 class Program:
-    """What the engine executes: `once`, then `body` `count` times."""
+    """A program of the engine: `once`, then `body` `count` times."""
 
     digest: int
-    """Of the hardware it is made for."""
+    """Digest of the hardware that the program is made for."""
     once: tuple[Instruction, ...] = ()
     body: tuple[Instruction, ...] = ()
     weights: bytes = b""
@@ -66,21 +66,23 @@ class Program:
     scratch_bytes: int = 0
     """The DRAM buffer SCRATCH."""
     notes: tuple[Note, ...] = field(default=(), compare=False)
-    """Of the instructions of once, then of body; not in the files."""
+    """Notes on the instructions of once, then of body; not in the files."""
 
     @property
     def again(self) -> tuple[Instruction, ...]:
-        """What of once a start needs when the weights are on the chip from the start before."""
+        """The warm start: the end of once, all that is needed where weights are on the chip
+        already."""
         fences = [at for at, one in enumerate(self.once) if Unit.LOAD in one.wait_for]
         return self.once[max(fences, default=-1) + 1 :]
 
     def note(self, section: Section, index: int) -> Note | None:
-        """What an instruction is for, where that is known."""
+        """The note on an instruction, where there is one."""
         at = index if section == "once" else len(self.once) + index
         return self.notes[at] if at < len(self.notes) else None
 
     def name_of(self, section: Section, index: int) -> str:
-        """How messages call an instruction: `body 3 LOAD_ACT (conv1: image words 0 rows 0..27)`."""
+        """The name of an instruction in messages: `body 3 LOAD_ACT (conv1: image words 0 rows
+        0..27)`."""
         instruction = (self.once if section == "once" else self.body)[index]
         name = f"{section} {index} {instruction.opcode.name}"
         note = self.note(section, index)
@@ -204,7 +206,7 @@ def unpack_program(packed: bytes, weights: bytes, hardware: HardwareConfig) -> P
 
 
 def check(program: Program, hardware: HardwareConfig) -> None:
-    """Whether every instruction is one that this engine can execute.
+    """Check that this engine can execute every instruction.
 
     Raises:
         ProgramError: which one is not, and why; or the program is for other hardware.

@@ -79,13 +79,15 @@ def touched(pads: Scratchpads, instruction: Compute) -> tuple[Flags, Flags]:
 
 
 def separate(pads: Scratchpads, instruction: Compute) -> bool:
-    """It reads nothing that it writes, so that it does not matter when it writes."""
+    """Whether an instruction reads nothing that it writes, so that it does not matter when it
+    writes."""
     read, written = touched(pads, instruction)
     return not (read & written).any()
 
 
 def synchronised(pads: Scratchpads, instructions: list[Compute]) -> list[Compute]:
-    """With wait_drain where a word is read that may still be draining, and only there."""
+    """The instructions with wait_drain where a word is read that may still be draining, only
+    there."""
     made = []
     draining = np.zeros(pads.act.shape[:2], bool)
     for one in instructions:
@@ -203,7 +205,7 @@ def drawn(rng: np.random.Generator, kind: type[Any]) -> dict[str, Any]:
 
 
 def count(rng: np.random.Generator, most: int) -> int:
-    """From 1 up; every second time at most 3."""
+    """A number from 1 up; every second time at most 3."""
     return int(rng.integers(1, min(most, 3 if rng.random() < 0.5 else most), endpoint=True))
 
 

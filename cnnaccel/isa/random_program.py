@@ -65,8 +65,8 @@ def draw(hw: HardwareConfig, seed: int, length: int, contents: int | None = None
 
 
 def last_writers(hw: HardwareConfig, drawn: Drawn) -> dict[Base, npt.NDArray[np.int32]]:
-    """For each word of OUTPUT and SCRATCH after a run of a drawn program, the instruction whose
-    result it is, counted in the order in which they run, body again and again.
+    """The instruction whose result each word of OUTPUT and SCRATCH is after a run of a drawn
+    program, counted in the order in which they run, body repeated.
 
     What body's last STORE puts into SCRATCH counts as of those that wrote it into act.
     """
@@ -168,7 +168,7 @@ class _Drawing:
                 return made
 
     def compute(self, opcode: Opcode) -> Compute:
-        """Every second one reads about where the one before writes."""
+        """An instruction of compute; every second one reads about where the one before writes."""
         made = free(self.hw, self.rng, self.pads, opcode=opcode)
         made = dataclasses.replace(
             made,
@@ -185,7 +185,7 @@ class _Drawing:
         return made
 
     def transfer(self, opcode: Opcode) -> Load | Store | None:
-        """None if it does not lie within its scratchpad."""
+        """A transfer at random; None if it does not lie within its scratchpad."""
         rng, hw, width = self.rng, self.hw, self.hw.input_lanes
         kind = Store if opcode is Opcode.STORE else Load
         values: dict[str, Any] = drawn(rng, kind) | {
@@ -242,8 +242,8 @@ class _Drawing:
     # -- tokens ------------------------------------------------------------------------------------
 
     def ordered(self, body: Sequence[Instruction], *, starts: bool) -> tuple[Instruction, ...]:
-        """With tokens, and a barrier of compute at the end, whose tokens load and store begin
-        with; starts: nothing comes before."""
+        """The body with tokens, and a barrier of compute at the end, whose tokens load and store
+        begin with. starts: nothing comes before."""
         made = [*body, NOTHING]
         computes = [at for at, one in enumerate(made) if isinstance(one, Compute)]
         drains = synchronised(self.pads, [made[at] for at in computes])  # type: ignore[misc]
@@ -307,13 +307,13 @@ def cells(pads: Scratchpads, one: Instruction) -> tuple[Touched, Touched]:
 
 
 def _physical(pads: Scratchpads, words: Words, interleave: int) -> Words:
-    """Where words of act lie, as numbers."""
+    """Numbers of the physical words of act."""
     bank, row = pads.locate(words, interleave)
     return np.asarray(bank * pads.act.shape[1] + row)
 
 
 class _Touches:
-    """Who read and wrote each word last, by unit."""
+    """The last reader and writer of each word, by unit."""
 
     def __init__(self) -> None:
         self.last: dict[tuple[Memory | Base, bool, Unit], dict[int, int]] = {}

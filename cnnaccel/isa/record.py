@@ -33,7 +33,7 @@ class Code(IntEnum):
 
 @dataclass(frozen=True)
 class Field:
-    """Where a value, or an array of `count` values, lies in a record and which values it has."""
+    """A field of a record: where a value, or an array of `count` values, lies, and its range."""
 
     name: str
     meaning: str
@@ -41,7 +41,7 @@ class Field:
     at: int
     """Position of the lowest bit."""
     bits: int
-    """Of one element."""
+    """Bits of one element."""
     count: int | None
     """Elements of an array; None for a single value."""
     signed: bool

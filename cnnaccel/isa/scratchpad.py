@@ -30,7 +30,7 @@ class Scratchpads:
 
     @classmethod
     def empty(cls, hardware: HardwareConfig) -> Scratchpads:
-        """All zero."""
+        """The scratchpads of an engine, all zero."""
         p, c, k = hardware.lanes
         groups = (hardware.par_groups, k)
         return cls(

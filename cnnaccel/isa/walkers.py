@@ -1,4 +1,4 @@
-"""How far a walker moves at each level of a loop nest, and the strides that makes.
+"""Jumps of a walker at each level of a loop nest, and the strides that they make.
 
 A walker is an address, row or column that follows the nine counters of an instruction. The engine
 adds one number to it after every step, the jump of the outermost level that changes.
@@ -12,7 +12,7 @@ from cnnaccel.isa.instructions import LEVELS
 
 
 def jumps(bounds: Mapping[str, int], strides: Mapping[str, int], levels: int) -> tuple[int, ...]:
-    """What a walker moves by when a level is the outermost to step: its stride, less what the
+    """The jump of a walker when a level is the outermost to step: its stride, less what the
     levels inside, which start over, have moved it by. For the first `levels` of LEVELS."""
     result = []
     for outer, level in enumerate(LEVELS[:levels]):

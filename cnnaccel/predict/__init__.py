@@ -1,1 +1,1 @@
-"""What a program will take, and what other engines would."""
+"""Predictions: the cycles and bytes of a program, and those of other engines."""

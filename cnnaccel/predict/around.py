@@ -1,4 +1,5 @@
-"""What stands around the engine in its block design, which no tool of ours can count: an estimate.
+"""Estimated LUTs of what stands around the engine in its block design, which no tool of ours
+counts.
 
 Vivado's IPs come with Vivado, so the figures are of others' designs. A SmartConnect of one master
 and four slaves at 32 bits took 533 LUT. One between a master and an HP port of a Zynq-7000 took 910
@@ -14,7 +15,7 @@ from cnnaccel.hardware import HardwareConfig
 ESTIMATED = "estimated, of real designs"
 _CONTROL_SMARTCONNECT = 533
 _MEMORY_SMARTCONNECT = 3000
-"""At 64 bits; half of it grows with the width of the bus."""
+"""LUTs at 64 bits; half of them grow with the width of the bus."""
 _INTERRUPT_CONTROLLER = 100
 _RESET = 20
 

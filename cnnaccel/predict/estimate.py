@@ -1,4 +1,4 @@
-"""How long a program takes and what it moves, predicted: the units played against the clock.
+"""Predicted cycles and bytes of a program: the units played against the clock.
 
 Cycles of a nest follow its drain (`execute.cost`); a transfer takes its bytes at the speed of the
 bus, instructions included, and begins after the latency of a read. Nothing here was measured.
@@ -25,92 +25,92 @@ from cnnaccel.isa.instructions import Compute, Instruction, Load, Opcode, Store,
 from cnnaccel.isa.program import Note
 
 _ITERATIONS = 3
-"""Played; the last one is the pace that all later ones keep."""
+"""Iterations that are played; all later ones keep the pace of the last."""
 _START_CYCLES = 12
-"""From start to the address of the first instruction."""
+"""Cycles from start to the address of the first instruction."""
 _AHEAD_BYTES = 1024
-"""Of instructions that are read before the first word of the first load: what fits fetch."""
+"""Bytes of instructions that are read before the first word of the first load: what fetch holds."""
 
 
 @dataclass(frozen=True)
 class Usage:
-    """Of one layer, over one iteration."""
+    """Figures of one layer over one iteration."""
 
     layer: str
     macs: int
-    """Useful ones; those of depthwise layers are not counted."""
+    """Useful multiply-accumulates; those of depthwise layers are not counted."""
     compute_cycles: int
-    """In which its nests hold the array."""
+    """Cycles in which the layer's nests hold the array."""
     load_wait: int
     """Cycles in which compute waits for load."""
     store_wait: int
     drain_wait: int
     """Cycles in which compute waits for its own last write."""
     issue_cycles: int
-    """In which compute begins its instructions."""
+    """Cycles in which compute begins the layer's instructions."""
     read_bytes: int
     written_bytes: int
     instruction_bytes: int
     act_words: int
-    """Of act in use while it runs: buffers, and all that stays there."""
+    """Words of act in use while the layer runs: buffers, and all that stays there."""
     wgt_words: int
-    """Of wgt, likewise: resident weights, and the buffers that its own pass through."""
+    """Words of wgt in use: resident weights, and the buffers that the layer's own pass through."""
     span_cycles: int
-    """From its instructions of compute to the next ones, as `simulate` measures layers: what the
-    next layer waits for before it begins counts here."""
+    """Cycles from the layer's instructions of compute to the next layer's, as `simulate` measures
+    them: what the next one waits for before it begins counts here."""
 
     @property
     def cycles(self) -> int:
-        """Its nests, its waits, and those in which its instructions begin."""
+        """Cycles of the layer: its nests, its waits, and those in which its instructions begin."""
         waits = self.load_wait + self.store_wait + self.drain_wait
         return self.compute_cycles + waits + self.issue_cycles
 
     @property
     def dram_bytes(self) -> int:
-        """With its instructions."""
+        """Bytes of DRAM, the layer's instructions included."""
         return self.read_bytes + self.written_bytes + self.instruction_bytes
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Of a program; figures of an iteration, which computes `images` images."""
+    """The prediction for a program; figures are of an iteration, which computes `images` images."""
 
     hardware: HardwareConfig
     images: int
     operations: int
     """2 for each multiply-accumulate of the network, depthwise ones too, of one image."""
     cycles: int
-    """From iteration to iteration."""
+    """Cycles from iteration to iteration."""
     start_cycles: int
-    """Of section once, from start."""
+    """Cycles of section once, from start."""
     first_cycles: int
-    """Of the first iteration after it."""
+    """Cycles of the first iteration after section once."""
     alone_cycles: int
-    """Of a single iteration from start to done, weights on the chip: the latency of its images."""
+    """Cycles of a single iteration from start to done, weights on the chip: its images' latency."""
     layers: tuple[Usage, ...]
 
     def run_cycles(self, iterations: int) -> int:
-        """From start to done, section once and all."""
+        """Cycles from start to done, section once included."""
         return self.start_cycles + self.first_cycles + (iterations - 1) * self.cycles
 
     @property
     def cycles_per_image(self) -> float:
-        """At the pace of a batch."""
+        """Cycles per image at the pace of a batch."""
         return self.cycles / self.images
 
     @property
     def compute_cycles(self) -> float:
-        """Of an image: the nests alone, nothing waiting."""
+        """Cycles of an image's nests alone, nothing waiting."""
         return sum(usage.compute_cycles for usage in self.layers) / self.images
 
     @property
     def frames_per_second(self) -> float:
-        """At the clock of the configuration."""
+        """Images per second at the clock of the configuration."""
         return self.hardware.clock_mhz * 1e6 / self.cycles_per_image
 
     @property
     def latency_us(self) -> float:
-        """From start to the results of a single iteration, weights on the chip."""
+        """Microseconds from start to the results of a single iteration, weights on the chip."""
         return self.alone_cycles / self.hardware.clock_mhz
 
     @property
@@ -120,12 +120,12 @@ class Estimate:
 
     @property
     def peak_gops(self) -> float:
-        """Of the array."""
+        """Operations per second that the array could do, in 10**9."""
         return 2 * self.hardware.peak_macs * self.hardware.clock_mhz / 1e3
 
     @property
     def bus_gbytes(self) -> float:
-        """What DRAM gives or takes per second, in 10**9 bytes."""
+        """Bytes that DRAM gives or takes per second, in 10**9."""
         return self.hardware.dram_bytes_per_cycle * self.hardware.clock_mhz / 1e3
 
     @property
@@ -141,7 +141,7 @@ class Estimate:
 
     @property
     def dram_bytes(self) -> float:
-        """Of an image, instructions included."""
+        """Bytes of DRAM per image, instructions included."""
         return sum(usage.dram_bytes for usage in self.layers) / self.images
 
 
@@ -207,7 +207,7 @@ def occupancy(compiled: Compiled) -> Mapping[str, tuple[int, int]]:
         tiling = chosen.tilings[number]
         act = sum(
             round_up(chosen.network.tensors[name].size, unit)
-            for name in chosen.held
+            for name in chosen.resident
             if number in chosen.lives[name]
         )
         act += sum(round_up(words, unit) for _, words in tiling.buffers)

@@ -1,4 +1,4 @@
-"""Which engines suit a network: many are compiled for, none that another surpasses is kept.
+"""Engines that suit a network: many are compiled for, and the Pareto set is kept.
 
 An engine is judged by frames per second in a batch, by the latency of one image, and by its area:
 the largest share of the device's DSPs, BRAMs or LUTs that it takes. All are predictions; the clock
@@ -40,21 +40,22 @@ from cnnaccel.ir.graph import Graph, operations
 from cnnaccel.predict.estimate import estimate
 
 _CLOSE = 0.98
-"""What makes an engine that is better by this little not worth compiling for."""
+"""An engine is not compiled for where one found has this share of the best that it could be."""
 _WAVE = 16
 """Engines compiled for before the next are chosen, on any number of processors."""
 _MOST_INSTRUCTIONS = 1 << 16
-"""Of an image; scratchpads that are far too small cut a network into millions of pieces."""
+"""Most instructions of an image; scratchpads far too small cut a network into millions of
+pieces."""
 _TOO_SMALL = "too small for a layer"
 _TOO_LONG = f"with more than {_MOST_INSTRUCTIONS:,} instructions an image"
 _NO_BETTER = "no better than one found"
 _KIB = tuple(4 << n for n in range(11))
-"""To 4 MiB; the devices hold less."""
+"""Sizes of scratchpads up to 4 MiB; the devices hold less."""
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """Which values are combined."""
+    """The values of parameters that are combined."""
 
     pixel_lanes: tuple[int, ...] = (1, 2, 4, 8)
     input_lanes: tuple[int, ...] = (4, 8, 16)
@@ -70,10 +71,10 @@ class Point:
 
     hardware: HardwareConfig
     images: int
-    """In a batch."""
+    """Images in a batch."""
     frames_per_second: float
     latency_us: float
-    """Of a single image, weights on the chip."""
+    """Microseconds of a single image, weights on the chip."""
     utilization: float
 
     @property
@@ -82,7 +83,7 @@ class Point:
         return area(self.hardware)
 
     def surpasses(self, other: Point) -> bool:
-        """Nowhere worse, and somewhere better."""
+        """Whether this point is nowhere worse, and somewhere better."""
         own, its = self._goodness, other._goodness
         return own != its and all(a >= b for a, b in zip(own, its, strict=True))
 
@@ -93,15 +94,15 @@ class Point:
 
 @dataclass(frozen=True)
 class Exploration:
-    """All that was found."""
+    """The result of a sweep over engines."""
 
     base: HardwareConfig
     points: tuple[Point, ...]
-    """By area."""
+    """Every engine that was compiled for, by area."""
     front: tuple[Point, ...]
-    """Those that none surpasses, fastest first."""
+    """The Pareto set: engines that none surpasses, fastest first."""
     dropped: Mapping[str, int]
-    """How many engines were not compiled for, or could not be, by reason."""
+    """Number of engines that were not compiled for, or could not be, by reason."""
 
 
 def explore(
@@ -140,7 +141,7 @@ def explore(
 
 
 def measure(graph: Graph, hardware: HardwareConfig) -> Point | str:
-    """What an engine does with a network, or why nothing."""
+    """The point of an engine, or the reason why it cannot run the network."""
     try:
         chosen = choose(graph, hardware)
         if chosen.instructions > _MOST_INSTRUCTIONS * chosen.network.images:
@@ -172,7 +173,8 @@ def area(hardware: HardwareConfig) -> float:
 
 
 def yaml_line(hardware: HardwareConfig, board: HardwareConfig) -> str:
-    """What makes the engine of a board this one, as `overrides: {pixel_lanes: 8, wgt_kib: 64}`."""
+    """The line of YAML that makes the engine of a board this one, as `overrides: {pixel_lanes: 8,
+    wgt_kib: 64}`."""
     changed = [
         f"{field.name}: {json.dumps(getattr(hardware, field.name))}"
         for field in dataclasses.fields(HardwareConfig)
@@ -236,7 +238,7 @@ class _Search:
         return wave
 
     def add(self, hardware: HardwareConfig, found: Point | str) -> None:
-        """What came of an engine of the last wave."""
+        """Take in the result of an engine of the last wave."""
         self.done += 1
         if isinstance(found, str):
             self.dropped[found] += 1

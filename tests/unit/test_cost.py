@@ -18,8 +18,7 @@ import pytest
 
 from cnnaccel.compiler import compile
 from cnnaccel.compiler.compile import compile_graph
-from cnnaccel.compiler.plan import cost as choices
-from cnnaccel.compiler.plan import schedule, tiling
+from cnnaccel.compiler.plan import cost, schedule, tiling
 from cnnaccel.compiler.plan.traffic import Flow, Sources
 from cnnaccel.hardware import HardwareConfig, load_hardware
 from cnnaccel.ir.graph import AnyLayer, Graph, TensorSpec
@@ -157,7 +156,7 @@ def free(flow: Flow) -> Flow:
 
 
 Patch = pytest.MonkeyPatch
-Choices = choices._Choices
+CostModel = cost._CostModel
 Search = schedule.Search
 
 
@@ -186,31 +185,31 @@ def without_halo(original: Callable[..., Flow], self: Any, cut: Any, *rest: int)
 
 
 MUTANTS: dict[str, Callable[[Patch], None]] = {
-    "stores take no time": lambda p: wrap(p, choices, "results_flow", lambda f, *a: free(f(*a))),
-    "weights take no time": lambda p: wrap(p, choices, "weights_flow", lambda f, *a: free(f(*a))),
+    "stores take no time": lambda p: wrap(p, cost, "results_flow", lambda f, *a: free(f(*a))),
+    "weights take no time": lambda p: wrap(p, cost, "weights_flow", lambda f, *a: free(f(*a))),
     "sources take no time": lambda p: wrap(p, Sources, "flow", lambda f, *a: free(f(*a))),
     "rows of the halo cost nothing": lambda p: wrap(p, Sources, "flow", without_halo),
     "bytes cost nothing": lambda p: p.setattr(tiling, "_BYTE_CYCLES", 0.0),
-    "draining costs nothing": lambda p: p.setattr(choices, "PIPELINE_CYCLES", 0),
-    "instructions begin at once": lambda p: p.setattr(choices, "ISSUE_CYCLES", 0),
-    "nothing waits for a load": lambda p: p.setattr(Choices, "_stalls", lambda *a: 0.0),
-    "loads and computing add up": lambda p: wrap(p, Choices, "_stalls", summed),
-    "computing costs nothing": lambda p: p.setattr(Choices, "_compute", lambda *a: 0.0),
-    "images alone do not count": lambda p: p.setattr(choices, "_ALONE", 0.0),
+    "draining costs nothing": lambda p: p.setattr(cost, "PIPELINE_CYCLES", 0),
+    "instructions begin at once": lambda p: p.setattr(cost, "ISSUE_CYCLES", 0),
+    "nothing waits for a load": lambda p: p.setattr(CostModel, "_stalls", lambda *a: 0.0),
+    "loads and computing add up": lambda p: wrap(p, CostModel, "_stalls", summed),
+    "computing costs nothing": lambda p: p.setattr(CostModel, "_compute", lambda *a: 0.0),
+    "images alone do not count": lambda p: p.setattr(cost, "_ALONE", 0.0),
     "blocks outside chunks only": lambda p: wrap(
-        p, Choices, "_cuts", lambda f, *a: (cut for cut in f(*a) if cut.blocks_outer)
+        p, CostModel, "_cuts", lambda f, *a: (cut for cut in f(*a) if cut.blocks_outer)
     ),
     "the longest strips only": lambda p: wrap(
-        p, choices, "lengths", lambda f, *a: [f(*a)[0], f(*a)[-1]]
+        p, cost, "lengths", lambda f, *a: [f(*a)[0], f(*a)[-1]]
     ),
-    "one buffer only": lambda p: wrap(p, Choices, "_slots", one_buffer),
+    "one buffer only": lambda p: wrap(p, CostModel, "_slots", one_buffer),
     "two buffers only": lambda p: wrap(
-        p, Choices, "_slots", lambda f, *a: [slots for slots in f(*a) if 1 not in slots]
+        p, CostModel, "_slots", lambda f, *a: [slots for slots in f(*a) if 1 not in slots]
     ),
     "the first that fits": lambda p: p.setattr(
-        Search, "_fitting", lambda self, number: (self._front(number)[1] or [None])[0]
+        Search, "_fitting", lambda self, number: (self._pareto_set(number)[1] or [None])[0]
     ),
-    "nothing is held": lambda p: p.setattr(Search, "_improve", lambda self: None),
+    "nothing is resident": lambda p: p.setattr(Search, "_improve", lambda self: None),
     "no weights are resident": lambda p: p.setattr(schedule, "_residencies", no_residents),
     "some weights are always resident": lambda p: p.setattr(schedule, "_SHARES", (0.5,)),
     "all weights or none": lambda p: p.setattr(schedule, "_SHARES", (0.0,)),
@@ -255,7 +254,7 @@ def test_the_table_shows(mutant: str, monkeypatch: pytest.MonkeyPatch) -> None:
 FAMILIES = (
     "blocks outside chunks only", "the longest strips only", "two buffers only",
     "no weights are resident", "some weights are always resident", "all weights or none",
-    "nothing is held",
+    "nothing is resident",
 )  # fmt: skip
 """Mutants that search fewer schedules, by the same costs."""
 WITHIN = 1.05

@@ -1,6 +1,6 @@
 """A schedule as operations, task by task, image by image, with the buffer WEIGHTS.
 
-Of tokens it knows nothing; `ops.synchronise` gives them.
+Knows nothing of tokens; `tokens.synchronise` inserts them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from cnnaccel.isa.program import NOTHING, Note
 
 @dataclass(frozen=True)
 class Emitted:
-    """Both sections without tokens, the buffer WEIGHTS, and the memories that are watched."""
+    """The two sections without tokens, the buffer WEIGHTS, and the memories that are watched."""
 
     once: tuple[Op, ...]
     body: tuple[Op, ...]
@@ -55,13 +55,13 @@ def emit(schedule: Schedule) -> Emitted:
     memories |= {
         InDram(name): (tensor.words, tensor.rows)
         for name, tensor in network.tensors.items()
-        if name not in schedule.held and tensor.base is not Base.INPUT
+        if name not in schedule.resident and tensor.base is not Base.INPUT
     }
     return Emitted(tuple(once), tuple(body), bytes(weights.data), memories)
 
 
 def moved(hardware: HardwareConfig, ops: Sequence[Op]) -> Moved:
-    """What some operations move, and how many instructions they are."""
+    """Bytes that some operations move, and how many instructions they are."""
     bytes_of = {Load: 0, Store: 0}
     transfers = 0
     for op in ops:
@@ -74,7 +74,7 @@ def moved(hardware: HardwareConfig, ops: Sequence[Op]) -> Moved:
 def _as_planned(
     schedule: Schedule, weights: WeightImage, halves: dict[Memory, int], number: int, image: int
 ) -> list[Op]:
-    """A task for one image: what the schedule was chosen for, to the byte."""
+    """The operations of a task for one image; they move what the schedule planned, to the byte."""
     ops = TaskEmitter(schedule, weights, halves, number, image).emit()
     planned, emitted = schedule.tilings[number].moved, moved(schedule.hardware, ops)
     name = schedule.network.tasks[number].name

@@ -46,7 +46,7 @@ class _Operand:
 
 @dataclass
 class _Stream:
-    """What passes through one or two buffers: a key for each piece, and how it is loaded."""
+    """A stream through one or two buffers: a key for each piece, and how it is loaded."""
 
     keys: Sequence[Any]
     load: Callable[[Any, int], list[Op]]
@@ -56,8 +56,8 @@ class _Stream:
     """The slot that each piece finds its words in."""
 
     def loads(self) -> list[list[Op]]:
-        """What to load before each piece: what it needs itself, if there is but one buffer; else
-        what the next run of pieces needs, spread over this one."""
+        """The loads before each piece: its own, if there is one buffer; else those of the next run
+        of pieces, spread over this one."""
         found: list[list[Op]] = [[] for _ in self.keys]
         numbers = range(len(self.keys))
         runs = [list(run) for _, run in itertools.groupby(numbers, lambda at: self.keys[at])]
@@ -90,7 +90,7 @@ class TaskEmitter:
         self.work = self.task.work
         self.tiling, self.cut = schedule.tilings[number], schedule.tilings[number].cut
         self.stored = schedule.stored.get(self.task.name)
-        held = schedule.held.get(self.task.sources[0].tensor, 0)
+        held = schedule.resident.get(self.task.sources[0].tensor, 0)
         self.pool = lanes_for(self.hardware, self.task, held).pool
         self.pieces = pieces(self.task, self.cut)
         self.readings = [
@@ -110,7 +110,7 @@ class TaskEmitter:
                 found += before[number]
             result = self._result(piece, results)
             found += self._compute(number, piece, result)
-            if piece.last and self.task.target.tensor not in self.schedule.held:
+            if piece.last and self.task.target.tensor not in self.schedule.resident:
                 found += self._store(piece, result.place)
                 results += 1
         return found
@@ -118,7 +118,7 @@ class TaskEmitter:
     # -- what is loaded ------------------------------------------------------------------------
 
     def _loads(self) -> list[list[list[Op]]]:
-        """For each stream, what to load before each piece. Weights first: they are needed first."""
+        """The loads before each piece, for each stream; weights first, as they are needed first."""
         found = []
         if self.stored is None:
             keys = [(piece.groups, piece.part, piece.last) for piece in self.pieces]
@@ -129,7 +129,7 @@ class TaskEmitter:
             found.append(self._halves(Memory.PAR, groups, self._load_par))
         slots = self.tiling.slots[0]
         for number, view in enumerate(self.task.reads):
-            if view.tensor in self.schedule.held:
+            if view.tensor in self.schedule.resident:
                 continue
             blocks = [self.readings[number].block(piece) for piece in self.pieces]
             runs = sum(1 for _ in itertools.groupby(blocks))
@@ -201,7 +201,7 @@ class TaskEmitter:
     def _interleave(self, number: int) -> int:
         """L of the buffer of a source; operands of an addition have one L."""
         if self.work.window is None:
-            return max(self.schedule.held.get(view.tensor, 1) for view in self.task.sources)
+            return max(self.schedule.resident.get(view.tensor, 1) for view in self.task.sources)
         return (
             1 if self.readings[number].elementwise else wanted_interleave(self.hardware, self.task)
         )
@@ -213,7 +213,7 @@ class TaskEmitter:
         tensor = self.tensors[view.tensor]
         place = Place(
             self.schedule.act[tensor.name], tensor.words, tensor.rows, tensor.columns,
-            tensor.signed, self.schedule.held[tensor.name],
+            tensor.signed, self.schedule.resident[tensor.name],
         )  # fmt: skip
         place = place.part(range(view.first + words.start, view.first + words.stop))
         return _Operand(place, place_cells(self.hardware, place))
@@ -234,7 +234,7 @@ class TaskEmitter:
         return _Operand(place.part(words), place_cells(self.hardware, place))
 
     def _result(self, piece: Piece, results: int) -> _Operand:
-        """Where the words that a piece makes go. results: stored so far."""
+        """The place of the words that a piece makes. results: how many are stored so far."""
         task, view = self.task, self.task.target
         made = self.work.output_words(piece.groups)
         tensor = self.tensors[view.tensor]
@@ -246,7 +246,7 @@ class TaskEmitter:
             )
             cells = act_cells(self.hardware, first, first + view.words * images)
             return _Operand(place.part(made), cells)
-        if tensor.name in self.schedule.held:
+        if tensor.name in self.schedule.resident:
             return self._held(view, made)
         slot = results % self.tiling.slots[2]
         return self._made_in(Buffer(Role.RESULT, slot), piece, tensor.signed, 1)
@@ -276,7 +276,7 @@ class TaskEmitter:
         wgt, par = self._wgt(at, piece), self._par(at, piece)
         target = result
         if addition is not None:
-            interleave = self.schedule.held.get(addition.other.tensor, 1)
+            interleave = self.schedule.resident.get(addition.other.tensor, 1)
             target = self._made_in(Buffer(Role.MIDDLE), piece, work.limits[0] < 0, interleave)
         made = range(target.place.words)
         found = []
@@ -348,7 +348,7 @@ class TaskEmitter:
         return _Words(half.start, (Cells(memory, slice(0, 1), slice(half.start, half.stop)),))
 
     def _text(self, piece: Piece) -> str:
-        """What a piece makes, in words for people."""
+        """A description for people of what a piece makes."""
         made = Block(self.work.output_words(piece.groups), piece.rows, piece.columns)
         text = made.of(self.tensors[self.task.target.tensor])
         if self.network.times(self.number) > 1:

@@ -24,9 +24,9 @@ from cnnaccel.isa.program import NOTHING, Note
 _LOAD, _READ, _DRAIN, _STORE = range(4)
 _UNITS = (Unit.LOAD, Unit.COMPUTE, Unit.STORE)
 _ENDS = {Unit.LOAD: _LOAD, Unit.COMPUTE: _DRAIN, Unit.STORE: _STORE}
-"""Where clocks count the operations of a unit that have ended."""
+"""Index in a clock of the ended operations of each unit."""
 _COPIES = 6
-"""Of body, at most, until its tokens repeat."""
+"""Most passes over body until its tokens repeat."""
 
 
 @dataclass(frozen=True)
@@ -62,14 +62,15 @@ class Op:
 class _Token(NamedTuple):
     giver: Unit
     given_by: int
-    """Its number among the operations of body of its unit; negative: in the iteration before."""
+    """Number of the giving operation among those of its unit in body; negative: of the iteration
+    before."""
     taker: Unit
     taken_by: int
 
 
 @dataclass(frozen=True)
 class _Found:
-    """Of one pass over a section."""
+    """The result of one pass over a section."""
 
     tokens: tuple[_Token, ...]
     drains: frozenset[int]
@@ -131,7 +132,7 @@ def _with_tokens(ops: Sequence[Op], found: _Found) -> tuple[Instruction, ...]:
 
 @dataclass
 class _Machine:
-    """What every unit knows, and who touched what last, after some sections."""
+    """The state after some sections: what each unit knows, and who touched each cell last."""
 
     memories: Mapping[Watched, tuple[int, int]]
     clocks: dict[Unit, npt.NDArray[np.int64]] = field(default_factory=dict)
@@ -155,7 +156,7 @@ class _Machine:
         }
 
     def section(self, ops: Sequence[Op]) -> _Found:
-        """One pass."""
+        """Pass once over the operations of a section; what it found."""
         begin = {unit: len(self.ends[unit]) for unit in _UNITS}
         tokens: list[_Token] = []
         drains: set[int] = set()
@@ -174,7 +175,7 @@ class _Machine:
         return _Found(tuple(tokens), frozenset(drains))
 
     def _needs(self, op: Op) -> dict[Unit, int]:
-        """How many operations of each unit must have ended before this one starts."""
+        """Number of operations of each unit that must have ended before this one starts."""
         unit = op.instruction.opcode.unit
         needs = dict.fromkeys(_UNITS, 0)
         for giver in _UNITS:
@@ -199,7 +200,8 @@ class _Machine:
     def _tokens(
         self, unit: Unit, clock: npt.NDArray[np.int64], needs: Mapping[Unit, int]
     ) -> list[tuple[Unit, int]]:
-        """From whom tokens are needed, and of which operation; those that say no more left out."""
+        """The givers from whom tokens are needed, and of which operation, without those that say no
+        more than another."""
         wanted = [
             (giver, needs[giver])
             for giver in _UNITS

@@ -109,7 +109,7 @@ def unfold(
 
 
 def transfer_bytes(hardware: HardwareConfig, instruction: Load | Store) -> int:
-    """What a transfer moves between DRAM and the chip."""
+    """Bytes that a transfer moves between DRAM and the chip."""
     match instruction.opcode:
         case Opcode.UNFOLD:
             assert isinstance(instruction, Load)

@@ -20,7 +20,7 @@ from cnnaccel.isa.program import Note
 
 @dataclass
 class WeightImage:
-    """Grows with every piece that is asked for."""
+    """The buffer WEIGHTS while it is made; it grows with every piece that is asked for."""
 
     hardware: HardwareConfig
     data: bytearray = field(default_factory=bytearray)

@@ -57,7 +57,7 @@ class Layout:
 
 @dataclass(frozen=True)
 class Fused:
-    """What the engine does for one image, in order, and every tensor it touches."""
+    """The steps of the engine for one image, in order, and every tensor they touch."""
 
     steps: tuple[Step, ...]
     layouts: dict[str, Layout]

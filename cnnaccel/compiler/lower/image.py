@@ -42,7 +42,8 @@ def image_bytes(graph: Graph, width: int) -> int:
 
 
 def unfolding(graph: Graph, reader: AnyLayer | None) -> Unfold | None:
-    """How the rows of the first layer's kernel become channels, if they do.
+    """The unfolding of the first layer's kernel rows into channels; None where they are not
+    unfolded.
 
     reader: the only layer that reads the image, or None.
     """
@@ -94,5 +95,5 @@ def on_unfolded(hardware: HardwareConfig, layer: AnyLayer) -> Conv2d:
 
 @cache
 def _most(field: str) -> int:
-    """What a field of an UNFOLD can name at most."""
+    """The greatest value of a field of UNFOLD."""
     return next(found.high for found in layout(Load) if found.name == field)

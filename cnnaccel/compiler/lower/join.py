@@ -1,4 +1,4 @@
-"""Which additions are done with the layer before, and why others are not.
+"""Additions that are joined to the layer before them, and why others are not.
 
 An addition is done chunk by chunk right after its later operand, whose results then never leave the
 buffer they are made in.

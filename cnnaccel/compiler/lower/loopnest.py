@@ -47,7 +47,7 @@ class Pool:
 
 @dataclass(frozen=True)
 class Channels:
-    """How the words of input and output meet. One group co makes up to K/C output words."""
+    """Channel words of input and output in a nest. One group co makes up to K/C output words."""
 
     groups: int
     """Bound of co."""
@@ -61,7 +61,7 @@ class Channels:
 
     @classmethod
     def full(cls, hardware: HardwareConfig, inputs: int, outputs: int) -> Channels:
-        """All output words read all input words."""
+        """The channels of a layer whose every output word reads all input words."""
         words = hardware.output_lanes // hardware.input_lanes
         groups = -(-outputs // words)
         return cls(groups, inputs, 0, words, outputs - (groups - 1) * words)
@@ -115,7 +115,7 @@ class Operands:
 
 @dataclass(frozen=True)
 class _Deal:
-    """How the columns of the output are dealt to lanes."""
+    """The assignment of output columns to lanes."""
 
     across: int
     """Input columns between two lanes' windows, in one phase."""
@@ -368,7 +368,7 @@ def add(
 
 
 def _wrapped(words: int) -> int:
-    """The same address of act, or distance, in its field: all wrap at the size of act, a power of
-    two, and what lies far outside is padding."""
+    """An address of act, or a distance, as its field holds it: it wraps at the size of act, a power
+    of two; what lies far outside is padding."""
     half = 1 << (ACT_ADDRESS_BITS - 1)
     return (words + half) % (2 * half) - half

@@ -1,4 +1,4 @@
-"""What a layer asks of the engine: a window, how channels meet, the words of wgt and par.
+"""A layer as the engine's work: its window, its channel words, the words of wgt and par.
 
 Knows the graph and the nests. Where tensors lie, and in which pieces a layer is done, `nest` is
 told. A concatenation is no instruction: its inputs are written next to each other.
@@ -50,7 +50,7 @@ class Work:
 
     opcode: Opcode
     window: Window | None
-    """None for an addition, whose two taps are its operands."""
+    """The window; None for an addition, whose two taps are its operands."""
     channels: Channels
     limits: Pair
     """Least and greatest result."""
@@ -64,7 +64,7 @@ class Work:
 
     @cached_property
     def whole(self) -> Part:
-        """All of the reduction."""
+        """The whole reduction as one part."""
         kernel_y, kernel_x = self.window.kernel if self.window else (2, 1)
         return Part(range(kernel_y), range(kernel_x), range(self.channels.reduction))
 
@@ -102,7 +102,7 @@ class Work:
         return len(self.parameters["bias"]) == 1
 
     def parameter_words(self, groups: range) -> bytes:
-        """What par holds while some groups drain, as it lies in DRAM."""
+        """Parameters of some groups, as they lie in DRAM."""
         of = slice(None) if self.one_parameter else slice(groups.start, groups.stop)
         bias, multiplier, shift = (
             self.parameters[name][of] for name in ("bias", "multiplier", "shift")
@@ -230,7 +230,7 @@ def _unbiased(
 def _grouped(
     hardware: HardwareConfig, layer: Conv2d, inputs: pack.Lanes, outputs: pack.Lanes
 ) -> tuple[Channels, npt.NDArray[np.int8]]:
-    """How words meet in a convolution of any groups, and its weights with zeros between groups.
+    """Channel words of a grouped convolution, and its weights with zeros between groups.
 
     Where every group of K output lanes reads equally many words, equally far apart, it reads no
     more than those; otherwise all.

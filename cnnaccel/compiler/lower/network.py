@@ -17,7 +17,7 @@ from cnnaccel.isa.instructions import Base
 
 @dataclass(frozen=True)
 class Unfold:
-    """How `load` makes words of raw pixels."""
+    """The way in which `load` makes words of raw pixels."""
 
     pixel_bytes: int
     row_pixels: int
@@ -56,7 +56,7 @@ class View:
 
 @dataclass(frozen=True, eq=False)
 class Addition:
-    """What is added to a task's results before they are written."""
+    """An addition to a task's results before they are written."""
 
     name: str
     work: Work
@@ -82,7 +82,7 @@ class Task:
     flat: bool = False
     """The target is written flattened, images side by side."""
     macs: int = 0
-    """Of one image; useful ones, without depthwise layers."""
+    """Useful multiply-accumulates of one image, without depthwise layers."""
 
     @property
     def words(self) -> int:
@@ -90,14 +90,14 @@ class Task:
         return self.work.output_words(range(self.work.channels.groups)).stop
 
     def wgt_words(self, groups: int, part: Part) -> int:
-        """What so many groups need of wgt for a part, the addition's weights behind their own."""
+        """Words of wgt that so many groups need for a part, the addition's weights included."""
         added = self.addition.work if self.addition else None
         return self.work.weight_count(groups, part) + (
             added.weight_count(1, added.whole) if added else 0
         )
 
     def par_words(self, groups: int) -> int:
-        """What so many groups need of par, likewise."""
+        """Words of par that so many groups need, the addition's parameters included."""
         own = 1 if self.work.one_parameter else groups
         if self.addition is None:
             return own
@@ -106,7 +106,7 @@ class Task:
 
     @property
     def reads(self) -> tuple[View, ...]:
-        """Every view that is read."""
+        """Every view that the task reads."""
         return self.sources + ((self.addition.other,) if self.addition else ())
 
 
@@ -121,17 +121,17 @@ class Network:
     image: str
     """The tensor that is the input."""
     image_bytes: int
-    """In DRAM, of one image."""
+    """Bytes of one image in DRAM."""
     output: Layout
-    """Of the tensor in OUTPUT."""
+    """Layout of the tensor in OUTPUT."""
     apart: Mapping[str, str]
     """Why a max pool or an addition is a task of its own, by its name."""
 
     @property
     def tasks(self) -> tuple[Task, ...]:
-        """All, in the order of their first execution."""
+        """All tasks, in the order of their first execution."""
         return self.each + self.together
 
     def times(self, number: int) -> int:
-        """How often an iteration does a task."""
+        """Number of times that an iteration does a task."""
         return self.images if number < len(self.each) else 1

@@ -1,4 +1,4 @@
-"""Where a tensor lies in act, all of it or a block."""
+"""The place of a tensor in act, whole or a block of it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ LONGEST_ROW = 65535
 
 @dataclass(frozen=True)
 class Place:
-    """Where a tensor lies in act: pixel (y, x) of channel word g is at
+    """The place of a tensor in act. Pixel (y, x) of channel word g is at
 
         base + g*plane + (y - first_row)*row + (x - first_column)*step
 
@@ -22,7 +22,7 @@ class Place:
     words: int
     """Channel words of a pixel."""
     rows: int
-    """Of the whole tensor; beyond is padding."""
+    """Rows of the whole tensor; beyond is padding."""
     columns: int
     signed: bool
     interleave: int = 1

@@ -164,5 +164,5 @@ class _Maker:
 
 
 def _useful_macs(layer: AnyLayer) -> int:
-    """Of a convolution; those of depthwise layers fill no array and are not counted."""
+    """Multiply-accumulates of a convolution; those of depthwise layers fill no array: 0."""
     return macs(layer) if isinstance(layer, Conv2d) else 0

@@ -1,4 +1,4 @@
-"""Where tensors lie in a scratchpad: one address each, for as long as they live.
+"""Addresses of tensors in a scratchpad: one each, for as long as they are live.
 
 Knows words and times, nothing of layers. A tensor lives from the step that writes it to the last
 one that reads it; two that live at the same time share no word.
@@ -37,7 +37,7 @@ class Region(Generic[Key]):
     last: int
 
     def meets(self, other: Region[Key]) -> bool:
-        """Whether both live in some step."""
+        """Whether both are live in some step."""
         return self.first <= other.last and other.first <= self.last
 
 

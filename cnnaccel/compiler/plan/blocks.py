@@ -39,7 +39,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Piece:
-    """What one compute instruction does."""
+    """The work of one compute instruction."""
 
     rows: range
     columns: range
@@ -47,12 +47,12 @@ class Piece:
     part: Part
     first: bool
     last: bool
-    """Whether this is the first, the last part of the reduction."""
+    """Whether this is the last part of the reduction, as `first` says whether it is the first."""
 
 
 @dataclass(frozen=True)
 class Reading:
-    """How the pieces of a task read one of its sources, axis by axis."""
+    """The reading of one source by the pieces of a task, axis by axis."""
 
     task: Task
     number: int
@@ -103,7 +103,7 @@ class Reading:
         return extent(self.task.work, columns, taps, self.tensor.columns, 1, pool)
 
     def block(self, piece: Piece) -> Block:
-        """What is loaded for a piece."""
+        """The block that is loaded for a piece."""
         return Block(
             self.words(piece.groups, piece.part),
             self.rows(piece.rows, piece.part),

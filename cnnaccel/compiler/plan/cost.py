@@ -1,4 +1,4 @@
-"""Every way to do a task that is worth it, with what it costs.
+"""The cost model of a task: its tilings, and the Pareto set of those worth choosing.
 
 Costs are estimates to choose by; `estimate` plays the program that comes of the choice.
 """
@@ -19,8 +19,8 @@ from cnnaccel.compiler.plan.tiling import (
     Buffers,
     Cut,
     Moved,
+    Residency,
     Role,
-    Situation,
     Slots,
     Tiling,
     lanes_for,
@@ -36,37 +36,37 @@ from cnnaccel.hardware import HardwareConfig
 from cnnaccel.isa.instructions import Base
 
 _ALONE = 0.5
-"""Of the time until an image's first block is there, that much counts: as if every other image came
-when nothing is under way."""
+"""The share that counts of the time until an image's first block is there: as if every other image
+came when nothing is under way."""
 
 
 def tilings(
-    hardware: HardwareConfig, task: Task, tensors: Mapping[str, Tensor], situation: Situation
+    hardware: HardwareConfig, task: Task, tensors: Mapping[str, Tensor], residency: Residency
 ) -> list[Tiling]:
-    """Ways to do a task that are worth it: the more words of act, the lower the cost."""
-    choices = _Choices(hardware, task, tensors, situation)
-    by_words = sorted(choices.all(), key=lambda found: (found[0], found[1].cost))
-    front: list[Tiling] = []
+    """The Pareto set of a task's tilings: the more words of act, the lower the cost."""
+    model = _CostModel(hardware, task, tensors, residency)
+    by_words = sorted(model.all(), key=lambda found: (found[0], found[1].cost))
+    pareto: list[Tiling] = []
     for _, tiling in by_words:
-        if not front or tiling.cost < front[-1].cost:
-            front.append(tiling)
-    return front
+        if not pareto or tiling.cost < pareto[-1].cost:
+            pareto.append(tiling)
+    return pareto
 
 
 def least_words(
-    hardware: HardwareConfig, task: Task, tensors: Mapping[str, Tensor], situation: Situation
+    hardware: HardwareConfig, task: Task, tensors: Mapping[str, Tensor], residency: Residency
 ) -> int | None:
     """Words of act that a task needs at least; None where its weights fit in no way."""
-    buffered = _Choices(hardware, task, tensors, situation).buffered()
+    buffered = _CostModel(hardware, task, tensors, residency).buffered()
     return min((words for words, _, _, _ in buffered), default=None)
 
 
 def whole_tiling(
-    hardware: HardwareConfig, task: Task, tensors: Mapping[str, Tensor], situation: Situation
+    hardware: HardwareConfig, task: Task, tensors: Mapping[str, Tensor], residency: Residency
 ) -> Tiling | None:
     """The cheapest way to do a task in one piece, however large act must be; None where its weights
     do not fit."""
-    found = _Choices(hardware, task, tensors, situation).in_one_piece()
+    found = _CostModel(hardware, task, tensors, residency).in_one_piece()
     return min(found, key=lambda tiling: tiling.cost, default=None)
 
 
@@ -84,43 +84,43 @@ def shape_of(task: Task, tensors: Mapping[str, Tensor]) -> Hashable:
 
 @dataclass(frozen=True)
 class _Amount:
-    """What a cut computes and moves."""
+    """Cycles that a cut computes, and what it moves."""
 
     compute: float
     """Cycles of all instructions of compute."""
     sources: tuple[Flow, ...]
     """Flows of the sources that are in DRAM."""
     weights: Flow | None
-    """None where they are resident."""
+    """Flow of the weights; None where they are resident."""
     results: Flow | None
-    """None where they stay on the chip."""
+    """Flow of the results; None where they stay on the chip."""
     moved: Moved
 
 
-class _Choices:
-    """All tilings of a task, with their costs."""
+class _CostModel:
+    """The cost model: all tilings of a task, with their costs."""
 
     def __init__(
         self,
         hardware: HardwareConfig,
         task: Task,
         tensors: Mapping[str, Tensor],
-        situation: Situation,
+        residency: Residency,
     ) -> None:
-        self.hardware, self.task, self.situation = hardware, task, situation
+        self.hardware, self.task, self.residency = hardware, task, residency
         self.work = task.work
         self.sources = [tensors[view.tensor] for view in task.reads]
         self.target = tensors[task.target.tensor]
         self.streamed = [
             Sources(hardware, task, number, tensor)
             for number, tensor in enumerate(self.sources)
-            if not situation.sources[number]
+            if not residency.sources[number]
         ]
         self.speed = hardware.dram_bytes_per_cycle
         self.latency = hardware.dram_latency_cycles
         self.trip = self.latency + PIPELINE_CYCLES
         self.unit = region_unit(hardware)
-        self.lanes = lanes_for(hardware, task, situation.sources[0])
+        self.lanes = lanes_for(hardware, task, residency.sources[0])
         self.groups = self.work.channels.groups
         self.elementwise = self.work.window is None
         self.whole = (self.work.whole,)
@@ -180,7 +180,7 @@ class _Choices:
         weights = self._weight_slots(cut)
         if weights is None:
             return
-        held, target = all(self.situation.sources), self.situation.target
+        held, target = all(self.residency.sources), self.residency.target
         for many in (2, 1):
             yield 0 if held else many, weights, 0 if target else many
         if not held and not target:
@@ -188,12 +188,12 @@ class _Choices:
 
     def _weight_slots(self, cut: Cut) -> int | None:
         """0 where weights are resident; None where they do not fit."""
-        if self.situation.resident:
+        if self.residency.resident:
             return 0
         wgt = max(self.task.wgt_words(cut.groups, part) for part in cut.parts)
         par = self.task.par_words(cut.groups)
         for slots in (2, 1):
-            if wgt * slots <= self.situation.wgt_words and par * slots <= self.situation.par_words:
+            if wgt * slots <= self.residency.wgt_words and par * slots <= self.residency.par_words:
                 return slots
         return None
 
@@ -209,7 +209,7 @@ class _Choices:
         found = [
             (Buffer(Role.SOURCE, slot, number), self._piece(number, tensor, cut)[0])
             for number, tensor in enumerate(self.sources)
-            if not self.situation.sources[number]
+            if not self.residency.sources[number]
             for slot in range(slots[0])
         ]
         if self.task.addition is not None:
@@ -219,14 +219,14 @@ class _Choices:
     # -- costs ---------------------------------------------------------------------------------
 
     def _amount(self, cut: Cut) -> _Amount:
-        """What a cut computes and moves, whatever buffers it has."""
+        """Cycles that a cut computes and what it moves, whatever buffers it has."""
         if cut is self.last and self.amount is not None:  # asked for again with other slots
             return self.amount
         blocks, chunks = self._blocks(cut), self._chunks(cut)
         weights = results = None
-        if not self.situation.resident:
+        if not self.residency.resident:
             weights = weights_flow(self.hardware, self.task, cut, blocks, chunks)
-        if not self.situation.target:
+        if not self.residency.target:
             results = results_flow(self.hardware, self.task, self.target, cut, chunks)
         sources = tuple(source.flow(cut, blocks, chunks) for source in self.streamed)
         loads = [*sources, *([weights] if weights else [])]
@@ -259,7 +259,7 @@ class _Choices:
                 first = cycles / flow.runs + self.latency
                 if source.tensor.base is not Base.INPUT:
                     serial += first
-                elif self.situation.alone:  # else it is loaded during the image before
+                elif self.residency.alone:  # else it is loaded during the image before
                     serial += _ALONE * first
         if (weights := amount.weights) is not None:
             if slots[1] == 1:
@@ -332,7 +332,7 @@ class _Choices:
 
     def _computes(self, cut: Cut) -> int:
         """Instructions of compute: one for each part of a piece, and what adds to it."""
-        pieces, held = self._blocks(cut) * self._chunks(cut), self.situation.sources
+        pieces, held = self._blocks(cut) * self._chunks(cut), self.residency.sources
         if not self.elementwise and self.task.addition is None:
             return pieces * len(cut.parts)
         operands = held if self.elementwise else (0, held[-1])
@@ -367,7 +367,7 @@ class _Choices:
         return float(cycles)
 
     def _tiles(self, rows: int, columns: int, whole: bool) -> int:
-        """Of a block, without the windows of a pool."""
+        """Tiles of a block, without the windows of a pool."""
         lanes, window, pool = self.hardware.pixel_lanes, self.work.window, self.lanes.pool
         unpadded = window is None or (
             window.kernel == window.stride == (1, 1) and window.padding == (0, 0)

@@ -1,7 +1,7 @@
-"""What stays on the chip, in which pieces tasks are done, and where everything lies.
+"""The schedule: residency of tensors and weights, tilings of tasks, and addresses.
 
-Chooses by the costs of `choices`, by local search: a tensor stays in act from its first writer to
-its last reader if the whole then costs less, buffers of the tasks between them included.
+Chooses by the cost model of `cost`, in a local search: a tensor stays in act from its first writer
+to its last reader if the whole then costs less, buffers of the tasks between them included.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from cnnaccel.compiler.plan.allocate import DoesNotFitError, Region, allocate
 from cnnaccel.compiler.plan.cost import least_words, shape_of, tilings, whole_tiling
 from cnnaccel.compiler.plan.tiling import (
     Buffer,
+    Residency,
     Role,
-    Situation,
     Tiling,
     buffer_words,
     region_unit,
@@ -31,10 +31,10 @@ _PASSES = 4
 ADDRESSES = 1 << 32
 """Bytes of a DRAM buffer."""
 _SHARES = (0.0, 0.5)
-"""Of wgt that resident weights may take, where not all are resident."""
+"""Shares of wgt that resident weights may take, where not all are resident."""
 
-Fronts = dict[tuple[Hashable, Situation], tuple[list[int], list[Tiling]]]
-"""Tilings that are worth it, and the words they take, of tasks that were looked at."""
+ParetoSets = dict[tuple[Hashable, Residency], tuple[list[int], list[Tiling]]]
+"""Pareto sets of tilings, and the words they take, of tasks that were looked at."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class TooSmallError(ProgramError):
 
 @dataclass(frozen=True)
 class Stored:
-    """Where a task's weights and parameters lie on the chip, from its first group on."""
+    """Addresses of a task's resident weights and parameters, those of its first group."""
 
     wgt: int
     par: int
@@ -80,19 +80,19 @@ class Schedule:
 
     hardware: HardwareConfig
     network: Network
-    held: Mapping[str, int]
-    """L of the region, for tensors that stay on the chip."""
+    resident: Mapping[str, int]
+    """Interleave L of the region of each tensor that stays on the chip."""
     lives: Mapping[str, range]
     """The tasks during which those tensors lie there."""
     tilings: tuple[Tiling, ...]
-    """By task."""
+    """The tiling of each task."""
     stored: Mapping[str, Stored]
-    """By name of the task, where weights are resident."""
+    """Addresses of resident weights, by the name of the task."""
     wgt_stream: range
     """Words of wgt that the others' weights pass through."""
     par_stream: range
     act: Mapping[ActKey, int]
-    """First word of every tensor that is held, and of every buffer."""
+    """First word of every resident tensor, and of every buffer."""
     dram: Mapping[str, int]
     """First byte in its buffer of every other tensor."""
     scratch_bytes: int
@@ -108,8 +108,8 @@ class Schedule:
         return sum(t.instructions * self.network.times(n) for n, t in enumerate(self.tilings))
 
 
-def schedule(hardware: HardwareConfig, network: Network, fronts: Fronts) -> Schedule:
-    """The best schedule found. fronts: filled here; one for all schedules on the same hardware.
+def schedule(hardware: HardwareConfig, network: Network, pareto_sets: ParetoSets) -> Schedule:
+    """The best schedule found. pareto_sets: filled here, shared by all schedules on an engine.
 
     Raises:
         TooSmallError: a task fits in no pieces.
@@ -119,7 +119,7 @@ def schedule(hardware: HardwareConfig, network: Network, fronts: Fronts) -> Sche
     failures: list[TooSmallError] = []
     for stored, wgt, par in _residencies(hardware, network):
         try:
-            found.append(Search(hardware, network, stored, wgt, par, fronts).schedule())
+            found.append(Search(hardware, network, stored, wgt, par, pareto_sets).schedule())
         except TooSmallError as error:
             failures.append(error)
     if not found:
@@ -130,7 +130,7 @@ def schedule(hardware: HardwareConfig, network: Network, fronts: Fronts) -> Sche
 def _residencies(
     hardware: HardwareConfig, network: Network
 ) -> list[tuple[dict[str, Stored], range, range]]:
-    """Which weights may be resident, and what is left for the others to pass through."""
+    """Choices of resident weights, each with the words left for the others to pass through."""
     demands = []
     for number, task in enumerate(network.tasks):
         groups = task.work.channels.groups
@@ -152,7 +152,7 @@ def _residencies(
 
 
 class Search:
-    """The choice of what is held, for one choice of resident weights."""
+    """The search for the resident tensors, for one choice of resident weights."""
 
     def __init__(
         self,
@@ -161,7 +161,7 @@ class Search:
         stored: Mapping[str, Stored],
         wgt: range,
         par: range,
-        fronts: Fronts,
+        pareto_sets: ParetoSets,
     ) -> None:
         self.hardware, self.network = hardware, network
         self.stored, self.wgt, self.par = stored, wgt, par
@@ -171,10 +171,10 @@ class Search:
         self.interleaves = _interleaves(hardware, network)
         self.lives = _lives(network)
         self.shapes = [shape_of(task, self.tensors) for task in self.tasks]
-        self.fronts = fronts
+        self.pareto_sets = pareto_sets
         flat = {task.target.tensor for task in network.each if task.flat}
         self.needed = frozenset(flat)
-        self.held = set(flat)
+        self.resident = set(flat)
 
     @classmethod
     def of(cls, schedule: Schedule) -> Search:
@@ -187,23 +187,24 @@ class Search:
             schedule.par_stream,
             {},
         )
-        found.held = set(schedule.held)
+        found.resident = set(schedule.resident)
         return found
 
     def saving(self, name: str) -> float:
-        """What the other choice for a tensor, on the chip or not, would cost its tasks more."""
+        """Cycles that its tasks would cost more by the other choice for a tensor, on the chip or
+        not."""
         numbers = self._range(name)
         before = sum(self._cost(number) for number in numbers)
-        self.held ^= {name}
+        self.resident ^= {name}
         after = sum(self._cost(number) for number in numbers)
-        self.held ^= {name}
+        self.resident ^= {name}
         return after - before
 
     def whole(self, number: int) -> Tiling | None:
         """The cheapest way to do a task in one piece, however large act must be; None where its
         weights do not fit."""
         return whole_tiling(
-            self.hardware, self.tasks[number], self.tensors, self._situation(number)
+            self.hardware, self.tasks[number], self.tensors, self._residency(number)
         )
 
     def schedule(self) -> Schedule:
@@ -220,8 +221,8 @@ class Search:
         return Schedule(
             hardware=self.hardware,
             network=self.network,
-            held={name: self.interleaves[name] for name in sorted(self.held)},
-            lives={name: self._range(name) for name in sorted(self.held)},
+            resident={name: self.interleaves[name] for name in sorted(self.resident)},
+            lives={name: self._range(name) for name in sorted(self.resident)},
             tilings=tuple(chosen),
             stored=self.stored,
             wgt_stream=self.wgt,
@@ -234,7 +235,7 @@ class Search:
     def _dram(self) -> tuple[dict[str, int], int]:
         """First byte of every tensor in SCRATCH, and how large it is."""
         width = self.hardware.input_lanes
-        away = {name: t for name, t in self.tensors.items() if name not in self.held}
+        away = {name: t for name, t in self.tensors.items() if name not in self.resident}
         regions = [
             Region(name, tensor.size, *self._life(name))
             for name, tensor in away.items()
@@ -251,7 +252,7 @@ class Search:
         scratch = [ends[name] for name in words]
         return {name: at * width for name, at in words.items()}, max(scratch, default=0)
 
-    # -- what is held --------------------------------------------------------------------------
+    # -- residency -----------------------------------------------------------------------------
 
     def _improve(self) -> None:
         candidates = [
@@ -266,30 +267,30 @@ class Search:
             changed = False
             for name in candidates:
                 touched = self._range(name)
-                self.held ^= {name}
+                self.resident ^= {name}
                 new = {number: self._cost(number) for number in touched}
                 if sum(new.values()) < sum(costs[number] for number in touched):
                     changed = True
                     for number, cost in new.items():
                         costs[number] = cost
                 else:
-                    self.held ^= {name}
+                    self.resident ^= {name}
             if not changed:
                 return
 
     def _drop(self, region: Region[ActKey]) -> None:
         """Send one tensor to DRAM that lives when a region found no place."""
         costs = {}
-        for name in self.held - self.needed:
+        for name in self.resident - self.needed:
             first, last = self._life(name)
             if first <= region.last and region.first <= last:
                 before = sum(self._cost(number) for number in self._range(name))
-                self.held.remove(name)
+                self.resident.remove(name)
                 costs[name] = sum(self._cost(number) for number in self._range(name)) - before
-                self.held.add(name)
+                self.resident.add(name)
         if not costs:
             raise DoesNotFitError(region, self.hardware.act_words, 0)
-        self.held.remove(min(costs, key=lambda name: (costs[name], name)))
+        self.resident.remove(min(costs, key=lambda name: (costs[name], name)))
 
     def _range(self, name: str) -> range:
         first, last = self._life(name)
@@ -310,36 +311,38 @@ class Search:
         tiling = self._fitting(number)
         if tiling is None:
             task, taken = self.tasks[number], self.hardware.act_words - self.budget(number)
-            least = least_words(self.hardware, task, self.tensors, self._situation(number))
+            least = least_words(self.hardware, task, self.tensors, self._residency(number))
             raise TooSmallError(task, self.hardware, None if least is None else least + taken)
         return tiling
 
     def _fitting(self, number: int) -> Tiling | None:
-        words, front = self._front(number)
+        words, pareto = self._pareto_set(number)
         at = bisect_right(words, self.budget(number))
-        return front[at - 1] if at else None
+        return pareto[at - 1] if at else None
 
     def budget(self, number: int) -> int:
         """Words of act that the buffers of a task may take."""
-        alive = [name for name in self.held if number in self._range(name)]
+        alive = [name for name in self.resident if number in self._range(name)]
         return self.hardware.act_words - sum(
             round_up(self.tensors[name].size, self.unit) for name in alive
         )
 
-    def _front(self, number: int) -> tuple[list[int], list[Tiling]]:
-        situation = self._situation(number)
-        key = (self.shapes[number], situation)
-        if key not in self.fronts:
-            front = tilings(self.hardware, self.tasks[number], self.tensors, situation)
-            words = [buffer_words(self.hardware, tiling) for tiling in front]
-            self.fronts[key] = words, front
-        return self.fronts[key]
+    def _pareto_set(self, number: int) -> tuple[list[int], list[Tiling]]:
+        residency = self._residency(number)
+        key = (self.shapes[number], residency)
+        if key not in self.pareto_sets:
+            pareto = tilings(self.hardware, self.tasks[number], self.tensors, residency)
+            words = [buffer_words(self.hardware, tiling) for tiling in pareto]
+            self.pareto_sets[key] = words, pareto
+        return self.pareto_sets[key]
 
-    def _situation(self, number: int) -> Situation:
+    def _residency(self, number: int) -> Residency:
         task = self.tasks[number]
-        return Situation(
-            tuple(self.interleaves[v.tensor] if v.tensor in self.held else 0 for v in task.reads),
-            task.target.tensor in self.held,
+        return Residency(
+            tuple(
+                self.interleaves[v.tensor] if v.tensor in self.resident else 0 for v in task.reads
+            ),
+            task.target.tensor in self.resident,
             task.name in self.stored,
             len(self.wgt),
             len(self.par),
@@ -364,7 +367,8 @@ class Search:
         self, chosen: Sequence[Tiling], image: bool, results: bool
     ) -> list[Region[ActKey]]:
         regions: list[Region[ActKey]] = [
-            Region(name, self.tensors[name].size, *self._life(name)) for name in sorted(self.held)
+            Region(name, self.tensors[name].size, *self._life(name))
+            for name in sorted(self.resident)
         ]
         for number, tiling in enumerate(chosen):
             task = self.tasks[number]
@@ -390,7 +394,7 @@ def _lives(network: Network) -> dict[str, tuple[int, int]]:
 
 
 def _interleaves(hardware: HardwareConfig, network: Network) -> dict[str, int]:
-    """L of each tensor, if it is held: the greatest that a reader wants; alike for operands."""
+    """L of each tensor, if it is resident: the greatest that a reader wants; alike for operands."""
     found = dict.fromkeys(network.tensors, 1)
     pairs: list[Sequence[View]] = []
     for task in network.tasks:

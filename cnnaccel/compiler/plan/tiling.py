@@ -1,4 +1,5 @@
-"""In which pieces a task may be done, and what that costs: words of act, cycles, bytes of DRAM.
+"""Tilings: the pieces that a task is done in, and their cost in words of act, cycles and bytes of
+DRAM.
 
 A piece is a block of output pixels, a chunk of groups co, and, where a reduction does not fit, a
 part of it.
@@ -18,17 +19,17 @@ from cnnaccel.hardware import HardwareConfig
 from cnnaccel.isa.instructions import Compute, Load
 
 PIPELINE_CYCLES = 33
-"""From the last step of an instruction to its last write."""
+"""Cycles from the last step of an instruction to its last write."""
 ISSUE_CYCLES = 1
-"""Between two instructions of a unit; what the RTL takes."""
+"""Cycles between two instructions of a unit, as the RTL takes them."""
 UNFOLD_ROW_CYCLES = 1
-"""Between two rows of the image that are unfolded."""
+"""Cycles between two rows of the image that are unfolded."""
 _BYTE_CYCLES = 1 / 24
-"""What a byte of DRAM costs besides its time: a tie is won by the schedule that moves less."""
+"""Cycles that a byte of DRAM costs besides its time: the schedule that moves less wins a tie."""
 
 
 class Role(Enum):
-    """What passes through a buffer of act."""
+    """The role of a buffer of act."""
 
     SOURCE = "source"
     MIDDLE = "middle"
@@ -42,9 +43,9 @@ class Buffer:
 
     role: Role
     slot: int = 0
-    """Which of the buffers with this role, where there are two."""
+    """Number of the buffer among those with its role, where there are two."""
     source: int = 0
-    """Which of the tensors in `Task.reads` passes through a buffer of sources."""
+    """Index in `Task.reads` of the tensor that passes through a buffer of sources."""
 
     def __str__(self) -> str:
         match self.role:
@@ -63,43 +64,43 @@ Buffers = tuple[tuple[Buffer, int], ...]
 
 @dataclass(frozen=True)
 class Cut:
-    """How a task is cut into pieces."""
+    """A cut of a task into pieces."""
 
     rows: int
     columns: int
-    """Of a block of output pixels."""
+    """Rows and columns of a block of output pixels."""
     groups: int
-    """Of a chunk."""
+    """Groups of a chunk."""
     parts: tuple[Part, ...]
-    """Of the reduction; more than one only in single tiles."""
+    """Parts of the reduction; more than one only in single tiles."""
     blocks_outer: bool = True
-    """All chunks of a block before the next block, or all blocks of a chunk."""
+    """Whether all chunks of a block come before the next block, or all blocks of a chunk."""
     part_sources: bool = False
-    """Load what a part reads, not what a block reads."""
+    """Whether what a part reads is loaded, not what a block reads."""
 
 
 @dataclass(frozen=True)
 class Moved:
-    """What a task moves and how many instructions that takes: as planned, and as emitted."""
+    """Bytes that a task moves and instructions that it takes, as planned or as emitted."""
 
     loaded_bytes: int
-    """Of sources, weights and parameters."""
+    """Bytes of sources, weights and parameters."""
     stored_bytes: int
     computes: int
     transfers: int
 
     def __mul__(self, times: int) -> Moved:
-        """The same so many times."""
+        """The figures of so many times the task."""
         return Moved(*(times * value for value in dataclasses.astuple(self)))
 
     @property
     def dram_bytes(self) -> int:
-        """All, with those of the instructions."""
+        """Bytes of DRAM, those of the instructions included."""
         return self.loaded_bytes + self.stored_bytes + self.instruction_bytes
 
     @property
     def instruction_bytes(self) -> int:
-        """Of the program."""
+        """Bytes of the instructions."""
         return self.computes * Compute.BYTES + self.transfers * Load.BYTES
 
 
@@ -116,40 +117,41 @@ class Tiling:
 
     @property
     def dram_bytes(self) -> int:
-        """With those of the instructions."""
+        """Bytes of DRAM, those of the instructions included."""
         return self.moved.dram_bytes
 
     @property
     def instructions(self) -> int:
-        """Of all units."""
+        """Number of instructions of all units."""
         return self.moved.computes + self.moved.transfers
 
     @property
     def cost(self) -> float:
-        """What is to be least."""
+        """The cost that the schedule keeps least, in cycles."""
         return self.cycles + self.dram_bytes * _BYTE_CYCLES
 
 
 @dataclass(frozen=True)
-class Situation:
-    """What does not lie in DRAM while a task runs, and what it may take of wgt and par."""
+class Residency:
+    """Residency: what does not lie in DRAM while a task runs, and its room in wgt and par."""
 
     sources: tuple[int, ...]
-    """L of the region of each tensor in `reads`; 0 where it comes from DRAM."""
+    """Interleave L of the region of each tensor in `reads`; 0 where it comes from DRAM."""
     target: bool
-    """Its target is on the chip."""
+    """Whether the target is on the chip."""
     resident: bool
-    """Its weights and parameters are on the chip."""
+    """Whether weights and parameters are on the chip."""
     wgt_words: int
     """Words of wgt that weights stream through."""
     par_words: int
     alone: bool
-    """One image at a time, with all weights on the chip: the first waits for its own loads only."""
+    """Whether images come one at a time, with all weights on the chip: the first waits for its own
+    loads only."""
 
 
 @dataclass(frozen=True)
 class Lanes:
-    """How output columns meet lanes."""
+    """The assignment of output columns to lanes."""
 
     pool: Pool | None
     phases: int
@@ -167,7 +169,7 @@ def wanted_interleave(hardware: HardwareConfig, task: Task) -> int:
 
 
 def lanes_for(hardware: HardwareConfig, task: Task, interleave: int) -> Lanes:
-    """How a task reads a source of that L; `interleave` 0 is the one it wants."""
+    """The lanes by which a task reads a source of interleave L; 0 stands for the one it wants."""
     interleave = interleave or wanted_interleave(hardware, task)
     window = task.work.window
     stride = 1 if window is None else window.stride[1]
@@ -191,7 +193,7 @@ def _phases(hardware: HardwareConfig, across: int, interleave: int) -> int:
 
 
 def round_up(words: int, unit: int) -> int:
-    """To whole units of a region."""
+    """Words rounded up to whole units of a region."""
     return -(-words // unit) * unit
 
 
@@ -218,7 +220,7 @@ def extent(work: Work, outputs: range, taps: range, size: int, axis: int, pool: 
 
 
 def split(total: int, most: int) -> list[range]:
-    """As few ranges of nearly equal length as there can be, none longer than `most`."""
+    """The fewest ranges of nearly equal length that cover `total`, none longer than `most`."""
     count = -(-total // most)
     length = -(-total // count)
     return [range(start, min(start + length, total)) for start in range(0, total, length)]
@@ -234,8 +236,8 @@ def lengths(total: int, least: int = 1) -> list[int]:
 
 
 def unfold_cycles(rows: int, columns: int, words: int, kernel_w: int, stride_x: int) -> int:
-    """To unfold rows: a pixel a cycle until the last column is complete, or a word if that is
-    longer."""
+    """Cycles to unfold rows: a pixel a cycle until the last column is complete, or a word if that
+    is longer."""
     row = kernel_w + (columns - 1) * max(stride_x, words)
     return rows * (row + UNFOLD_ROW_CYCLES)
 

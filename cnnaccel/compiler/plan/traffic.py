@@ -1,4 +1,4 @@
-"""What a cut moves between DRAM and the chip: loads, stores and bytes, summed axis by axis.
+"""Traffic of a cut between DRAM and the chip: loads, stores and bytes, summed axis by axis.
 
 `blocks` says what a piece reads. Pieces are a product of rows, columns, chunks and parts, so sums
 over them are products of sums: exactly what `pieces` emits, without walking the pieces.
@@ -29,23 +29,23 @@ _Sums = npt.NDArray[np.int64]
 """[4] of some blocks: how many, how many that hold anything, their pixels, and those that one
 transfer loads with all words; of the raw image, the cycles of unfolding instead of the last."""
 _Counts = tuple[int, int, int, int]
-"""The same as numbers of Python, which are quicker one by one."""
+"""Sums of some blocks as numbers of Python, which are quicker one by one."""
 _LEAST = -1 << 30
 
 
 @dataclass(frozen=True)
 class Flow:
-    """What passes through the buffers of a source, of weights or of results."""
+    """The flow through the buffers of a source, of weights or of results."""
 
     runs: int
     """Blocks that lie in a buffer one after another."""
     dram_bytes: int
     transfers: int
     unfold_cycles: int = 0
-    """Of the unit that unfolds, which works beside the bus."""
+    """Cycles of the unit that unfolds, which works beside the bus."""
 
     def cycles(self, speed: float) -> float:
-        """Of the bus, which moves `speed` bytes a cycle, or of the unit that unfolds."""
+        """Cycles of the bus, which moves `speed` bytes a cycle, or of the unit that unfolds."""
         return max(self.dram_bytes / speed + self.transfers * ISSUE_CYCLES, self.unfold_cycles)
 
 
@@ -55,12 +55,13 @@ class _Axis:
 
     first: npt.NDArray[np.int64]
     last: npt.NDArray[np.int64]
-    """Before which each ends; an empty one is like every other."""
+    """The end of each extent; an empty one is like every other."""
     sums: npt.NDArray[np.int64]
     """[blocks, 4]; the product of a row's and a column's is that of a block."""
 
     def like(self, before: _Axis, shift: int) -> npt.NDArray[np.bool_]:
-        """Which blocks from `shift` on equal the one of `before` so many places earlier."""
+        """Flags of the blocks from `shift` on that equal the one of `before` so many places
+        earlier."""
         stop = len(before.first) - shift
         same = (self.first[shift:] == before.first[:stop]) & (
             self.last[shift:] == before.last[:stop]
@@ -68,7 +69,7 @@ class _Axis:
         return np.asarray(same)
 
     def same(self, before: _Axis, shift: int) -> _Sums:
-        """The sum over those blocks."""
+        """The sum over the blocks that `like` marks."""
         return np.asarray((self.sums[shift:] * self.like(before, shift)[:, None]).sum(axis=0))
 
     @cached_property
@@ -83,14 +84,14 @@ class _Axis:
 
 @dataclass
 class Sources:
-    """What the cuts of a task load of one source."""
+    """Loads of one source by the cuts of a task."""
 
     hardware: HardwareConfig
     task: Task
     number: int
     tensor: Tensor
     axes: dict[tuple[object, ...], _Axis] = field(default_factory=dict)
-    """Those that were asked for."""
+    """Axes that were asked for, kept for the next cut."""
     blocks: dict[tuple[int, int], tuple[_Counts, _Counts, _Counts]] = field(default_factory=dict)
     """`_blocks` by rows and columns of a block."""
 
