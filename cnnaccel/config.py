@@ -146,7 +146,8 @@ class Config:
     """One network on its way to the board."""
 
     model: str = "lenet"
-    """A name from the zoo, or `module:attribute`, importable from the working directory too."""
+    """A name from the zoo, or a module and its attribute with a colon between them; the working
+    directory is importable."""
     model_args: dict[str, Any] = field(default_factory=dict)
     """Keyword arguments for the model's constructor."""
     weights: str | None = None

@@ -52,7 +52,7 @@ def run(graph: Graph, images: Array) -> Array:
 
 
 def run_chunks(graph: Graph, images: Array) -> Iterator[tuple[slice, Array]]:
-    """As `run`, piece by piece: which images, and their output."""
+    """The results of `run`, piece by piece: which images, and their output."""
     step = max(1, CHUNK_BYTES // sum(spec.elements for spec in graph.tensors().values()))
     for start in range(0, len(images), step):
         chunk = slice(start, min(start + step, len(images)))
@@ -82,7 +82,7 @@ def trace(graph: Graph, images: Array, keep: tuple[str, ...] | None = None) -> d
 
 
 def apply_input_table(graph: Graph, images: Array) -> Array:
-    """What the host does to uint8[N, C, H, W] pixels before they reach the engine."""
+    """The images as the engine reads them: uint8[N, C, H, W] pixels through the host's table."""
     if graph.input_table is None:
         return images
     channels = np.arange(graph.input.shape[0])[:, None, None]
@@ -136,7 +136,7 @@ def _block(layer: Windowed | Add, views: list[Array]) -> Array:
 
 
 def windows_of(layer: Windowed, x: Array) -> Array:
-    """What each output pixel sees, [N, C, P, Q, R, S]: a view of padded x, not a copy."""
+    """The elements under each window, [N, C, P, Q, R, S]: a view of padded x, not a copy."""
     top, bottom, left, right = layer.padding
     if any(layer.padding):
         nothing = np.iinfo(x.dtype).min if isinstance(layer, MaxPool2d) else 0

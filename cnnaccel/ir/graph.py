@@ -86,7 +86,7 @@ class Conv2d(Layer):
 
 @dataclass(frozen=True, eq=False)
 class Depthwise(Layer):
-    """As Conv2d, but output channel c reads input channel c alone.
+    """A Conv2d in which output channel c reads input channel c alone.
 
     With a 1x1 kernel it rescales a tensor, or applies a batch norm that no convolution could take.
     """
@@ -150,8 +150,8 @@ class Graph:
     input: TensorSpec
     layers: tuple[AnyLayer, ...]
     input_table: npt.NDArray[np.int8] | None = None  # [C, 256]
-    """Where present, the host maps each pixel through it: input = input_table[channel, pixel].
-    Without it the input is the pixel itself, so uint8."""
+    """The host's map from pixels to the input, input = input_table[channel, pixel]; without it the
+    input is the pixel itself, so uint8."""
 
     @property
     def output(self) -> TensorSpec:

@@ -1,4 +1,4 @@
-"""What every Graph must satisfy, checked after each step that makes one.
+"""The contract of a Graph, checked after each step that makes one.
 
 Besides types, shapes and ranges it proves, from the actual weights, that no int32 accumulator can
 overflow whatever the image: the sum of all products that can be positive, and of all that can be

@@ -40,7 +40,7 @@ def save_checkpoint(path: Path, content: dict[str, Any]) -> None:
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
-    """What `save_checkpoint` wrote.
+    """The contents of a file that `save_checkpoint` wrote.
 
     Raises:
         CheckpointError: the file is missing, corrupt, or not one of ours.
@@ -77,7 +77,7 @@ def _load(path: Path) -> Any:
 
 
 class LoadedWeights(dict[str, Any]):
-    """What a file of weights holds beside them: of a `model.pt` its model, epoch and the like.
+    """Facts that came with the weights in a file: for a `model.pt` its model, epoch and the like.
 
     `notes` are sentences on what was done to make the weights fit, for the user to read; a file
     that fits as it is has none.
@@ -109,7 +109,7 @@ def load_weights(model: nn.Module, path: Path) -> LoadedWeights:
 
 
 def _load_ours(model: nn.Module, content: dict[str, Any]) -> LoadedWeights:
-    """From a `model.pt`, whose names are exactly the model's."""
+    """Load the weights of a `model.pt`, whose names are exactly the model's."""
     weights = content.pop("weights", None)
     if not isinstance(weights, dict):
         raise CheckpointError("holds no trained model; finish the training first")
@@ -128,7 +128,7 @@ def _load_ours(model: nn.Module, content: dict[str, Any]) -> LoadedWeights:
 
 
 def _load_foreign(model: nn.Module, found: Any) -> LoadedWeights:
-    """From whatever data a file holds."""
+    """Load the weights of a file that this project did not write, whatever data it holds."""
     normalized = isinstance(getattr(model, "normalize", None), Normalize)
     if normalized and not (isinstance(found, dict) and "normalize.running_mean" in found):
         model = model.get_submodule("model")
@@ -156,7 +156,7 @@ def _put(values: dict[str, Tensor], model: nn.Module) -> None:
 
 
 def _require_same_normalization(model: nn.Module, weights: dict[str, Any]) -> None:
-    """Of a model trained here: `data.mean` and `data.std` are as they were then."""
+    """Refuse a `model.pt` that was trained with another `data.mean` or `data.std`."""
     if not isinstance(normalize := getattr(model, "normalize", None), Normalize):
         return
     for name, value in normalize.state_dict().items():

@@ -122,7 +122,8 @@ def find_data_dir(config: DataConfig, option: Path | None) -> Path | None:
 
 
 def folder_at_hand(config: DataConfig, option: Path | None) -> Path | None:
-    """As `find_data_dir`, but downloads nothing; None where the files are in none of the places."""
+    """The folder that `find_data_dir` finds without a download; None where the files are in no
+    place."""
     if config.name in _MADE_HERE:
         return None
     *named, cache = _folders(config, option)
@@ -137,7 +138,7 @@ def is_at_hand(config: DataConfig, option: Path | None) -> bool:
 
 
 def _folders(config: DataConfig, option: Path | None) -> list[Path]:
-    """Where the files may lie, the user's cache last."""
+    """Folders in which the files may lie, the user's cache last."""
     cache = Path.home() / ".cache" / "cnnaccel" / "data"
     named = (option, config.dir, os.environ.get(ENVIRONMENT_VARIABLE), cache)
     return [Path(name).expanduser() for name in named if name]
@@ -195,7 +196,7 @@ def _from_files(name: str, folder: Path) -> tuple[Split, Split, tuple[str, ...]]
 
 
 def _to_split(images: npt.NDArray[np.uint8], labels: Any) -> Split:
-    """From torchvision's [N, H, W] or [N, H, W, C]."""
+    """A split of torchvision's images, [N, H, W] or [N, H, W, C]."""
     planes = images[:, None] if images.ndim == 3 else images.transpose(0, 3, 1, 2)
     return Split(np.ascontiguousarray(planes), np.asarray(labels, np.int64))
 

@@ -1,4 +1,4 @@
-"""What a model says about images, without changing it."""
+"""Answers and accuracy of a model on images, without changing the model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which tensor of a file goes where in a model.
+"""The match between the tensors of a file and the weights of a model.
 
 A file may name the weights under a prefix, or without one that the model has; it may hold them one
 or a few dictionaries down, beside other things. What fits is told by names and shapes, not by what
@@ -57,7 +57,7 @@ class Fit:
 
     @property
     def unwanted(self) -> list[str]:
-        """Those of them that a network may compute with."""
+        """The entries of a table of weights that a network may compute with."""
         modules = {".".join(key.split(".")[:-1]) for key in self.names.values()}
         return [
             key
@@ -68,13 +68,14 @@ class Fit:
 
     @property
     def prefix(self) -> str:
-        """What the table's names have in front of, or in place of the start of, the model's."""
+        """The prefix that the table's names have in front of the model's names, or in place of
+        their start."""
         heads = _prefixes(self.names)
         return heads[0][0][0] if heads else ""
 
     @property
     def title(self) -> str:
-        """Where in the file these weights are, for an error."""
+        """The place of these weights in the file, for an error."""
         parts = [f"under '{_dotted(self.table.place)}'"] if self.table.place else []
         parts += [f"with prefix '{self.prefix}'"] if self.prefix else []
         return " ".join(parts) or "at the top"
@@ -108,7 +109,7 @@ def find_fit(expected: Mapping[str, Tensor], found: Any) -> Fit:
 
 
 def notes_of(expected: Mapping[str, Tensor], fit: Fit) -> list[str]:
-    """What was done to make the names fit, a sentence each."""
+    """Sentences on how names were made to fit, one for each change."""
     notes = [f"weights found under '{_dotted(fit.table.place)}'"] if fit.table.place else []
     for (theirs, ours), count in _prefixes(fit.names):
         keys = f"{count} key{'s' if count > 1 else ''}"
@@ -131,7 +132,7 @@ def notes_of(expected: Mapping[str, Tensor], fit: Fit) -> list[str]:
 
 
 def differences(expected: Mapping[str, Tensor], fit: Fit) -> list[str]:
-    """What keeps a table from being loaded, one sentence per key."""
+    """Reasons why a table cannot be loaded, one sentence per key."""
     values = fit.table.values
     ties = _ties(expected)
     missing = [
@@ -258,7 +259,7 @@ def _unwrapped(key: str) -> str:
 
 
 def _ties(expected: Mapping[str, Tensor]) -> dict[str, set[str]]:
-    """For each name, the other names of the very same tensor in the model."""
+    """Other names of the very same tensor in the model, for each name."""
     ties: dict[str, set[str]] = {}
     for first, other in tied_pairs(expected):
         group = ties.setdefault(first, {first})
@@ -314,7 +315,7 @@ def _quoted(part: str | int) -> str:
 
 
 def _without_tensors(found: Any) -> str:
-    """Why a file in which there is no table of tensors is none of weights."""
+    """Reason why a file in which there is no table of tensors is none of weights."""
     foreign = found if isinstance(found, Foreign) else _first_module(found)
     if isinstance(foreign, Foreign) and foreign.is_module:
         return (

@@ -184,7 +184,7 @@ def _construct(spec: str, maker: Any, args: dict[str, Any], seed: int) -> object
 
 
 def _blame(error: BaseException) -> str:
-    """Where the user's code failed, as file:line, and how."""
+    """The place where the user's code failed, as file:line, and how."""
     what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     if isinstance(error, SyntaxError) and error.filename:
         return f" at {error.filename}:{error.lineno}: {type(error).__name__}: {error.msg}"

@@ -1,4 +1,4 @@
-"""What moves the weights: the optimiser, its schedule, and the average of the weights."""
+"""The optimiser, its schedule, and the average of the weights."""
 
 from __future__ import annotations
 

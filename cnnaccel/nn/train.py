@@ -52,7 +52,7 @@ class EpochMetrics:
     validation_loss: float
     validation_accuracy: float
     learning_rate: float
-    """Of the epoch's last step."""
+    """Learning rate of the epoch's last step."""
     seconds: float
 
 
@@ -336,7 +336,7 @@ def _plain(value: Any) -> Any:
 
 
 def _identity(config: Config) -> dict[str, Any]:
-    """What must not change between a checkpoint and its continuation; data may move."""
+    """Values that must be equal in a checkpoint and its continuation; data may move."""
     whole = _plain(dataclasses.asdict(config))
     del whole["data"]["dir"]
     return {key: whole[key] for key in ("model", "model_args", "data", "train")}

@@ -13,7 +13,7 @@ from torch import Tensor
 from cnnaccel.errors import CheckpointError
 
 COUNT = "num_batches_tracked"
-"""How the names of batch norm's counts of steps end, which only training uses."""
+"""Ending of the names of batch norm's counts of steps, which only training uses."""
 _FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 _SMALL_FLOATS = (
     torch.float8_e4m3fn,
@@ -109,7 +109,7 @@ def _finite(tensor: Tensor) -> bool:
 
 
 def _whole(name: str, tensor: Tensor, wanted: Tensor) -> Tensor:
-    """For a tensor of the model that holds whole numbers, as a count."""
+    """A count as whole numbers, for a tensor of the model that holds such."""
     result = tensor.to(wanted.dtype)
     if not torch.equal(result.double(), tensor.double()):
         raise CheckpointError(f"{name} holds {_kind(tensor)}, where the model has {_kind(wanted)}")

@@ -23,7 +23,7 @@ from cnnaccel.errors import CheckpointError
 
 SAVE = 'torch.save(model.state_dict(), "weights.pth")'
 OURS = "cnnaccel-checkpoint"
-"""What stands under "format" in a file that cnnaccel wrote."""
+"""The value of the key "format" in a file that cnnaccel wrote."""
 _HEAD_BYTES = 4096
 _TORCH_LEGACY = b"l\xfc\x9cF\xf9 j\xa8P\x19"  # the magic number of torch.save before 1.6
 _STARTS = {
@@ -141,7 +141,7 @@ def _folder(path: Path) -> str:
 
 
 def _kind(path: Path, head: bytes) -> str:
-    """What a file that is none of those that are read is, as a noun with its article."""
+    """The kind of a file that is not read, as a noun with its article."""
     for start, kind in _STARTS.items():
         if head.startswith(start):
             return kind
@@ -262,7 +262,7 @@ def _read_torch(path: Path, head: bytes) -> Any:
 
 
 def _used_as(error: str) -> tuple[int, Any]:
-    """Which `Foreign` class torch.load complains of, and what it should be; 0 and None for none."""
+    """The `Foreign` class that torch.load complains of, and what it should be; else 0, None."""
     found = re.search(rf"<class '{re.escape(__name__)}\.Foreign(\d+)'>", error)
     for words, plain in _PLAIN.items():
         if found and re.search(words, error):
@@ -320,11 +320,11 @@ def _made_plain(plain: Any) -> Any:
 
 
 _PLAIN: dict[str, Any] = {"SETITEM": OrderedDict, "append to lists|extend lists": list}
-"""What a class is, by what torch.load says where its stand-in is used as that."""
+"""Kinds of classes, by the error of torch.load where a stand-in is used as one of them."""
 
 
 def _numpy_globals() -> dict[str, Any]:
-    """What NumPy's arrays and numbers are pickled with, under its old name and its new one."""
+    """The globals that pickles of NumPy arrays and numbers name, in their old and new modules."""
     from numpy.core import multiarray
 
     types = [np.ndarray, np.dtype, *{type(np.dtype(code)) for code in _NUMPY_CODES}]

@@ -32,13 +32,13 @@ class Value:
     """The reader sees factor * value + offset, per channel, float64[C] each."""
 
     def padded(self, more: Padding) -> Value:
-        """The same with further zeros around it."""
+        """The value with further zeros around it."""
         top, bottom, left, right = (a + b for a, b in zip(self.padding, more, strict=True))
         return replace(self, padding=(top, bottom, left, right))
 
     @property
     def padded_shape(self) -> Shape:
-        """Its shape with those zeros."""
+        """Shape of the value with the zeros around it."""
         top, bottom, left, right = self.padding
         channels, rows, columns = self.shape
         return channels, rows + top + bottom, columns + left + right

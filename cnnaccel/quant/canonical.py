@@ -116,7 +116,7 @@ class _Canonicalizer:
     # -- looking around in the exported graph -----------------------------------------------------
 
     def _value(self, node: fx.Node, source: Any, padding_ok: bool = False) -> Value:
-        """What `node` reads from `source`, whatever the shape."""
+        """The value that `node` reads from `source`, whatever its shape."""
         value = self.values.get(source)
         if value is None:
             raise refusal(node, operators.CONSTANT)
@@ -278,7 +278,7 @@ class _Canonicalizer:
         return value
 
     def _before_pools(self, node: fx.Node, base: fx.Node) -> tuple[fx.Node, fx.Node | None]:
-        """Where a ReLU goes, and the pool that then reads it.
+        """The node behind which a ReLU goes, and the pool that then reads it.
 
         relu(max_pool(x)) = max_pool(relu(x)), and there it joins the layer that makes x.
         """

@@ -1,4 +1,4 @@
-"""Which values weights and activations take, layer by layer: floats beside the 8-bit integers.
+"""Values of weights and activations, layer by layer: floats beside the 8-bit integers.
 
 Floats are counted in steps of the integer tensor, so that both share one axis. What is kept of a
 tensor is a few hundred numbers, whatever its size.
@@ -30,7 +30,7 @@ class WeightCounts:
     """The int8 weights of a layer."""
 
     bins: tuple[int, ...]
-    """From -128 on, `BIN_STEPS` integers each."""
+    """Counts from -128 on, `BIN_STEPS` integers each."""
     zeros: float
     """Share of the weights that are 0."""
     ends: float
@@ -64,7 +64,7 @@ class TensorCounts:
 
 @dataclass(frozen=True)
 class Distributions:
-    """Of every tensor that the float network has, too, in the order of the graph."""
+    """Histograms of every tensor that the float network has as well, in the order of the graph."""
 
     images: int
     bin_steps: int
@@ -72,7 +72,7 @@ class Distributions:
 
 
 def distributions(quantized: Quantized, images: npt.NDArray[np.uint8]) -> Distributions:
-    """Of the first of these images uint8[N, C, H, W]: fewer of a network with large tensors."""
+    """Histograms over the first of these images, uint8[N, C, H, W]; fewer of large tensors."""
     graph = quantized.graph
     held = sum(spec.elements for spec in graph.tensors().values())
     some = images[: max(1, min(_IMAGES, _VALUES // held))]
@@ -89,7 +89,7 @@ def distributions(quantized: Quantized, images: npt.NDArray[np.uint8]) -> Distri
 
 
 def _weights(graph: Graph) -> dict[str, WeightCounts]:
-    """By the name of the layer's output."""
+    """Histograms of weights, by the name of the layer's output."""
     found = {}
     for layer in graph.layers:
         if isinstance(layer, Conv2d | Depthwise):

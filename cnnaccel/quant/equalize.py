@@ -41,7 +41,7 @@ _SETTLED = 1e-3
 
 
 def equalized(canonical: CanonicalModel, found: Survey, per_channel: bool) -> CanonicalModel | None:
-    """The same function with channels of like size; None where float32 cannot hold it.
+    """A model of the same function with channels of like size; None where float32 cannot hold it.
 
     found: of this very graph. per_channel: whether weights have a scale per output channel.
     """
@@ -50,7 +50,7 @@ def equalized(canonical: CanonicalModel, found: Survey, per_channel: bool) -> Ca
 
 
 def rescaled(canonical: CanonicalModel, classes: Classes, s: FloatArray) -> CanonicalModel | None:
-    """The same function with the channels of class i times s[i]; None where that is not finite.
+    """The model with the channels of class i times s[i]; None where that is not finite.
 
     Classes that have s = 1 by rule must have it; those of a ReLU6 must keep below its bound.
     """
@@ -69,7 +69,7 @@ def rescaled(canonical: CanonicalModel, classes: Classes, s: FloatArray) -> Cano
 
 @dataclass
 class Classes:
-    """Which channels have their s in common. A class is a number below `count`."""
+    """Channels that have their s in common. A class is a number below `count`."""
 
     by_node: dict[str, IntArray] = field(default_factory=dict)
     """The class of each channel, by the name of the node."""

@@ -179,7 +179,7 @@ def _rewrite(node: fx.Node) -> str:
 
 
 def _rewrite_of_extremum(node: fx.Node) -> str:
-    """For a maximum or minimum: of two tensors, over rows and columns, over channels, or over all.
+    """Advice on a maximum or minimum: of two tensors, over rows and columns, over channels, or all.
 
     max(a, b) = a + relu(b - a), and min(a, b) = a - relu(a - b).
     """
@@ -226,7 +226,7 @@ def _stack(node: fx.Node) -> list[tuple[str, Any]]:
 
 
 def module_path(node: fx.Node) -> str:
-    """Where in the model a node comes from, as `layer1.0.conv1`; empty for the model itself."""
+    """Path in the model to a node's module, as `layer1.0.conv1`; empty for the model itself."""
     stack = _stack(node)
     return stack[-1][0] if stack else ""
 

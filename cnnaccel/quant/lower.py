@@ -136,7 +136,8 @@ class Lowering:
         return self.specs[self.tensor_of[source]]
 
     def _spec(self, name: str, node: fx.Node) -> TensorSpec:
-        """As the quantize node behind `node` says; shape from the exported example."""
+        """The tensor that the quantize node behind `node` describes; its shape is that of the
+        export."""
         (quantize,) = (u for u in node.users if u.target is decomposed.quantize_per_tensor.default)
         scale, dtype = float(arguments(quantize)[1]), arguments(quantize)[5]
         channels, rows, columns = (int(d) for d in node.meta["val"].shape[1:])

@@ -1,4 +1,4 @@
-"""Which layer the noise comes from: the network in float with chosen layers as int8 computes them.
+"""Noise by layer: the network in float with chosen layers as int8 computes them.
 
 A layer as in int8 has the integer graph's weights times their scales, and its result is rounded and
 clipped to the values its tensor can hold, all in float arithmetic. Biases stay those of the float
@@ -24,14 +24,14 @@ from cnnaccel.quant.quantizer import KEEPS_NUMBERS, fused_clamp
 _NEAR_DB = 6.0
 """A layer whose own noise comes so near that of the noisiest layer counts as noisy."""
 _BAD_DB = 15.0
-"""So does one that alone leaves the logits less than this."""
+"""A layer that alone leaves the logits less SQNR than this counts as noisy, too."""
 _MOST_DB = 99.0
-"""Of a layer without noise."""
+"""The SQNR of a layer without noise."""
 
 
 @dataclass(frozen=True)
 class LayerNoise:
-    """What one layer's int8 costs. SQNR of the logits in dB."""
+    """The cost of one layer's int8: SQNR of the logits in dB."""
 
     layer: str
     alone_db: float
@@ -40,7 +40,7 @@ class LayerNoise:
 
 @dataclass(frozen=True)
 class LayerGain:
-    """What it would bring to keep one layer in float, all others in int8."""
+    """The gain of keeping one layer in float, all others in int8."""
 
     layer: str
     alone_db: float
@@ -160,7 +160,8 @@ class _Simulation:
         return self._from(0, x, {}, rounded)
 
     def again(self, before: _Values, name: str, rounded: Container[str]) -> _Values:
-        """As `before` up to the layer `name`, and from there on with others rounded."""
+        """The values of `before` up to the layer `name`, and those behind it computed with others
+        rounded."""
         start = self.nodes.index(self.begins[name])
         kept = {node: before.by_node[node] for node in self.nodes[:start]}
         image = before.by_node[self.nodes[0]]

@@ -20,7 +20,7 @@ from cnnaccel.quant.lower import FloatArray, Lowering
 from cnnaccel.quant.quantizer import KEEPS_NUMBERS, PIXEL_SCALE
 
 _APART = 1.001
-"""From scale to scale: calibrated tensors do not share one by chance."""
+"""Factor from scale to scale: calibrated tensors do not share one by chance."""
 
 
 def outline(canonical: CanonicalModel, name: str) -> Graph:
@@ -42,7 +42,7 @@ class _Outlining(Lowering):
         return TensorSpec(name, (channels, rows, columns), kind, self._scale(node))
 
     def _scale(self, node: fx.Node) -> float:
-        """One of its own, but where no calibration would find another."""
+        """A scale of the tensor's own, but where no calibration would find another."""
         while node.target in KEEPS_NUMBERS:
             node = arguments(node)[0]
         if node.op == "placeholder" and node.meta["unsigned"]:

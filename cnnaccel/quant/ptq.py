@@ -48,9 +48,10 @@ class ImageSets:
     calibration: Images
     """Ranges of activations, and means for the biases."""
     survey: Images
-    """Which inputs are always 0, and how great channels become; calibration's are among them."""
+    """Images that say which inputs are always 0 and how great channels become, calibration's
+    included."""
     held_out: Images
-    """Whether equalization is kept; none of the others is among them."""
+    """Images that decide whether equalization is kept; none of the others is among them."""
 
     @staticmethod
     def of(images: Images) -> ImageSets:
@@ -60,14 +61,14 @@ class ImageSets:
         return ImageSets(kept, kept, images[len(images) - aside :])
 
     def work(self, config: QuantizeConfig) -> int:
-        """How many images `quantize` looks at, one of two passes counted twice."""
+        """Images that `quantize` looks at, those of one of two passes counted twice."""
         passes = 2 if config.equalize and len(self.held_out) else 1
         return len(self.survey) + passes * len(self.calibration)
 
 
 @dataclass(frozen=True)
 class Trial:
-    """What equalization came to. SQNR of the logits in dB, on images held out of calibration."""
+    """The outcome of equalization: SQNR of the logits in dB, on images held out of calibration."""
 
     images: int
     plain_db: float | None
@@ -78,7 +79,7 @@ class Trial:
 
     @property
     def logits_db(self) -> float | None:
-        """Of the graph that was kept."""
+        """SQNR in dB of the logits of the graph that was kept."""
         return self.equalized_db if self.kept else self.plain_db
 
 
@@ -89,7 +90,7 @@ class Quantized:
     graph: Graph
     weight_scales: dict[str, FloatArray]
     canonical: CanonicalModel
-    """What was quantized: without dead weights, and equalized if that was kept."""
+    """The model that was quantized: without dead weights, and equalized if that was kept."""
     trial: Trial | None = None
     """None where no image was held out."""
     dropped_weights: int = 0
@@ -217,7 +218,7 @@ def _worth_it(before: _Judged, after: _Judged) -> bool:
 
 
 def _standard_error(one: FloatArray, other: FloatArray) -> float:
-    """Of 10 log10(sum(one) / sum(other)), in dB, over the images that happened to be drawn.
+    """Standard error of 10 log10(sum(one) / sum(other)) in dB, over the images that were drawn.
 
     To first order the logarithm moves with an image by what that image has more of the mean of one
     than of the other.

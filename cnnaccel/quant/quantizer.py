@@ -1,4 +1,4 @@
-"""What torchao's PT2E is told: which tensors are quantized, to which type, how scales are found.
+"""The instructions to torchao's PT2E: which tensors are quantized, to which type, by which scale.
 
 Zero points are 0 everywhere: activations are uint8 where they cannot be negative, int8 elsewhere,
 weights int8 in -127..127. With `requantize: shift` every scale is a power of two times the tensor's

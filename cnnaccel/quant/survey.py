@@ -1,4 +1,4 @@
-"""What flows through a canonical graph: where a tensor is ever not 0, and how great it becomes.
+"""A survey of a canonical graph: where a tensor is ever not 0, and how great it becomes.
 
 Inputs that are always 0 need no weights. A weight on one of them costs nothing in float, but in
 int8 the greatest weight sets the scale of all: one of 100 on a pixel that is always black leaves
@@ -30,7 +30,7 @@ _WIDENS = 2.0
 
 @dataclass(frozen=True)
 class Survey:
-    """What images did in a canonical graph, by the name of the node."""
+    """Observations of a canonical graph on images, by the name of the node."""
 
     alive: dict[str, Tensor]
     """bool[C, H, W]: whether the value was other than 0 on any image."""
@@ -113,7 +113,7 @@ def _may_be_other(node: fx.Node, weight: Tensor, bias: Tensor) -> Tensor:
 
 
 def _passed_on(node: fx.Node, alive: dict[fx.Node, Tensor]) -> Tensor:
-    """What an operator without weights makes of what is alive."""
+    """The channels alive behind an operator without weights."""
     sources = [alive[source] for source in node.all_input_nodes]
     shape = node.meta["val"].shape[1:]
     if node.target is aten.cat.default:

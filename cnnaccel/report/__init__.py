@@ -1,1 +1,1 @@
-"""What people look at: tables, pictures, progress. Computes no result of its own."""
+"""Tables, pictures and progress for people. Computes no result of its own."""

@@ -1,4 +1,4 @@
-"""What the units did over time, as a simulation recorded it: the numbers behind its pictures.
+"""The activity of the units over time, as a simulation recorded it: the numbers behind pictures.
 
 One file, `activity.json`, beside the picture that matplotlib draws of it.
 """
@@ -30,7 +30,7 @@ UNITS = (
     (0, "read_beats", "DRAM reads"),
     (0, "written_beats", "DRAM writes"),
 )
-"""What pictures of it show, those of a row on top of one another."""
+"""Rows and colours of pictures of activity; events of one row stand on top of one another."""
 
 
 class Stretch(NamedTuple):
@@ -46,15 +46,15 @@ class Recorded:
     """The beginning of a run of the engine."""
 
     images: int
-    """Of an iteration."""
+    """Images of one iteration."""
     bin_cycles: int
     counts: Mapping[str, tuple[int, ...]]
-    """Of `EVENTS`, by bin: cycles in which it was so, and beats."""
+    """Cycles in which each of `EVENTS` was so, or its beats, by bin."""
     stretches: tuple[Stretch, ...]
     iteration: str
-    """Which one `layer_cycles` is of, in words."""
+    """The iteration that `layer_cycles` is of, in words."""
     layer_cycles: Mapping[str, int]
-    """From the instructions of compute of a layer to the next ones, as `Usage.span_cycles`."""
+    """Cycles from a layer's instructions of compute to the next ones, as `Usage.span_cycles`."""
 
     def write(self, folder: Path) -> None:
         """`activity.json` into `folder`."""
@@ -72,7 +72,7 @@ class Recorded:
 
 
 def recorded(activity: Activity, program: Program, iterations: int, cycles: int) -> Recorded:
-    """Of a run of so many iterations that took so many cycles from start to done."""
+    """The record of a run of so many iterations that took so many cycles from start to done."""
     rows = activity.instructions
     compute = list(Unit).index(Unit.COMPUTE)
     begun = [(int(at), int(index)) for at, unit, index in rows if unit == compute]
@@ -90,7 +90,7 @@ def recorded(activity: Activity, program: Program, iterations: int, cycles: int)
 
 
 def from_json(document: Any) -> Recorded:
-    """What `Recorded.write` wrote.
+    """The object of a file that `Recorded.write` wrote.
 
     Raises:
         KeyError, TypeError, ValueError, AttributeError: it did not write this.

@@ -1,4 +1,4 @@
-"""What the page is made of: tiles, tables, charts, pictures, each with its source."""
+"""The blocks of the page: tiles, tables, charts, pictures, each with its source."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class Tile(NamedTuple):
 
 
 class Cell(NamedTuple):
-    """Of a table; css: `number`, `text`, `wide` for sentences, `good`, `bad`, `open`."""
+    """A cell of a table; css: `number`, `text`, `wide` for sentences, `good`, `bad`, `open`."""
 
     text: str
     css: str
     bars: tuple[str, ...] = ()
-    """At most one: a share of the cell's width, as `12.5%`."""
+    """A bar at most: a share of the cell's width, as `12.5%`."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Block:
 
 
 class Missing(NamedTuple):
-    """What is not there, or not up to date, and the command that makes it."""
+    """A result that is not there, or not up to date, and the command that makes it."""
 
     text: str
     command: str
@@ -134,7 +134,8 @@ def _is_number(text: str) -> bool:
 
 
 def picture(image: npt.NDArray[np.uint8], number: int, name: str, actual: str) -> Picture:
-    """Of image uint8[C, H, W], taken for `name`; other than 1 or 3 channels show the first."""
+    """A picture of image uint8[C, H, W], taken for `name`; other than 1 or 3 channels show the
+    first."""
     right = name == actual
     kind = "data:image/png;base64," + base64.b64encode(png(image)).decode()
     return Picture(

@@ -134,7 +134,7 @@ def frame(canvas: Canvas, x: Axis, y: Axis, y_form: str, x_label: str, y_label: 
 
 
 def shortened(words: str, letters: int) -> str:
-    """So many letters of them at most, the middle left out."""
+    """The words in so many letters at most, the middle left out."""
     if len(words) <= letters:
         return words
     head = (letters - 1) // 2

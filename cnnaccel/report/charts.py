@@ -57,7 +57,7 @@ def _curve(training: Training, quantity: str, label: str, form: str) -> Chart:
 
 
 _PLACES = ((7, 13, "start"), (-7, 13, "end"), (7, -5, "start"), (-7, -5, "end"))
-"""Where the number of a layer may stand beside its point, the best first."""
+"""Places of a layer's number beside its point, the best first."""
 
 
 def _number(
@@ -67,7 +67,8 @@ def _number(
     lines: Sequence[tuple[tuple[float, float], tuple[float, float]]],
     taken: list[tuple[float, float, float, float]],
 ) -> None:
-    """Where it covers no line, no point and no other number; nowhere if there is no such place."""
+    """Write a number where it covers no line, no point and no other number, if there is such a
+    place."""
     width = 7.0 * len(number)
     for dx, dy, side in _PLACES:
         left = point[0] + dx - (width if side == "end" else 0)
@@ -126,7 +127,7 @@ def roofline(estimate: Estimate, measured: Measured | None) -> Chart:
 
 
 def numbers_of(estimate: Estimate) -> dict[str, int]:
-    """Of layers, from 1 on, as the page counts them."""
+    """Numbers of layers, from 1 on, as the page counts them."""
     return {usage.layer: number for number, usage in enumerate(estimate.layers, 1)}
 
 
@@ -148,7 +149,7 @@ _ROW = 46
 
 
 def activity(recorded: Recorded, numbers: Mapping[str, int]) -> Chart:
-    """What the units do over time: height is the share of the cycles; on top, compute's layer.
+    """Units over time: height is the share of the cycles; on top, compute's layer.
 
     numbers: of layers, shown where a name has no room.
     """

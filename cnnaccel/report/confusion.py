@@ -1,4 +1,4 @@
-"""Which class was taken for which: a matrix in colours, and tables of what goes wrong."""
+"""Confusion of classes: a matrix in colours, and tables of what goes wrong."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _shade(share: float) -> int:
 
 
 def _shares(counts: Sequence[Sequence[int]]) -> tuple[list[list[float]], float]:
-    """Of each row, and the greatest beside the diagonal."""
+    """Shares of each row, and the greatest one beside the diagonal."""
     shares = [[count / (sum(row) or 1) for count in row] for row in counts]
     wrong = [share for at, row in enumerate(shares) for to, share in enumerate(row) if to != at]
     return shares, max(wrong, default=0.0)

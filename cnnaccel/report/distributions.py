@@ -1,4 +1,4 @@
-"""What values weights and activations take, read from `distributions.json` of `quantize`."""
+"""Values of weights and activations, read from `distributions.json` of `quantize`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class TensorCounts:
     low: int
     integers: tuple[int, ...]
     floats: tuple[int, ...]
-    """As many bins as integers, with those below before and those above behind."""
+    """Counts of floats: a bin below the range, one for each integer, a bin above the range."""
     zeros: float
     clipped: float
     bias_steps: float
@@ -38,7 +38,7 @@ class TensorCounts:
 
 @dataclass(frozen=True)
 class Distributions:
-    """Of the tensors of a graph, in its order."""
+    """Distributions of the tensors of a graph, in its order."""
 
     images: int
     bin_steps: int
@@ -46,7 +46,7 @@ class Distributions:
 
 
 def from_json(document: Any) -> Distributions:
-    """What `quantize` wrote.
+    """The object of the file that `quantize` wrote.
 
     Raises:
         KeyError, TypeError, ValueError: it did not write this.

@@ -17,7 +17,7 @@ from cnnaccel.ir.graph import MaxPool2d as MaxPool
 from cnnaccel.report.canvas import Canvas, Chart, Legend, shortened
 
 _WIDTH, _HEIGHT = 228, 56
-"""Of a box."""
+"""Pixels of a box."""
 _LINE = 14
 """Width of the place of a line that passes a rank."""
 _APART, _BELOW, _INNER = 22, 34, 10
@@ -26,7 +26,7 @@ _EDGE = 14
 _TALL = 1000
 """Pixels from which on a drawing scrolls in a window of its own."""
 _LETTERS = 26, 28
-"""Of the name, and of the lines below."""
+"""Letters at most of the name of a box, and of the lines below."""
 _SWEEPS = 6
 
 
@@ -37,11 +37,11 @@ class _Node:
     layers: tuple[AnyLayer, ...]
     rank: int
     tensor: str
-    """What it makes, or what passes."""
+    """The tensor that the layer makes, or that passes."""
     above: list[_Node] = field(default_factory=list)
     below: list[_Node] = field(default_factory=list)
     x: float = 0.0
-    """Of its middle."""
+    """Pixels from the left to the middle of the box."""
     top: float = 0.0
     rank_height: float = 0.0
     passing: bool = False
@@ -57,7 +57,7 @@ class _Node:
 
 
 def network(graph: Graph, width: int) -> Chart:
-    """Of a graph, on an engine of so many input lanes."""
+    """A drawing of a graph, on an engine of so many input lanes."""
     nodes, maker = _nodes(graph, _pools(graph, width))
     places = _passing(nodes, maker)
     ranks: list[list[_Node]] = [[] for _ in range(max(node.rank for node in nodes) + 1)]
@@ -209,7 +209,7 @@ def _from(
     maker: Mapping[str, _Node],
     places: Mapping[tuple[str, int], _Node],
 ) -> _Node:
-    """Where a line comes from, a rank above."""
+    """The node that a line comes from, a rank above."""
     return places.get((name, node.rank - 1), maker[name])
 
 

@@ -1,4 +1,4 @@
-"""What the compiler predicts, and what a sweep over engines found: tables, sentences, files."""
+"""Predictions of the compiler, and a sweep over engines: tables, sentences, files."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def write(name: str, estimate: Estimate, folder: Path) -> None:
 
 
 def from_json(document: Any) -> Estimate:
-    """What `write` wrote into `estimate.json`.
+    """The estimate in a file `estimate.json` that `write` wrote.
 
     Raises:
         KeyError, TypeError, ValueError, ConfigError: it did not write this.
@@ -127,7 +127,7 @@ def exploration_table(name: str, exploration: Exploration) -> Table:
 
 
 def exploration_lines(exploration: Exploration, board: HardwareConfig) -> str:
-    """For every row of the table the line that goes under `hardware:` in a configuration.
+    """Lines for `hardware:` in a configuration, one for every row of the table.
 
     board: of that configuration, without its overrides.
     """
@@ -138,7 +138,7 @@ def exploration_lines(exploration: Exploration, board: HardwareConfig) -> str:
 
 
 def exploration_summary(exploration: Exploration) -> str:
-    """How many engines were looked at, and why others were not."""
+    """Numbers of engines that were looked at, and of those left out, with reasons."""
     dropped = "; ".join(f"{count:,} {reason}" for reason, count in exploration.dropped.items())
     return f"{len(exploration.points):,} engines compiled; dropped: {dropped or 'none'}"
 

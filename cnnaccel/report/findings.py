@@ -1,4 +1,4 @@
-"""What the stages left behind, read from their files and typed; what is missing is None.
+"""Results of the stages, read from their files and typed; a missing one is None.
 
 Readers take what a stage wrote. A file that is none of theirs raises KeyError, TypeError,
 ValueError, AttributeError, ArithmeticError or OSError, or an error of the dataclass it fills.
@@ -59,7 +59,7 @@ class Evaluation:
     images: int
     classes: tuple[str, ...]
     confusion: tuple[tuple[int, ...], ...]
-    """How often each class [row] was taken for each class [column]."""
+    """Counts of how often each class [row] was taken for each class [column]."""
 
 
 @dataclass(frozen=True)
@@ -67,17 +67,17 @@ class Run:
     """The engine on test images, in a simulation or on a board."""
 
     stage: str
-    """Which stage ran it: simulate, deploy or board."""
+    """The stage that ran it: simulate, deploy or board."""
     measured: Measured
     target: str
     """Simulated, or a board: where it is, and what pynq calls it."""
     memory: str
-    """What stood for DRAM, in words."""
+    """The memory of the run, in words."""
     accuracy: float | None
     predicted_cycles: int | None
-    """Of this very run."""
+    """Cycles predicted for this very run."""
     differences: Mapping[str, str]
-    """By level: where it differs from golden; empty where it is equal."""
+    """Differences from golden, by level; empty where a level is equal."""
     recorded: Recorded | None
     stalls: float = 0.0
     """Share of the handshakes with memory that chance held up."""
@@ -89,7 +89,7 @@ class Run:
 
 
 class Taken(NamedTuple):
-    """So much of a resource of the device, as whom says."""
+    """The amount of a resource of the device that is taken, and who says so."""
 
     name: str
     used: float
@@ -99,7 +99,7 @@ class Taken(NamedTuple):
 
 @dataclass(frozen=True)
 class Built:
-    """What a tool says of the engine as hardware."""
+    """Figures of a tool about the engine as hardware."""
 
     resources: tuple[Taken, ...]
     others: tuple[tuple[str, str, str], ...]
@@ -130,7 +130,7 @@ class Samples:
 
     images: npt.NDArray[np.uint8]
     numbers: tuple[int, ...]
-    """In the test split."""
+    """Numbers of the images in the test split."""
     labels: tuple[str, ...]
     predictions: tuple[str, ...]
     by: str
@@ -156,7 +156,7 @@ class Findings:
     stalled: Run | None = None
     """A simulation with handshakes held up by chance, kept apart from the one without."""
     deployed: Run | None = None
-    """On the simulated board."""
+    """The run on the simulated board."""
     board: Run | None = None
     checked: Built | None = None
     built: Built | None = None
@@ -179,7 +179,7 @@ class Findings:
 
     @property
     def resources(self) -> list[list[Taken]]:
-        """What the engine takes, by source, the one nearest to a bitstream first."""
+        """Resources of the engine, by source, the one nearest to a bitstream first."""
         take, have = self.hardware.estimated_resources, self.hardware.device
         estimated = [
             Taken(name, used, available, "estimated from the lanes and scratchpads")
@@ -208,7 +208,7 @@ def _counted(results: Any) -> Measured:
 
 
 def read_training(folder: Path) -> Training:
-    """Of `metrics.jsonl` and `results.json`; of an import the latter alone."""
+    """The training in `metrics.jsonl` and `results.json`; of an import in the latter alone."""
     results = _results(folder)
     if "source" in results:
         name = Path(str(results["source"])).name
@@ -225,19 +225,19 @@ def read_training(folder: Path) -> Training:
 
 
 def read_quantization(folder: Path) -> QuantizationReport:
-    """Of `report.json`."""
+    """The quantization in `report.json`."""
     text = (folder / "report.json").read_text(encoding="utf-8")
     return quantization.from_json(json.loads(text))
 
 
 def read_distributions(folder: Path) -> Distributions:
-    """Of `distributions.json`."""
+    """The histograms in `distributions.json`."""
     text = (folder / distributions.FILE).read_text(encoding="utf-8")
     return distributions.from_json(json.loads(text))
 
 
 def read_evaluation(folder: Path) -> Evaluation:
-    """Of `results.json`."""
+    """The evaluation in `results.json`."""
     results = _results(folder)
     confusion = tuple(tuple(int(count) for count in row) for row in results["confusion"])
     classes = tuple(str(name) for name in results["classes"])
@@ -247,7 +247,7 @@ def read_evaluation(folder: Path) -> Evaluation:
 
 
 def read_estimate(folder: Path) -> tuple[Estimate, int]:
-    """Of `estimate.json`, and on how many images the program was interpreted."""
+    """The estimate in `estimate.json`, and on how many images the program was interpreted."""
     text = (folder / "estimate.json").read_text(encoding="utf-8")
     found = predicted.from_json(json.loads(text))
     predicted.summary(found)  # nothing is divided by 0
@@ -255,7 +255,7 @@ def read_estimate(folder: Path) -> tuple[Estimate, int]:
 
 
 def read_simulation(folder: Path) -> Run:
-    """Of `results.json` and `activity.json`."""
+    """The simulation in `results.json` and `activity.json`."""
     results = _results(folder)
     recorded = activity.from_json(json.loads((folder / activity.FILE).read_text(encoding="utf-8")))
     differences = {str(level): str(found) for level, found in results["differences"].items()}
@@ -268,7 +268,8 @@ def read_simulation(folder: Path) -> Run:
 
 
 def read_deployment(folder: Path) -> Run:
-    """Of `results.json`; `deploy` writes it only where everything is equal to golden."""
+    """The deployment in `results.json`; `deploy` writes it only where everything is equal to
+    golden."""
     results = _results(folder)
     counted = _counted(results)
     target, memory = str(results["target"]), str(results.get("memory", ""))
@@ -280,7 +281,7 @@ def read_deployment(folder: Path) -> Run:
 
 
 def read_built(folder: Path) -> Built:
-    """Of `results.json` of `check` and `build-hw`."""
+    """The hardware in `results.json` of `check` and `build-hw`."""
     results = _results(folder)
     rows = [
         Taken(str(r["name"]), float(r["used"]), float(r["available"]), str(r["source"]))

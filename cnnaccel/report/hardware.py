@@ -1,4 +1,4 @@
-"""What an engine takes of its device, and how fast and warm it is; every figure with its source.
+"""Resources, speed and power of an engine on its device; every figure with its source.
 
 Reads the values of a stage's results.json, so that a table of today and one of last week are one.
 """

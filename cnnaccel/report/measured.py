@@ -1,4 +1,4 @@
-"""What the engine's counters say of a run: figures, tables, sentences."""
+"""The engine's counters after a run: figures, tables, sentences."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ class Measured:
     """2 for each multiply-accumulate of an image, depthwise ones too."""
     counters: Mapping[str, int]
     host_seconds: float
-    """In which the host packed, copied and unpacked."""
+    """Seconds in which the host packed, copied and unpacked."""
 
     @property
     def cycles(self) -> int:
-        """Of the whole run, weights loaded."""
+        """Cycles of the whole run, with the loading of weights."""
         return self.counters["cycles"]
 
     @property
     def cycles_per_image(self) -> float:
-        """Of the whole run, weights loaded."""
+        """Cycles of the whole run for each image, with the loading of weights."""
         return self.cycles / self.images
 
     @property
@@ -43,17 +43,17 @@ class Measured:
 
     @property
     def engine_seconds(self) -> float:
-        """At the clock of the configuration."""
+        """Seconds of the engine at the clock of the configuration."""
         return self.cycles / (self.hardware.clock_mhz * 1e6)
 
     @property
     def frames_per_second(self) -> float:
-        """At the clock of the configuration, without the host."""
+        """Frames per second at the clock of the configuration, without the host."""
         return self.images / self.engine_seconds
 
     @property
     def frames_per_second_with_host(self) -> float:
-        """One after the other: the host's time, and the engine's at its clock."""
+        """Frames per second with the host's time and then the engine's, one after the other."""
         return self.images / (self.engine_seconds + self.host_seconds)
 
     @property
@@ -63,12 +63,12 @@ class Measured:
 
     @property
     def dram_bytes(self) -> float:
-        """Of an image, weights and instructions included."""
+        """DRAM traffic of an image in bytes, weights and instructions included."""
         moved = self.counters["read_bytes"] + self.counters["written_bytes"]
         return moved / self.images
 
     def figures(self) -> dict[str, Any]:
-        """For a JSON file."""
+        """Figures for a JSON file."""
         names = (
             "images", "macs", "operations", "cycles_per_image", "utilization", "frames_per_second",
             "frames_per_second_with_host", "gops", "dram_bytes", "host_seconds",
@@ -80,14 +80,14 @@ class Measured:
 
     @property
     def compute_waits(self) -> tuple[tuple[str, int], ...]:
-        """What compute does in all cycles of the run: it takes a step, or waits for what."""
+        """Shares of compute in all cycles of the run: it takes a step, or waits, and for whom."""
         found = [(text, self.counters[name]) for text, name in _COMPUTE]
         rest = self.cycles - sum(cycles for _, cycles in found)
         return (*found, ("compute drains or begins", rest))
 
 
 def from_figures(figures: Mapping[str, Any]) -> Measured:
-    """What `Measured.figures` gave.
+    """The object of a dictionary that `Measured.figures` gave.
 
     Raises:
         KeyError, TypeError, ValueError, ConfigError: it did not give this.
@@ -113,7 +113,7 @@ COUNTER_COLUMNS = ("cycles in which", "run", "image", "share")
 
 
 def counters_table(title: str, measured: Measured) -> Table:
-    """Where the cycles go, and what DRAM moves."""
+    """A table of where the cycles go, and of what DRAM moves."""
     return table(f"{title}: measured", COUNTER_COLUMNS, counter_rows(measured))
 
 

@@ -41,7 +41,7 @@ def page(found: Findings) -> str:
 
 
 def _facts(found: Findings) -> list[tuple[str, str]]:
-    """What network on what engine."""
+    """The network and the engine, as facts for the head of the page."""
     hardware, graph = found.hardware, found.graph
     p, c, k = hardware.lanes
     work = sum(map(macs, graph.layers))
@@ -166,7 +166,7 @@ def _levels(found: Findings) -> list[list[str | Cell]]:
 
 
 def _classes(found: Findings, evaluated: Evaluation) -> list[Block]:
-    """What each class was taken for, and how many of it were recognised."""
+    """Classes as they were taken for one another, and how many of each were recognised."""
     source = found.aged("evaluate", f"{_GOLDEN}, {evaluated.images:,} test images")
     shown, notes = confusion.classes_table(evaluated)
     note = "A row holds all images of a class; where it was recognised they stand on the diagonal."
@@ -251,7 +251,7 @@ def _quantization(found: Findings) -> Section:
 
 
 def _sensitivity(found: Findings) -> list[Block]:
-    """What each layer costs, where that was measured."""
+    """The cost of each layer, where that was measured."""
     return [
         Block(
             "What each layer costs",

@@ -47,7 +47,7 @@ def sqnr(values: Mapping[str, float], path: Path) -> None:
 
 
 def sensitivity(found: Sensitivity, path: Path) -> None:
-    """What the logits gain with one layer in float, and have with it alone in int8."""
+    """A chart of what the logits gain with one layer in float, and have with it alone in int8."""
     names = [row.layer for row in found.layers]
     figure, (left, right) = plt.subplots(
         1, 2, figsize=(12, 1.2 + 0.28 * len(names)), layout="constrained", sharey=True
@@ -63,7 +63,8 @@ def sensitivity(found: Sensitivity, path: Path) -> None:
 
 
 def confusion(matrix: npt.NDArray[np.int64], classes: Sequence[str], path: Path) -> None:
-    """How often each class [row] was taken for each class [column], in percent of the row."""
+    """A chart of how often each class [row] was taken for each class [column], in percent of the
+    row."""
     share = 100 * matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     size = max(4.0, 0.6 * len(classes) + 2)
     figure, axis = plt.subplots(figsize=(size, size), layout="constrained")
@@ -172,7 +173,7 @@ _COLOURS = {
 
 
 def activity(name: str, recorded: Recorded, path: Path) -> None:
-    """What the units do over time: height is the share of the cycles; on top, compute's layer."""
+    """Units over time: height is the share of the cycles; on top, compute's layer."""
     shares = recorded.shares
     last = len(shares["cycles"])
     edges = np.arange(last + 1) * recorded.bin_cycles

@@ -15,7 +15,7 @@ from cnnaccel.report.quantization import QuantizationReport
 _MOST_DB = 80.0
 """Drawn at most; without any noise it is infinite."""
 _LETTERS = 32
-"""Of a name, at most: layers of a large network differ in the middle of theirs."""
+"""Letters of a name at most: layers of a large network differ in the middle of theirs."""
 _OPEN = 12
 """Layers that are shown; the others can be opened."""
 
@@ -222,7 +222,7 @@ def _height(count: int, top: int) -> float:
 def _bars(
     canvas: Canvas, css: str, x: Axis, bins: Sequence[int], low: int, top: int | None = None
 ) -> None:
-    """One path of all bars."""
+    """Draw all bars as one path."""
     top = _top(bins, low) if top is None else top
     steps: list[tuple[str, float, float]] = [("M", x.at(low), _BOTTOM)]
     edges = [x.at(low + 4 * number) for number in range(len(bins) + 1)]

@@ -52,10 +52,10 @@ def working(console: Console, what: str) -> Iterator[None]:
 
 
 class Counted(Protocol):
-    """How far a `counter` is told to be."""
+    """The progress that a `counter` is told."""
 
     def __call__(self, done: int, total: int | None = None) -> None:
-        """So many are done; of `total` in all, where that shows only now."""
+        """Tell that so many are done; of `total` in all, where that shows only now."""
 
 
 @contextmanager
@@ -74,7 +74,7 @@ def counter(console: Console, what: str, total: int | None) -> Iterator[Counted]
 
 @dataclass
 class _Reached:
-    """What a `counter` was told last; implements `Counted`."""
+    """The last figures a `counter` was told; implements `Counted`."""
 
     what: str
     total: int | None
@@ -91,7 +91,7 @@ class _Reached:
 
 @contextmanager
 def _lines(console: Console, text: Callable[[], str]) -> Iterator[None]:
-    """What `text` says now, and again every few seconds, with the time, until the block ends."""
+    """Lines of `text`, now and again every few seconds, with the time, until the block ends."""
     started, ended = time.perf_counter(), threading.Event()
 
     def tell() -> None:
@@ -204,7 +204,7 @@ def step(console: Console, name: str, log: str) -> Iterator[Callable[[str], None
 
 
 def duration(seconds: float) -> str:
-    """As `3 s`, `2 min 10 s`, `1 h 5 min`."""
+    """A time in words, as `3 s`, `2 min 10 s`, `1 h 5 min`."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"

@@ -18,7 +18,7 @@ from cnnaccel.render.template import render_template
 from cnnaccel.report.tables import multiplier_and_shift, span, table
 
 TRY = " Try, in this order: "
-"""In a warning, between what is wrong and what may help."""
+"""Words in a warning between what is wrong and what may help."""
 
 
 LAYER_COLUMNS = (
@@ -48,7 +48,7 @@ class LayerRow:
 
 @dataclass(frozen=True)
 class Equalization:
-    """What came of equalizing channels. SQNR of the logits in dB, on held out images."""
+    """The outcome of equalizing channels: SQNR of the logits in dB, on held out images."""
 
     images: int
     plain_db: float | None
@@ -59,11 +59,11 @@ class Equalization:
 
     @property
     def logits_db(self) -> float | None:
-        """Of the graph that was kept."""
+        """SQNR in dB of the logits of the graph that was kept."""
         return self.equalized_db if self.kept else self.plain_db
 
     def remark(self) -> str:
-        """What became of it, in one line."""
+        """The outcome in one line."""
         plain, other = (
             "none" if level is None else f"{level:.1f} dB"
             for level in (self.plain_db, self.equalized_db)
@@ -77,7 +77,7 @@ class Equalization:
 
 @dataclass(frozen=True)
 class SensitivityRow:
-    """What one layer costs. SQNR of the logits in dB."""
+    """The cost of one layer: SQNR of the logits in dB."""
 
     layer: str
     kind: str
@@ -86,14 +86,14 @@ class SensitivityRow:
     without_db: float
     """This layer in float, all others in int8."""
     gain_db: float
-    """Of `without_db` over all layers in int8."""
+    """Gain of `without_db` in dB over all layers in int8."""
     accuracy: float
-    """With this layer in float; a share of the images."""
+    """Accuracy with this layer in float; a share of the images."""
 
 
 @dataclass(frozen=True)
 class Sensitivity:
-    """One layer at a time in float, on held out images."""
+    """Results of keeping one layer at a time in float, on held out images."""
 
     images: int
     float_accuracy: float
@@ -102,7 +102,7 @@ class Sensitivity:
     layers: tuple[SensitivityRow, ...]
 
     def title(self) -> str:
-        """What all rows are compared with."""
+        """The figures that all rows are compared with."""
         return (
             f"one layer at a time in float; all in int8: {self.int8_db:.1f} dB, "
             f"{self.int8_accuracy:.2%} of {self.images} held out images, float "
@@ -110,7 +110,7 @@ class Sensitivity:
         )
 
     def rows(self) -> list[list[str]]:
-        """As texts, under `SENSITIVITY_COLUMNS`."""
+        """The rows as texts, under `SENSITIVITY_COLUMNS`."""
         return [
             [row.layer, row.kind, f"{row.alone_db:.1f}", f"{row.without_db:.1f}",
              f"{row.gain_db:+.1f}", f"{row.accuracy:.2%}"]
@@ -118,7 +118,7 @@ class Sensitivity:
         ]  # fmt: skip
 
     def table(self) -> Table:
-        """For the terminal."""
+        """A table for the terminal."""
         return table(self.title(), list(SENSITIVITY_COLUMNS), self.rows())
 
 
@@ -127,7 +127,7 @@ SENSITIVITY_COLUMNS = ("layer", "made by", "alone, dB", "without, dB", "gain, dB
 
 @dataclass(frozen=True)
 class QuantizationReport:
-    """What quantizing cost and gained. Accuracies and agreement are shares of the test images."""
+    """Costs and gains of quantizing. Accuracies and agreement are shares of the test images."""
 
     network: str
     options: str
@@ -143,17 +143,17 @@ class QuantizationReport:
     """None where no image was left to hold out."""
     dropped_weights: int = 0
     warnings: tuple[str, ...] = ()
-    """What is wrong with the accuracy, and what to try."""
+    """Faults of the accuracy, and what to try."""
     sensitivity: Sensitivity | None = None
     """None where it was not asked for."""
 
     @property
     def points(self) -> float:
-        """What int8 gains over float, in points."""
+        """Points that int8 gains over float."""
         return 100 * (self.int8_accuracy - self.float_accuracy)
 
     def remarks(self) -> list[str]:
-        """What was done to the network before its scales were found, a line each."""
+        """Changes of the network before its scales were found, a line each."""
         found = [] if self.equalization is None else [self.equalization.remark()]
         if self.dropped_weights:
             found.append(f"{self.dropped_weights:,} weights on inputs that are always 0 left out")
@@ -181,7 +181,7 @@ class QuantizationReport:
         )
 
     def table(self) -> Table:
-        """For the terminal."""
+        """A table for the terminal."""
         rows = [row.cells for row in self.layers]
         return table(f"{self.network}: {self.options}", LAYER_COLUMNS, rows)
 
@@ -194,7 +194,7 @@ class QuantizationReport:
 
 
 def from_json(document: Any) -> QuantizationReport:
-    """What `QuantizationReport.write` wrote into `report.json`.
+    """The report in a file `report.json` that `QuantizationReport.write` wrote.
 
     Raises:
         KeyError, TypeError, ValueError: it did not write this.

@@ -1,4 +1,4 @@
-"""Where the layers of a network stand under the roof that array and DRAM put over them."""
+"""The roof that array and DRAM put over a network, and its layers under it."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ class Roof:
     """Reads and writes have a channel each, so bytes are those of the fuller one."""
 
     layers: tuple[Point, ...]
-    """Those that multiply."""
+    """Layers that multiply."""
     intensity: float
-    """Of the whole network."""
+    """Intensity of the whole network."""
     reach: tuple[float, float]
     """The intensities a picture shows, a factor of 2 beyond all that is in it."""
 
 
 def roof_of(estimate: Estimate) -> Roof:
-    """What is predicted of a network, as intensities."""
+    """Predicted intensities of a network and its layers."""
     gops_per_macs = 2 * estimate.hardware.clock_mhz / 1e3
     points = tuple(
         Point(one.layer, 2 * one.macs / _busier([one]), gops_per_macs * one.macs / one.cycles)

@@ -14,25 +14,25 @@ from cnnaccel.report.measured import COUNTER_COLUMNS, Measured, counter_rows
 
 
 def where(run: Run) -> str:
-    """What measured a run."""
+    """The engine that a run was measured on."""
     if run.target != SIMULATED:
         return f"the board {run.target}"
     return f"RTL in Verilator, memory with {run.memory}"
 
 
 def source(found: Findings, run: Run) -> str:
-    """What measured a run, and whether that is out of date."""
+    """The engine that a run was measured on, and whether the figures are out of date."""
     return found.aged(run.stage, where(run))
 
 
 def counters(found: Findings, run: Run) -> str:
-    """What counted its cycles."""
+    """The source of counted cycles."""
     text = f"counters of {where(run)}; {run.measured.images:,} images"
     return found.aged(run.stage, text)
 
 
 def model(found: Findings, estimate: Estimate) -> str:
-    """What predicted."""
+    """The source of predicted cycles."""
     hardware = estimate.hardware
     text = (
         f"predicted by the compiler, memory with {hardware.dram_latency_cycles} cycles of latency, "
@@ -173,7 +173,7 @@ def _run_row(found: Findings, run: Run) -> list[str]:
 
 
 def counters_block(measured: Measured, source: str) -> Block:
-    """What compute does in every cycle, what the others do, and what DRAM moves."""
+    """Activity of compute in every cycle, of the other units, and the traffic of DRAM."""
     rows: list[Sequence[str | Cell]] = [
         [name, total, each, bar(share, float(share.split()[0]) / 100)]
         for name, total, each, share in counter_rows(measured)

@@ -1,4 +1,4 @@
-"""What is wrong, as far as the figures tell: a line for the top of the page, and what to do.
+"""Faults that the figures tell: a line each for the top of the page, and what to do.
 
 To add one, write a function from `Findings` to the `Warned` it finds, and name it in `_CHECKS`,
 whose order is that of the page. It says what is so with its figures, then what may help.
@@ -19,7 +19,7 @@ _UNCLEAR = 5
 
 
 class Warned(NamedTuple):
-    """What is wrong; what to do about it; a command, where one is all that is needed."""
+    """A fault; what to do about it; a command, where one is all that is needed."""
 
     text: str
     remedy: str
@@ -46,7 +46,7 @@ def _different(found: Findings) -> Iterator[Warned]:
 
 
 def _dropped(found: Findings) -> Iterator[Warned]:
-    """What quantize warned of: int8 far below float, and the layer where that begins."""
+    """The fault that quantize warned of: int8 far below float, and the layer where that begins."""
     for text in found.quantization.warnings:
         what, cause, tips = text.partition(TRY)
         yield Warned(what.rstrip(), f"{cause.strip()} {tips}." if tips else "")
