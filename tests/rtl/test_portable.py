@@ -9,6 +9,7 @@ import pytest
 
 from cnnaccel.hardware import HardwareConfig, load_hardware
 from cnnaccel.render.sources import WRAPPER, wrapper_parameters, wrapper_sources
+from tests.support.mutate import instead
 from tests.support.portable import findings
 
 TINY = load_hardware("tiny")
@@ -95,9 +96,8 @@ def test_every_kind_is_found(name: str, tmp_path: Path) -> None:
     for path in wrapper_sources():
         if path.stem == module:
             written = path.read_text(encoding="utf-8")
-            assert written.count(before) == 1
             path = tmp_path / path.name
-            path.write_text(written.replace(before, after), encoding="utf-8")
+            path.write_text(instead(written, before, after), encoding="utf-8")
         sources.append(path)
     found = findings(WRAPPER, sources, TINY, wrapper_parameters(TINY))
     assert found and all(line.startswith(f"{module}.sv:") for line in found)

@@ -19,6 +19,7 @@ from cnnaccel.render.params import render_hwh
 from cnnaccel.render.sources import ENGINE, engine_sources
 from cnnaccel.resources import resource
 from cnnaccel.tools.verilate import build
+from tests.support.mutate import instead
 
 NONE, STUCK_BIT, DEAD_LANE, WRONG_SHIFT, DROPPED_BEAT = range(5)
 VARIABLE = "CNNACCEL_FAULT"
@@ -70,14 +71,14 @@ def faulty_bitstream(hardware: HardwareConfig, folder: Path) -> Path:
     for source in engine_sources():
         text = source.read_text(encoding="utf-8")
         if source.name in _PLACES:
-            text = _instead(text, *_PLACES[source.name])
+            text = instead(text, *_PLACES[source.name])
         sources.append(rtl / source.name)
         sources[-1].write_text(text, encoding="utf-8")
     sim = resource("hw") / "sim"
     harness = folder / "engine_sim.cpp"
     memory = (sim / harness.name).read_text(encoding="utf-8")
     for right, wrong in _MEMORY.items():
-        memory = _instead(memory, right, wrong)
+        memory = instead(memory, right, wrong)
     harness.write_text(_BEFORE + memory + _HARNESS)
     library = build(ENGINE, [*sources, sim / "activity.vlt"], hardware, harness)
     bitstream = folder / "cnnaccel.bit"
@@ -89,11 +90,6 @@ def faulty_bitstream(hardware: HardwareConfig, folder: Path) -> Path:
 def choose(bitstream: Path, fault: int) -> None:
     """Which fault the library has from now on, in this process."""
     ctypes.CDLL(str(bitstream)).sim_fault(fault)
-
-
-def _instead(text: str, right: str, wrong: str) -> str:
-    assert text.count(right) == 1, f"not once there: {right}"
-    return text.replace(right, wrong)
 
 
 def wrong_value(monkeypatch: pytest.MonkeyPatch, only: int | None = None) -> None:
