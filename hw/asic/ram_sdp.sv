@@ -7,23 +7,27 @@
 // same cycle gives nothing of use.
 
 module ram_sdp #(
-  parameter int unsigned Width = 8,
-  parameter int unsigned Depth = 256,  // a power of two
+  parameter  int unsigned Width       = 8,
+  parameter  int unsigned Depth       = 256,           // a power of two
   localparam int unsigned AddressBits = $clog2(Depth)
 ) (
-  input  logic                   clk_i,
+  input logic clk_i,
 
-  input  logic                   write_i,
-  input  logic [AddressBits-1:0] write_address_i,
-  input  logic [Width-1:0]       write_data_i,
+  input logic                   write_i,
+  input logic [AddressBits-1:0] write_address_i,
+  input logic [      Width-1:0] write_data_i,
 
   input  logic [AddressBits-1:0] read_address_i,
-  output logic [Width-1:0]       read_data_o
+  output logic [      Width-1:0] read_data_o
 );
 
   logic [Width-1:0] read, unused_data;
 
-  sram #(.Width(Width), .Depth(Depth), .Reads(1'b0)) u_sram (
+  sram #(
+    .Width(Width),
+    .Depth(Depth),
+    .Reads(1'b0)
+  ) u_sram (
     .clk_i,
     .a_address_i(read_address_i),
     .a_data_o   (read),

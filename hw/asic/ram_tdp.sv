@@ -7,24 +7,28 @@
 // same cycle gives nothing of use.
 
 module ram_tdp #(
-  parameter int unsigned Width = 8,
-  parameter int unsigned Depth = 256,  // a power of two
+  parameter  int unsigned Width       = 8,
+  parameter  int unsigned Depth       = 256,           // a power of two
   localparam int unsigned AddressBits = $clog2(Depth)
 ) (
-  input  logic                   clk_i,
+  input logic clk_i,
 
   input  logic [AddressBits-1:0] a_address_i,
-  output logic [Width-1:0]       a_data_o,
+  output logic [      Width-1:0] a_data_o,
 
   input  logic                   b_write_i,
   input  logic [AddressBits-1:0] b_address_i,
-  input  logic [Width-1:0]       b_data_i,
-  output logic [Width-1:0]       b_data_o
+  input  logic [      Width-1:0] b_data_i,
+  output logic [      Width-1:0] b_data_o
 );
 
   logic [Width-1:0] a_read, b_read;
 
-  sram #(.Width(Width), .Depth(Depth), .Reads(1'b1)) u_sram (
+  sram #(
+    .Width(Width),
+    .Depth(Depth),
+    .Reads(1'b1)
+  ) u_sram (
     .clk_i,
     .a_address_i,
     .a_data_o(a_read),

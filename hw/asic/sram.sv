@@ -12,23 +12,23 @@
 // same cycle gives nothing of use on either port; nobody uses it.
 
 module sram #(
-  parameter int unsigned Width = 8,    // bits of a word
-  parameter int unsigned Depth = 256,  // words, a power of two
-  parameter bit          Reads = 1,    // port B reads too
+  parameter  int unsigned Width       = 8,             // bits of a word
+  parameter  int unsigned Depth       = 256,           // words, a power of two
+  parameter  bit          Reads       = 1,             // port B reads too
   localparam int unsigned AddressBits = $clog2(Depth)
 ) (
-  input  logic                   clk_i,
+  input logic clk_i,
 
   input  logic [AddressBits-1:0] a_address_i,
-  output logic [Width-1:0]       a_data_o,
+  output logic [      Width-1:0] a_data_o,
 
   input  logic                   b_write_i,
   input  logic [AddressBits-1:0] b_address_i,
-  input  logic [Width-1:0]       b_data_i,
-  output logic [Width-1:0]       b_data_o
+  input  logic [      Width-1:0] b_data_i,
+  output logic [      Width-1:0] b_data_o
 );
 
-  logic [Width-1:0] words [Depth];
+  logic [Width-1:0] words[Depth];
 
   // A word that is written while it is read comes out inverted: whoever used it would differ.
   wire collides = b_write_i && a_address_i == b_address_i;

@@ -6,73 +6,107 @@
 module axi_lite_regs_props
   import cnnaccel_pkg::*;
 (
-  input logic                   clk_i,
-  input logic                   rst_ni,
-  input logic                   axi_awvalid_i,
-  input logic                   axi_awready_o,
-  input logic [7:0]             axi_awaddr_i,
-  input logic                   axi_wvalid_i,
-  input logic                   axi_wready_o,
-  input logic [31:0]            axi_wdata_i,
-  input logic [3:0]             axi_wstrb_i,
-  input logic                   axi_bvalid_o,
-  input logic                   axi_bready_i,
-  input logic [1:0]             axi_bresp_o,
-  input logic                   axi_arvalid_i,
-  input logic                   axi_arready_o,
-  input logic [7:0]             axi_araddr_i,
-  input logic                   axi_rvalid_o,
-  input logic                   axi_rready_i,
-  input logic [31:0]            axi_rdata_o,
-  input logic [1:0]             axi_rresp_o,
-  input logic                   start_o,
-  input logic                   reset_o,
-  input logic                   interrupt_o,
+  input logic clk_i,
+  input logic rst_ni,
+  input logic axi_awvalid_i,
+  input logic axi_awready_o,
+  input logic [7:0] axi_awaddr_i,
+  input logic axi_wvalid_i,
+  input logic axi_wready_o,
+  input logic [31:0] axi_wdata_i,
+  input logic [3:0] axi_wstrb_i,
+  input logic axi_bvalid_o,
+  input logic axi_bready_i,
+  input logic [1:0] axi_bresp_o,
+  input logic axi_arvalid_i,
+  input logic axi_arready_o,
+  input logic [7:0] axi_araddr_i,
+  input logic axi_rvalid_o,
+  input logic axi_rready_i,
+  input logic [31:0] axi_rdata_o,
+  input logic [1:0] axi_rresp_o,
+  input logic start_o,
+  input logic reset_o,
+  input logic interrupt_o,
   input logic [AddressBits-1:0] program_address_o,
-  input logic [31:0]            once_bytes_o,
-  input logic [31:0]            body_bytes_o,
-  input logic [31:0]            count_o,
-  input logic [AddressBits-1:0] base_o [4],
-  input logic [31:0]            size_o [4],
-  input logic [31:0]            input_stride_o,
-  input logic [31:0]            output_stride_o,
-  input logic                   busy_i,
-  input logic                   done_i,
-  input logic                   failed_i,
-  input error_e                 error_i,
-  input logic [31:0]            failing_instruction_i,
-  input logic [31:0]            iteration_i,
-  input logic [31:0]            waiting_i,
-  input logic [63:0]            counters_i [8],
-  input logic [31:0]            values_q [(32'(RegCycles) - 32'(RegProgramAddress)) / 4],
-  input logic [1:0]             enable_q,
-  input logic [1:0]             pending_q
+  input logic [31:0] once_bytes_o,
+  input logic [31:0] body_bytes_o,
+  input logic [31:0] count_o,
+  input logic [AddressBits-1:0] base_o[4],
+  input logic [31:0] size_o[4],
+  input logic [31:0] input_stride_o,
+  input logic [31:0] output_stride_o,
+  input logic busy_i,
+  input logic done_i,
+  input logic failed_i,
+  input error_e error_i,
+  input logic [31:0] failing_instruction_i,
+  input logic [31:0] iteration_i,
+  input logic [31:0] waiting_i,
+  input logic [63:0] counters_i[8],
+  input logic [31:0] values_q[(32'(RegCycles) - 32'(RegProgramAddress)) / 4],
+  input logic [1:0] enable_q,
+  input logic [1:0] pending_q
 );
 
-  starts_in_reset u_reset (.clk_i, .rst_ni);
+  starts_in_reset u_reset (
+    .clk_i,
+    .rst_ni
+  );
 
   // -- One response for each request -------------------------------------------------------------
 
-  stream_contract #(.Width(8), .Assume(1'b1)) u_aw (
-    .clk_i, .rst_ni, .valid_i(axi_awvalid_i), .ready_i(axi_awready_o), .data_i(axi_awaddr_i)
+  stream_contract #(
+    .Width (8),
+    .Assume(1'b1)
+  ) u_aw (
+    .clk_i,
+    .rst_ni,
+    .valid_i(axi_awvalid_i),
+    .ready_i(axi_awready_o),
+    .data_i (axi_awaddr_i)
   );
-  stream_contract #(.Width(32 + 4), .Assume(1'b1)) u_w (
-    .clk_i, .rst_ni, .valid_i(axi_wvalid_i), .ready_i(axi_wready_o),
-    .data_i({axi_wdata_i, axi_wstrb_i})
+  stream_contract #(
+    .Width (32 + 4),
+    .Assume(1'b1)
+  ) u_w (
+    .clk_i,
+    .rst_ni,
+    .valid_i(axi_wvalid_i),
+    .ready_i(axi_wready_o),
+    .data_i ({axi_wdata_i, axi_wstrb_i})
   );
-  stream_contract #(.Width(8), .Assume(1'b1)) u_ar (
-    .clk_i, .rst_ni, .valid_i(axi_arvalid_i), .ready_i(axi_arready_o), .data_i(axi_araddr_i)
+  stream_contract #(
+    .Width (8),
+    .Assume(1'b1)
+  ) u_ar (
+    .clk_i,
+    .rst_ni,
+    .valid_i(axi_arvalid_i),
+    .ready_i(axi_arready_o),
+    .data_i (axi_araddr_i)
   );
-  stream_contract #(.Width(2)) u_b (
-    .clk_i, .rst_ni, .valid_i(axi_bvalid_o), .ready_i(axi_bready_i), .data_i(axi_bresp_o)
+  stream_contract #(
+    .Width(2)
+  ) u_b (
+    .clk_i,
+    .rst_ni,
+    .valid_i(axi_bvalid_o),
+    .ready_i(axi_bready_i),
+    .data_i (axi_bresp_o)
   );
-  stream_contract #(.Width(32 + 2)) u_r (
-    .clk_i, .rst_ni, .valid_i(axi_rvalid_o), .ready_i(axi_rready_i),
-    .data_i({axi_rdata_o, axi_rresp_o})
+  stream_contract #(
+    .Width(32 + 2)
+  ) u_r (
+    .clk_i,
+    .rst_ni,
+    .valid_i(axi_rvalid_o),
+    .ready_i(axi_rready_i),
+    .data_i ({axi_rdata_o, axi_rresp_o})
   );
 
   wire write = axi_awvalid_i && axi_awready_o;
-  wire read  = axi_arvalid_i && axi_arready_o;
+  wire read = axi_arvalid_i && axi_arready_o;
   logic owes_b_q, owes_r_q;
 
   always_ff @(posedge clk_i) begin
@@ -83,6 +117,7 @@ module axi_lite_regs_props
   // A response comes in the cycle after its address, and its data, were taken: neither before
   // (A3.3.1), nor later, be BREADY and RREADY ever so low. Nor does an address wait for them, but
   // while a response does.
+  // verilog_format: off  (a table of properties)
   always_ff @(posedge clk_i) begin
     if (rst_ni) begin
       b_for_each_write: assert (axi_bvalid_o == owes_b_q);
@@ -106,23 +141,24 @@ module axi_lite_regs_props
       read_each_second_c:  cover (read && $past(read, 2));
     end
   end
+  // verilog_format: on
 
   // -- What is read ------------------------------------------------------------------------------
 
-  logic [5:0]  word_q;  // never reset: any number, and it stays
+  logic [5:0] word_q;  // never reset: any number, and it stays
   logic [31:0] value_q;
-  logic [3:0]  known_q;  // bytes that were ever written
-  logic [1:0]  done_failed_q, may_interrupt_q, interrupts_q;
+  logic [3:0] known_q;  // bytes that were ever written
+  logic [1:0] done_failed_q, may_interrupt_q, interrupts_q;
 
   wire [1:0] done_failed = {failed_i, done_i};
-  wire hits     = write && axi_awaddr_i[7:2] == word_q;
-  wire written  = write && axi_wstrb_i[0];
-  wire control  = written && axi_awaddr_i[7:2] == RegControl[7:2];
-  wire enable   = written && axi_awaddr_i[7:2] == RegInterruptEnable[7:2];
-  wire clear    = written && axi_awaddr_i[7:2] == RegInterruptStatus[7:2];
+  wire hits = write && axi_awaddr_i[7:2] == word_q;
+  wire written = write && axi_wstrb_i[0];
+  wire control = written && axi_awaddr_i[7:2] == RegControl[7:2];
+  wire enable = written && axi_awaddr_i[7:2] == RegInterruptEnable[7:2];
+  wire clear = written && axi_awaddr_i[7:2] == RegInterruptStatus[7:2];
   wire stored   = word_q >= RegProgramAddress[7:2] && word_q < RegCycles[7:2]
                   && word_q != RegIteration[7:2];
-  wire counter  = word_q >= RegCycles[7:2] && word_q <= RegWrittenBytes[7:2] + 6'd1;
+  wire counter = word_q >= RegCycles[7:2] && word_q <= RegWrittenBytes[7:2] + 6'd1;
   wire [5:0] of_counters = word_q - RegCycles[7:2];
   wire [63:0] counter_value = counters_i[of_counters[3:1]];
 
@@ -185,6 +221,7 @@ module axi_lite_regs_props
 
   wire value_matters = stored && known_q == '1;
 
+  // verilog_format: off  (a table of properties)
   always_ff @(posedge clk_i) begin
     if (rst_ni) begin
       reads_as_written: assert (!axi_rvalid_o || !owes_word_q
@@ -219,8 +256,10 @@ module axi_lite_regs_props
       start_ignored_c: cover ($past(control && axi_wdata_i[ControlStart] && busy_i));
     end
   end
+  // verilog_format: on
 
   for (genvar b = 0; b < 4; b++) begin : gen_four
+    // verilog_format: off  (a table of properties)
     always_ff @(posedge clk_i) begin
       if (rst_ni) begin
         base: assert (32'(word_q) != 32'(RegWeightsAddress[7:2]) + 2 * b || !value_matters
@@ -232,6 +271,7 @@ module axi_lite_regs_props
             || values_q[word_q - RegProgramAddress[7:2]][8*b +: 8] == value_q[8*b +: 8]);
       end
     end
+    // verilog_format: on
   end
 
 endmodule

@@ -7,40 +7,55 @@ module axi_read_arbiter_props #(
 ) (
   input logic                   clk_i,
   input logic                   rst_ni,
-  input logic [1:0]             cmd_valid_i,
-  input logic [1:0]             cmd_ready_o,
-  input logic [AddressBits-1:0] cmd_address_i [2],
-  input logic [31:0]            cmd_bytes_i [2],
+  input logic [            1:0] cmd_valid_i,
+  input logic [            1:0] cmd_ready_o,
+  input logic [AddressBits-1:0] cmd_address_i[2],
+  input logic [           31:0] cmd_bytes_i  [2],
   input logic                   cmd_valid_o,
   input logic                   cmd_ready_i,
   input logic [AddressBits-1:0] cmd_address_o,
-  input logic [31:0]            cmd_bytes_o,
+  input logic [           31:0] cmd_bytes_o,
   input logic                   cmd_tag_o,
   input logic                   beat_valid_i,
   input logic                   beat_ready_o,
   input logic                   beat_tag_i,
-  input logic [1:0]             beat_valid_o,
-  input logic [1:0]             beat_ready_i,
+  input logic [            1:0] beat_valid_o,
+  input logic [            1:0] beat_ready_i,
   input logic                   held_q,
   input logic                   tag_q
 );
 
-  starts_in_reset u_reset (.clk_i, .rst_ni);
+  starts_in_reset u_reset (
+    .clk_i,
+    .rst_ni
+  );
 
   for (genvar i = 0; i < 2; i++) begin : gen_client
-    stream_contract #(.Width(AddressBits + 32), .Assume(1'b1)) u_in (
-      .clk_i, .rst_ni, .valid_i(cmd_valid_i[i]), .ready_i(cmd_ready_o[i]),
-      .data_i({cmd_address_i[i], cmd_bytes_i[i]})
+    stream_contract #(
+      .Width (AddressBits + 32),
+      .Assume(1'b1)
+    ) u_in (
+      .clk_i,
+      .rst_ni,
+      .valid_i(cmd_valid_i[i]),
+      .ready_i(cmd_ready_o[i]),
+      .data_i ({cmd_address_i[i], cmd_bytes_i[i]})
     );
   end
 
-  stream_contract #(.Width(AddressBits + 32 + 1)) u_out (
-    .clk_i, .rst_ni, .valid_i(cmd_valid_o), .ready_i(cmd_ready_i),
-    .data_i({cmd_address_o, cmd_bytes_o, cmd_tag_o})
+  stream_contract #(
+    .Width(AddressBits + 32 + 1)
+  ) u_out (
+    .clk_i,
+    .rst_ni,
+    .valid_i(cmd_valid_o),
+    .ready_i(cmd_ready_i),
+    .data_i ({cmd_address_o, cmd_bytes_o, cmd_tag_o})
   );
 
   wire [1:0] taken = cmd_valid_i & cmd_ready_o;
 
+  // verilog_format: off  (a table of properties)
   always_ff @(posedge clk_i) begin
     if (rst_ni) begin
       never_idle:    assert (cmd_valid_o == (cmd_valid_i != 2'b00));
@@ -60,6 +75,7 @@ module axi_read_arbiter_props #(
       both_c: cover (taken[1] && $past(taken[0] && cmd_valid_i[1]));
     end
   end
+  // verilog_format: on
 
 endmodule
 

@@ -13,17 +13,17 @@ module axi_read_master_props #(
   input logic                         idle_o,
   input logic                         cmd_valid_i,
   input logic                         cmd_ready_o,
-  input logic [31:0]                  cmd_bytes_i,
+  input logic [                 31:0] cmd_bytes_i,
   input logic                         beat_valid_o,
   input logic                         beat_ready_i,
   input logic                         axi_arvalid_o,
   input logic                         axi_arready_i,
-  input logic [AddressBits-1:0]       axi_araddr_o,
-  input logic [7:0]                   axi_arlen_o,
+  input logic [      AddressBits-1:0] axi_araddr_o,
+  input logic [                  7:0] axi_arlen_o,
   input logic                         axi_rvalid_i,
   input logic                         axi_rready_o,
-  input logic [8*WordBytes-1:0]       axi_rdata_i,
-  input logic [1:0]                   axi_rresp_i,
+  input logic [      8*WordBytes-1:0] axi_rdata_i,
+  input logic [                  1:0] axi_rresp_i,
   input logic                         axi_rlast_i,
   input logic                         queue_valid,
   input logic                         held_valid,
@@ -34,19 +34,33 @@ module axi_read_master_props #(
   localparam int unsigned LevelBits = $clog2(Outstanding + 1);
   logic [LevelBits-1:0] level;
 
-  starts_in_reset u_reset (.clk_i, .rst_ni);
+  starts_in_reset u_reset (
+    .clk_i,
+    .rst_ni
+  );
 
   read_memory #(
-    .WordBytes(WordBytes), .AddressBits(AddressBits), .Outstanding(Outstanding)
+    .WordBytes  (WordBytes),
+    .AddressBits(AddressBits),
+    .Outstanding(Outstanding)
   ) u_memory (
-    .clk_i, .rst_ni, .arvalid_i(axi_arvalid_o), .arready_i(axi_arready_i),
-    .araddr_i(axi_araddr_o), .arlen_i(axi_arlen_o), .rvalid_i(axi_rvalid_i),
-    .rready_i(axi_rready_o), .rdata_i(axi_rdata_i), .rresp_i(axi_rresp_i),
-    .rlast_i(axi_rlast_i), .level_o(level)
+    .clk_i,
+    .rst_ni,
+    .arvalid_i(axi_arvalid_o),
+    .arready_i(axi_arready_i),
+    .araddr_i (axi_araddr_o),
+    .arlen_i  (axi_arlen_o),
+    .rvalid_i (axi_rvalid_i),
+    .rready_i (axi_rready_o),
+    .rdata_i  (axi_rdata_i),
+    .rresp_i  (axi_rresp_i),
+    .rlast_i  (axi_rlast_i),
+    .level_o  (level)
   );
 
   wire at_rest = level == '0 && !axi_arvalid_o;
 
+  // verilog_format: off  (a table of properties)
   always_ff @(posedge clk_i) begin
     assume (cmd_bytes_i != '0 && !cmd_bytes_i[31]);
     if (rst_ni) begin
@@ -77,9 +91,15 @@ module axi_read_master_props #(
                     || !$past(at_rest, 2));
     end
   end
+  // verilog_format: on
 
 endmodule
 
 bind axi_read_master axi_read_master_props #(
-  .WordBytes(WordBytes), .AddressBits(AddressBits), .Outstanding(Outstanding)
-) u_props (.*, .under_way(u_under_way.tail_q - u_under_way.head_q));
+  .WordBytes  (WordBytes),
+  .AddressBits(AddressBits),
+  .Outstanding(Outstanding)
+) u_props (
+  .*,
+  .under_way(u_under_way.tail_q - u_under_way.head_q)
+);

@@ -28,6 +28,9 @@ module axi_read_unstalled #(
 
 endmodule
 
-bind axi_read_master axi_read_unstalled #(.WordBytes(WordBytes)) u_unstalled (
-  .*, .waits_for_beat(u_order_props.level != '0)
+bind axi_read_master axi_read_unstalled #(
+  .WordBytes(WordBytes)
+) u_unstalled (
+  .*,
+  .waits_for_beat(u_order_props.level != '0)
 );

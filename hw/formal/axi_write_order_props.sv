@@ -4,10 +4,10 @@
 // order where it says, and done_o comes with the response to its last burst, if it asks for that.
 
 module axi_write_order_props #(
-  parameter int unsigned WordBytes   = 8,
+  parameter int unsigned WordBytes = 8,
   parameter int unsigned AddressBits = 32,
   parameter int unsigned Outstanding = 8,
-  parameter int unsigned MostWords   = 31,  // of a command, so that some end in few steps
+  parameter int unsigned MostWords = 31,  // of a command, so that some end in few steps
   localparam int unsigned LevelBits = $clog2(Outstanding + 1)
 ) (
   input logic                   clk_i,
@@ -17,7 +17,7 @@ module axi_write_order_props #(
   input logic                   cmd_valid_i,
   input logic                   cmd_ready_o,
   input logic [AddressBits-1:0] cmd_address_i,
-  input logic [31:0]            cmd_words_i,
+  input logic [           31:0] cmd_words_i,
   input logic                   cmd_last_i,
   input logic                   data_valid_i,
   input logic                   data_ready_o,
@@ -26,7 +26,7 @@ module axi_write_order_props #(
   input logic                   axi_awvalid_o,
   input logic                   axi_awready_i,
   input logic [AddressBits-1:0] axi_awaddr_o,
-  input logic [7:0]             axi_awlen_o,
+  input logic [            7:0] axi_awlen_o,
   input logic                   axi_wvalid_o,
   input logic                   axi_wready_i,
   input logic [8*WordBytes-1:0] axi_wdata_o,
@@ -36,33 +36,52 @@ module axi_write_order_props #(
 
   typedef logic [7:0] count_t;
 
-  starts_in_reset u_reset (.clk_i, .rst_ni);
+  starts_in_reset u_reset (
+    .clk_i,
+    .rst_ni
+  );
 
   wire cmd_taken = cmd_valid_i && cmd_ready_o;
-  wire w_taken   = axi_wvalid_o && axi_wready_i;
+  wire w_taken = axi_wvalid_o && axi_wready_i;
 
-  logic [LevelBits-1:0]   level;
-  logic [7:0]             beat;
-  logic [AddressBits-1:0] address [Outstanding];
-  logic                   waits, may_answer;
+  logic [LevelBits-1:0] level;
+  logic [7:0] beat;
+  logic [AddressBits-1:0] address[Outstanding];
+  logic waits, may_answer;
 
-  write_memory #(.AddressBits(AddressBits), .Outstanding(Outstanding)) u_memory (
-    .clk_i, .rst_ni, .awvalid_i(axi_awvalid_o), .awready_i(axi_awready_i),
-    .awaddr_i(axi_awaddr_o), .awlen_i(axi_awlen_o), .wvalid_i(axi_wvalid_o),
-    .wready_i(axi_wready_i), .wlast_i(axi_wlast_o), .bvalid_i(axi_bvalid_i), .offered_o(),
-    .waits_o(waits), .level_o(level), .owed_o(), .may_answer_o(may_answer), .beat_o(beat),
-    .address_o(address), .len_o()
+  write_memory #(
+    .AddressBits(AddressBits),
+    .Outstanding(Outstanding)
+  ) u_memory (
+    .clk_i,
+    .rst_ni,
+    .awvalid_i   (axi_awvalid_o),
+    .awready_i   (axi_awready_i),
+    .awaddr_i    (axi_awaddr_o),
+    .awlen_i     (axi_awlen_o),
+    .wvalid_i    (axi_wvalid_o),
+    .wready_i    (axi_wready_i),
+    .wlast_i     (axi_wlast_o),
+    .bvalid_i    (axi_bvalid_i),
+    .offered_o   (),
+    .waits_o     (waits),
+    .level_o     (level),
+    .owed_o      (),
+    .may_answer_o(may_answer),
+    .beat_o      (beat),
+    .address_o   (address),
+    .len_o       ()
   );
 
   count_t which_q;  // never reset: any number, and it stays
-  count_t commands_q, asked_q;        // commands, their words
-  count_t given_q, written_q;         // words of the stream, words at the memory
+  count_t commands_q, asked_q;  // commands, their words
+  count_t given_q, written_q;  // words of the stream, words at the memory
   count_t bursts_q, responses_q;
-  count_t begin_q, words_q;           // of the command: its first word, how many
+  count_t begin_q, words_q;  // of the command: its first word, how many
   count_t first_burst_q, last_burst_q;
-  logic   known_q, first_q, all_q;    // command, its first burst, its last
-  logic   asks_done_q;
-  logic   flushed_q;                  // in the midst of a burst
+  logic known_q, first_q, all_q;  // command, its first burst, its last
+  logic asks_done_q;
+  logic flushed_q;  // in the midst of a burst
   logic [AddressBits-1:0] address_q;
 
   wire count_t word_of = written_q - begin_q;
@@ -102,6 +121,7 @@ module axi_write_order_props #(
     flushed_q <= rst_ni && (flushed_q || (flush_i && level != '0));
   end
 
+  // verilog_format: off  (a table of properties)
   always_ff @(posedge clk_i) begin
     assume (cmd_words_i != '0 && cmd_words_i <= MostWords);
     assume (32'(cmd_address_i) % WordBytes == '0);
@@ -122,9 +142,12 @@ module axi_write_order_props #(
                           && responses_q == last_burst_q);
     end
   end
+  // verilog_format: on
 
 endmodule
 
 bind axi_write_master axi_write_order_props #(
-  .WordBytes(WordBytes), .AddressBits(AddressBits), .Outstanding(Outstanding)
+  .WordBytes  (WordBytes),
+  .AddressBits(AddressBits),
+  .Outstanding(Outstanding)
 ) u_order_props (.*);

@@ -28,5 +28,6 @@ module axi_write_unstalled (
 endmodule
 
 bind axi_write_master axi_write_unstalled u_unstalled (
-  .*, .may_answer(u_order_props.may_answer)
+  .*,
+  .may_answer(u_order_props.may_answer)
 );

@@ -15,24 +15,41 @@ module burst_issue_props #(
   input logic                   axi_valid_o,
   input logic                   axi_ready_i,
   input logic [AddressBits-1:0] axi_addr_o,
-  input logic [7:0]             axi_len_o,
+  input logic [            7:0] axi_len_o,
   input logic                   burst_valid,
   input logic                   burst_ready,
   input logic [AddressBits-1:0] burst_address,
-  input logic [7:0]             burst_len
+  input logic [            7:0] burst_len
 );
 
-  starts_in_reset u_reset (.clk_i, .rst_ni);
+  starts_in_reset u_reset (
+    .clk_i,
+    .rst_ni
+  );
 
   // Not even a flush takes an offered address back.
-  stream_contract #(.Width(AddressBits + 8)) u_axi (
-    .clk_i, .rst_ni, .valid_i(axi_valid_o), .ready_i(axi_ready_i), .data_i({axi_addr_o, axi_len_o})
+  stream_contract #(
+    .Width(AddressBits + 8)
+  ) u_axi (
+    .clk_i,
+    .rst_ni,
+    .valid_i(axi_valid_o),
+    .ready_i(axi_ready_i),
+    .data_i ({axi_addr_o, axi_len_o})
   );
 
-  legal_burst #(.WordBytes(WordBytes), .AddressBits(AddressBits)) u_legal (
-    .clk_i, .rst_ni, .valid_i(axi_valid_o), .address_i(axi_addr_o), .len_i(axi_len_o)
+  legal_burst #(
+    .WordBytes  (WordBytes),
+    .AddressBits(AddressBits)
+  ) u_legal (
+    .clk_i,
+    .rst_ni,
+    .valid_i  (axi_valid_o),
+    .address_i(axi_addr_o),
+    .len_i    (axi_len_o)
   );
 
+  // verilog_format: off  (a table of properties)
   always_ff @(posedge clk_i) begin
     if (rst_ni) begin
       issues_if_can:   assert (issue_o == (burst_valid && queue_ready_i && !flush_i
@@ -50,8 +67,11 @@ module burst_issue_props #(
       no_gap_c:  cover ($past(issue_o && axi_valid_o && axi_ready_i) && issue_o);
     end
   end
+  // verilog_format: on
 
 endmodule
 
-bind burst_issue burst_issue_props #(.WordBytes(WordBytes), .AddressBits(AddressBits))
-    u_props (.*);
+bind burst_issue burst_issue_props #(
+  .WordBytes  (WordBytes),
+  .AddressBits(AddressBits)
+) u_props (.*);

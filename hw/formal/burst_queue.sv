@@ -4,20 +4,20 @@
 // lack beats, oldest first.
 
 module burst_queue #(
-  parameter int unsigned Depth       = 4,  // bursts at most
-  parameter int unsigned AddressBits = 32,
-  localparam int unsigned LevelBits = $clog2(Depth + 1)
+  parameter  int unsigned Depth       = 4,                 // bursts at most
+  parameter  int unsigned AddressBits = 32,
+  localparam int unsigned LevelBits   = $clog2(Depth + 1)
 ) (
   input  logic                   clk_i,
   input  logic                   rst_ni,
-  input  logic                   burst_i,  // there is another
+  input  logic                   burst_i,           // there is another
   input  logic [AddressBits-1:0] address_i,
-  input  logic [7:0]             len_i,
-  input  logic                   beat_i,   // a beat of the oldest is taken
-  output logic [LevelBits-1:0]   level_o,
-  output logic [7:0]             beat_o,   // the number of the beat that comes next
-  output logic [AddressBits-1:0] address_o [Depth],
-  output logic [7:0]             len_o [Depth]
+  input  logic [            7:0] len_i,
+  input  logic                   beat_i,            // a beat of the oldest is taken
+  output logic [  LevelBits-1:0] level_o,
+  output logic [            7:0] beat_o,            // the number of the beat that comes next
+  output logic [AddressBits-1:0] address_o[Depth],
+  output logic [            7:0] len_o    [Depth]
 );
 
   wire ends = beat_i && beat_o == len_o[0];
@@ -44,6 +44,7 @@ module burst_queue #(
     end
   end
 
+  // verilog_format: off  (a table of properties)
   always_ff @(posedge clk_i) begin
     if (rst_ni) begin
       not_too_many: assert (!burst_i || ends || 32'(level_o) < Depth);
@@ -54,5 +55,6 @@ module burst_queue #(
       most_c:       cover (32'(level_o) == Depth);
     end
   end
+  // verilog_format: on
 
 endmodule

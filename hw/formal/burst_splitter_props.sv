@@ -13,42 +13,57 @@ module burst_splitter_props #(
   input logic                   range_valid_i,
   input logic                   range_ready_o,
   input logic [AddressBits-1:0] range_address_i,
-  input logic [31:0]            range_beats_i,
-  input logic [InfoBits-1:0]    range_info_i,
+  input logic [           31:0] range_beats_i,
+  input logic [   InfoBits-1:0] range_info_i,
   input logic                   burst_valid_o,
   input logic                   burst_ready_i,
   input logic [AddressBits-1:0] burst_address_o,
-  input logic [7:0]             burst_len_o,
+  input logic [            7:0] burst_len_o,
   input logic                   burst_last_o,
-  input logic [InfoBits-1:0]    burst_info_o,
+  input logic [   InfoBits-1:0] burst_info_o,
   input logic                   last_q,
-  input logic [28:0]            more_q,
-  input logic [3:0]             first_q,
-  input logic [3:0]             end_q
+  input logic [           28:0] more_q,
+  input logic [            3:0] first_q,
+  input logic [            3:0] end_q
 );
 
   typedef logic [AddressBits-1:0] address_t;
 
-  starts_in_reset u_reset (.clk_i, .rst_ni);
-
-  // A flush ends an offer as a reset does.
-  stream_contract #(.Width(AddressBits + 8 + 1 + InfoBits)) u_out (
-    .clk_i, .rst_ni(rst_ni && !flush_i), .valid_i(burst_valid_o), .ready_i(burst_ready_i),
-    .data_i({burst_address_o, burst_len_o, burst_last_o, burst_info_o})
+  starts_in_reset u_reset (
+    .clk_i,
+    .rst_ni
   );
 
-  legal_burst #(.WordBytes(WordBytes), .AddressBits(AddressBits)) u_legal (
-    .clk_i, .rst_ni, .valid_i(burst_valid_o), .address_i(burst_address_o), .len_i(burst_len_o)
+  // A flush ends an offer as a reset does.
+  stream_contract #(
+    .Width(AddressBits + 8 + 1 + InfoBits)
+  ) u_out (
+    .clk_i,
+    .rst_ni (rst_ni && !flush_i),
+    .valid_i(burst_valid_o),
+    .ready_i(burst_ready_i),
+    .data_i ({burst_address_o, burst_len_o, burst_last_o, burst_info_o})
+  );
+
+  legal_burst #(
+    .WordBytes  (WordBytes),
+    .AddressBits(AddressBits)
+  ) u_legal (
+    .clk_i,
+    .rst_ni,
+    .valid_i  (burst_valid_o),
+    .address_i(burst_address_o),
+    .len_i    (burst_len_o)
   );
 
   // What is left of the range.
-  logic                left_q;
-  address_t            next_address_q;
-  logic [31:0]         left_beats_q;
+  logic left_q;
+  address_t next_address_q;
+  logic [31:0] left_beats_q;
   logic [InfoBits-1:0] left_info_q;
 
   wire [31:0] length = 32'(burst_len_o) + 32'd1;
-  wire        taken  = burst_valid_o && burst_ready_i;
+  wire taken = burst_valid_o && burst_ready_i;
 
   always_ff @(posedge clk_i) begin
     if (range_valid_i && range_ready_o) begin
@@ -64,6 +79,7 @@ module burst_splitter_props #(
     if (!rst_ni || flush_i) left_q <= 1'b0;
   end
 
+  // verilog_format: off  (a table of properties)
   always_ff @(posedge clk_i) begin
     assume (range_beats_i != '0);
     if (rst_ni) begin
@@ -85,9 +101,12 @@ module burst_splitter_props #(
       page_end_c:    cover (taken && &burst_address_o[11:8] && length == 32'd16 && !burst_last_o);
     end
   end
+  // verilog_format: on
 
 endmodule
 
 bind burst_splitter burst_splitter_props #(
-  .WordBytes(WordBytes), .AddressBits(AddressBits), .InfoBits(InfoBits)
+  .WordBytes  (WordBytes),
+  .AddressBits(AddressBits),
+  .InfoBits   (InfoBits)
 ) u_props (.*);

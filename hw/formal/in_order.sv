@@ -23,9 +23,9 @@ module in_order #(
   count_t in_q, out_q;
   logic [Width-1:0] item_q;
 
-  wire count_t level = in_q - out_q;     // items inside
+  wire count_t level = in_q - out_q;  // items inside
   wire count_t ahead = which_q - out_q;  // of them, those before number which_q
-  wire         held  = ahead < level;    // number which_q is among them
+  wire held = ahead < level;  // number which_q is among them
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
@@ -39,6 +39,7 @@ module in_order #(
     which_q <= which_q;
   end
 
+  // verilog_format: off  (a table of properties)
   always_ff @(posedge clk_i) begin
     if (rst_ni) begin
       nothing_made_up: assert (!out_valid_i || level != '0);
@@ -47,5 +48,6 @@ module in_order #(
                               && which_q == count_t'(1));
     end
   end
+  // verilog_format: on
 
 endmodule

@@ -10,11 +10,12 @@ module legal_burst #(
   input logic                   rst_ni,
   input logic                   valid_i,
   input logic [AddressBits-1:0] address_i,
-  input logic [7:0]             len_i
+  input logic [            7:0] len_i
 );
 
   wire [31:0] bytes = (32'(len_i) + 32'd1) * WordBytes;
 
+  // verilog_format: off  (a table of properties)
   always_ff @(posedge clk_i) begin
     if (rst_ni && valid_i) begin
       at_most_16:  assert (len_i < 8'd16);
@@ -23,5 +24,6 @@ module legal_burst #(
       ends_page_c: cover (32'(address_i[11:0]) + bytes == 32'd4096 && len_i == 8'd15);
     end
   end
+  // verilog_format: on
 
 endmodule

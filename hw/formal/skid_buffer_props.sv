@@ -17,17 +17,34 @@ module skid_buffer_props #(
   input logic [Width-1:0] skid_q
 );
 
-  starts_in_reset u_reset (.clk_i, .rst_ni);
-
-  stream_contract #(.Width(Width)) u_out (
-    .clk_i, .rst_ni, .valid_i(valid_o), .ready_i, .data_i(data_o)
+  starts_in_reset u_reset (
+    .clk_i,
+    .rst_ni
   );
 
-  in_order #(.Width(Width)) u_order (
-    .clk_i, .rst_ni, .in_i(valid_i && ready_o), .in_data_i(data_i), .out_valid_i(valid_o),
-    .out_ready_i(ready_i), .out_data_i(data_o)
+  stream_contract #(
+    .Width(Width)
+  ) u_out (
+    .clk_i,
+    .rst_ni,
+    .valid_i(valid_o),
+    .ready_i,
+    .data_i (data_o)
   );
 
+  in_order #(
+    .Width(Width)
+  ) u_order (
+    .clk_i,
+    .rst_ni,
+    .in_i       (valid_i && ready_o),
+    .in_data_i  (data_i),
+    .out_valid_i(valid_o),
+    .out_ready_i(ready_i),
+    .out_data_i (data_o)
+  );
+
+  // verilog_format: off  (a table of properties)
   always_ff @(posedge clk_i) begin
     if (rst_ni && $past(rst_ni)) begin
       one_cycle:    assert (valid_o || !$past(valid_i && ready_o));
@@ -41,6 +58,7 @@ module skid_buffer_props #(
       full_c:  cover (skid_valid_q && $past(skid_valid_q) && valid_i);
     end
   end
+  // verilog_format: on
 
 endmodule
 

@@ -4,7 +4,7 @@
 // Asserted of what a design sends; assumed, with Assume, of what it is sent.
 
 module stream_contract #(
-  parameter int unsigned Width  = 1,  // bits of an item
+  parameter int unsigned Width  = 1,    // bits of an item
   parameter bit          Assume = 1'b0
 ) (
   input logic             clk_i,
@@ -22,6 +22,7 @@ module stream_contract #(
       end
     end
   end else begin : gen_assert
+    // verilog_format: off  (a table of properties)
     always_ff @(posedge clk_i) begin
       if (rst_ni) begin
         low_after_reset: assert (!valid_i || $past(rst_ni));
@@ -30,6 +31,7 @@ module stream_contract #(
         stalled_c: cover ($past(rst_ni && valid_i && !ready_i));
       end
     end
+    // verilog_format: on
   end
 
 endmodule

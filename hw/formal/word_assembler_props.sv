@@ -3,28 +3,37 @@
 // What `word_assembler` promises, of beat number which_q of any word.
 
 module word_assembler_props #(
-  parameter int unsigned BeatBits = 64,
-  parameter int unsigned MaxBeats = 8,
+  parameter  int unsigned BeatBits  = 64,
+  parameter  int unsigned MaxBeats  = 8,
   localparam int unsigned CountBits = $clog2(MaxBeats + 1)
 ) (
   input logic                         clk_i,
   input logic                         rst_ni,
-  input logic [CountBits-1:0]         beats_i,
+  input logic [        CountBits-1:0] beats_i,
   input logic                         beat_valid_i,
   input logic                         beat_ready_o,
-  input logic [BeatBits-1:0]          beat_data_i,
+  input logic [         BeatBits-1:0] beat_data_i,
   input logic                         word_valid_o,
   input logic                         word_ready_i,
   input logic [MaxBeats*BeatBits-1:0] word_o,
-  input logic [CountBits-1:0]         count_q
+  input logic [        CountBits-1:0] count_q
 );
 
   typedef logic [CountBits-1:0] count_t;
 
-  starts_in_reset u_reset (.clk_i, .rst_ni);
+  starts_in_reset u_reset (
+    .clk_i,
+    .rst_ni
+  );
 
-  stream_contract #(.Width(MaxBeats * BeatBits)) u_out (
-    .clk_i, .rst_ni, .valid_i(word_valid_o), .ready_i(word_ready_i), .data_i(word_o)
+  stream_contract #(
+    .Width(MaxBeats * BeatBits)
+  ) u_out (
+    .clk_i,
+    .rst_ni,
+    .valid_i(word_valid_o),
+    .ready_i(word_ready_i),
+    .data_i (word_o)
   );
 
   count_t which_q;  // never reset: any number, and it stays
@@ -33,10 +42,10 @@ module word_assembler_props #(
   logic [BeatBits-1:0] beat_q;  // number which_q of that word, or of the unfinished one
 
   wire taken = beat_valid_i && beat_ready_o;
-  wire ends  = taken_q + count_t'(1) == beats_i;
+  wire ends = taken_q + count_t'(1) == beats_i;
   // Where beat number which_q lies: the last one taken is on top.
   wire count_t have = word_valid_o ? length_q : taken_q;
-  wire [31:0]  at   = MaxBeats - 32'(have) + 32'(which_q);
+  wire [31:0] at = MaxBeats - 32'(have) + 32'(which_q);
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) taken_q <= '0;
@@ -46,6 +55,7 @@ module word_assembler_props #(
     which_q <= which_q;
   end
 
+  // verilog_format: off  (a table of properties)
   always_ff @(posedge clk_i) begin
     assume (beats_i != '0 && 32'(beats_i) <= MaxBeats);
     if (taken_q != '0) assume ($stable(beats_i));
@@ -65,8 +75,11 @@ module word_assembler_props #(
                                                       || (word_valid_o && !word_ready_i)));
     end
   end
+  // verilog_format: on
 
 endmodule
 
-bind word_assembler word_assembler_props #(.BeatBits(BeatBits), .MaxBeats(MaxBeats))
-    u_props (.*);
+bind word_assembler word_assembler_props #(
+  .BeatBits(BeatBits),
+  .MaxBeats(MaxBeats)
+) u_props (.*);

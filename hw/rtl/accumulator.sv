@@ -11,14 +11,14 @@ module accumulator
 #(
   parameter int unsigned Width = 19
 ) (
-  input  logic                    clk_i,
+  input logic clk_i,
 
-  input  logic                    valid_i,
-  input  logic                    load_i,
-  input  logic                    max_i,
-  input  logic signed [Width-1:0] value_i,
+  input logic                    valid_i,
+  input logic                    load_i,
+  input logic                    max_i,
+  input logic signed [Width-1:0] value_i,
 
-  output sum_t                    sum_o
+  output sum_t sum_o
 );
 
   // One adder serves all three: of its terms, one or the other is 0. Of a maximum the bits above the
@@ -26,9 +26,9 @@ module accumulator
   localparam int unsigned HighBits = SumBits - ResultBits;
 
   sum_t sum_q, value, sum_mask, value_mask;
-  wire  greater   = result_t'(value_i) > result_t'(sum_q);
-  wire  keep_low  = !load_i && !(max_i && greater);
-  wire  keep_high = !load_i && !(max_i && !value_i[ResultBits-1]);
+  wire greater = result_t'(value_i) > result_t'(sum_q);
+  wire keep_low = !load_i && !(max_i && greater);
+  wire keep_high = !load_i && !(max_i && !value_i[ResultBits-1]);
 
   assign value      = value_i;
   assign sum_mask   = {{HighBits{keep_high}}, {ResultBits{keep_low}}};

@@ -15,16 +15,16 @@
 module act_scratchpad
   import cnnaccel_pkg::*;
 (
-  input  logic         clk_i,
-  input  logic         rst_ni,
+  input logic clk_i,
+  input logic rst_ni,
 
-  input  row_t         compute_row_i [PixelLanes],  // by bank
-  output word_t        compute_data_o [PixelLanes],
+  input  row_t  compute_row_i [PixelLanes],  // by bank
+  output word_t compute_data_o[PixelLanes],
 
-  input  logic         drain_valid_i,
-  input  bank_t        drain_bank_i,
-  input  row_t         drain_row_i,
-  input  word_t        drain_data_i,
+  input logic  drain_valid_i,
+  input bank_t drain_bank_i,
+  input row_t  drain_row_i,
+  input word_t drain_data_i,
 
   input  logic         load_valid_i,
   output logic         load_ready_o,
@@ -41,7 +41,7 @@ module act_scratchpad
 );
 
   bank_t load_bank, store_bank;
-  row_t  load_row, store_row;
+  row_t load_row, store_row;
 
   assign load_bank  = bank_of(load_address_i, load_log2_l_i);
   assign load_row   = row_of(load_address_i, load_log2_l_i);
@@ -52,7 +52,7 @@ module act_scratchpad
   assign store_ready_o = !(drain_valid_i && drain_bank_i == store_bank)
                       && !(load_valid_i && load_bank == store_bank);
 
-  word_t store_data [PixelLanes];
+  word_t store_data[PixelLanes];
 
   for (genvar b = 0; b < PixelLanes; b++) begin : gen_bank
     logic drains, loads;
@@ -74,7 +74,7 @@ module act_scratchpad
   end
 
   logic [ReadLatency-1:0] reading_q;
-  bank_t                  bank_q [ReadLatency];
+  bank_t bank_q[ReadLatency];
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) reading_q <= '0;

@@ -7,19 +7,19 @@
 module adder_tree
   import cnnaccel_pkg::*;
 #(
-  parameter int unsigned Terms = 8,  // a power of two from 2 up
+  parameter  int unsigned Terms  = 8,                         // a power of two from 2 up
   localparam int unsigned Stages = $clog2(Terms),
-  localparam int unsigned Bits = $bits(product_t) + Stages
+  localparam int unsigned Bits   = $bits(product_t) + Stages
 ) (
   input  logic                   clk_i,
-  input  product_t               term_i [Terms],
+  input  product_t               term_i[Terms],
   output logic signed [Bits-1:0] sum_o
 );
 
   for (genvar s = 0; s < Stages; s++) begin : gen_stage
     localparam int unsigned Count = Terms >> (s + 1);
     localparam int unsigned Width = $bits(product_t) + s + 1;
-    logic signed [Width-1:0] sum_q [Count];
+    logic signed [Width-1:0] sum_q[Count];
     for (genvar i = 0; i < Count; i++) begin : gen_adder
       logic signed [Width-1:0] a, b;
       if (s == 0) begin : gen_first

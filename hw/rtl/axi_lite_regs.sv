@@ -17,47 +17,47 @@
 module axi_lite_regs
   import cnnaccel_pkg::*;
 (
-  input  logic                   clk_i,
-  input  logic                   rst_ni,
+  input logic clk_i,
+  input logic rst_ni,
 
-  input  logic                   axi_awvalid_i,
-  output logic                   axi_awready_o,
-  input  logic [7:0]             axi_awaddr_i,
-  input  logic                   axi_wvalid_i,
-  output logic                   axi_wready_o,
-  input  logic [31:0]            axi_wdata_i,
-  input  logic [3:0]             axi_wstrb_i,
-  output logic                   axi_bvalid_o,
-  input  logic                   axi_bready_i,
-  output logic [1:0]             axi_bresp_o,
-  input  logic                   axi_arvalid_i,
-  output logic                   axi_arready_o,
-  input  logic [7:0]             axi_araddr_i,
-  output logic                   axi_rvalid_o,
-  input  logic                   axi_rready_i,
-  output logic [31:0]            axi_rdata_o,
-  output logic [1:0]             axi_rresp_o,
+  input  logic        axi_awvalid_i,
+  output logic        axi_awready_o,
+  input  logic [ 7:0] axi_awaddr_i,
+  input  logic        axi_wvalid_i,
+  output logic        axi_wready_o,
+  input  logic [31:0] axi_wdata_i,
+  input  logic [ 3:0] axi_wstrb_i,
+  output logic        axi_bvalid_o,
+  input  logic        axi_bready_i,
+  output logic [ 1:0] axi_bresp_o,
+  input  logic        axi_arvalid_i,
+  output logic        axi_arready_o,
+  input  logic [ 7:0] axi_araddr_i,
+  output logic        axi_rvalid_o,
+  input  logic        axi_rready_i,
+  output logic [31:0] axi_rdata_o,
+  output logic [ 1:0] axi_rresp_o,
 
   output logic                   start_o,
   output logic                   reset_o,
   output logic                   interrupt_o,
   output logic [AddressBits-1:0] program_address_o,
-  output logic [31:0]            once_bytes_o,
-  output logic [31:0]            body_bytes_o,
-  output logic [31:0]            count_o,
-  output logic [AddressBits-1:0] base_o [4],       // of the buffers, by base_e
-  output logic [31:0]            size_o [4],
-  output logic [31:0]            input_stride_o,
-  output logic [31:0]            output_stride_o,
+  output logic [           31:0] once_bytes_o,
+  output logic [           31:0] body_bytes_o,
+  output logic [           31:0] count_o,
+  output logic [AddressBits-1:0] base_o           [4],  // of the buffers, by base_e
+  output logic [           31:0] size_o           [4],
+  output logic [           31:0] input_stride_o,
+  output logic [           31:0] output_stride_o,
 
-  input  logic                   busy_i,
-  input  logic                   done_i,
-  input  logic                   failed_i,
-  input  error_e                 error_i,
-  input  logic [31:0]            failing_instruction_i,
-  input  logic [31:0]            iteration_i,
-  input  logic [31:0]            waiting_i,
-  input  logic [63:0]            counters_i [8]    // cycles to written_bytes, in the table's order
+  input logic          busy_i,
+  input logic          done_i,
+  input logic          failed_i,
+  input error_e        error_i,
+  input logic   [31:0] failing_instruction_i,
+  input logic   [31:0] iteration_i,
+  input logic   [31:0] waiting_i,
+  input logic   [63:0] counters_i           [8]  // cycles to written_bytes, in the table's order
 );
 
   // Registers that are read and written lie between RegProgramAddress and RegCycles; `iteration`
@@ -65,12 +65,12 @@ module axi_lite_regs
   localparam int unsigned First = 32'(RegProgramAddress) / 4;
   localparam int unsigned Count = (32'(RegCycles) - 32'(RegProgramAddress)) / 4;
 
-  logic [31:0] values_q [Count];
-  logic [1:0]  enable_q, pending_q;
-  logic        done_q, failed_q;
+  logic [31:0] values_q[Count];
+  logic [1:0] enable_q, pending_q;
+  logic done_q, failed_q;
 
-  function automatic logic [63:0] pair(input logic [31:0] values [Count], input logic [7:0] at);
-    return {values[32'(at) / 4 - First + 1], values[32'(at) / 4 - First]};
+  function automatic logic [63:0] pair(input logic [31:0] values[Count], input logic [7:0] at);
+    return {values[32'(at)/4-First+1], values[32'(at)/4-First]};
   endfunction
 
   // -- Writes -----------------------------------------------------------------------------------
@@ -82,9 +82,9 @@ module axi_lite_regs
   assign axi_bresp_o  = 2'b00;
 
   wire [5:0] write_word = axi_awaddr_i[7:2];
-  wire       write_low  = write && axi_wstrb_i[0];
-  wire       control    = write_low && write_word == RegControl[7:2];
-  wire       acknowledge = write_low && write_word == RegInterruptStatus[7:2];
+  wire write_low = write && axi_wstrb_i[0];
+  wire control = write_low && write_word == RegControl[7:2];
+  wire acknowledge = write_low && write_word == RegInterruptStatus[7:2];
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
@@ -114,7 +114,7 @@ module axi_lite_regs
     for (int unsigned i = 0; i < Count; i++) begin
       for (int unsigned b = 0; b < 4; b++) begin
         if (write && axi_wstrb_i[b] && 32'(write_word) == First + i) begin
-          values_q[i][8*b +: 8] <= axi_wdata_i[8*b +: 8];
+          values_q[i][8*b+:8] <= axi_wdata_i[8*b+:8];
         end
       end
     end
@@ -134,8 +134,8 @@ module axi_lite_regs
 
   // -- Reads ------------------------------------------------------------------------------------
 
-  wire       read       = axi_arvalid_i && axi_arready_o;
-  wire [5:0] read_word  = axi_araddr_i[7:2];
+  wire read = axi_arvalid_i && axi_arready_o;
+  wire [5:0] read_word = axi_araddr_i[7:2];
   wire [5:0] from_first = read_word - 6'(First);
   wire [5:0] from_cycle = read_word - RegCycles[7:2];
   logic [31:0] data;

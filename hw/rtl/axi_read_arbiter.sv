@@ -10,25 +10,25 @@
 module axi_read_arbiter #(
   parameter int unsigned AddressBits = 32
 ) (
-  input  logic                   clk_i,
-  input  logic                   rst_ni,
+  input logic clk_i,
+  input logic rst_ni,
 
-  input  logic [1:0]             cmd_valid_i,
-  output logic [1:0]             cmd_ready_o,
-  input  logic [AddressBits-1:0] cmd_address_i [2],
-  input  logic [31:0]            cmd_bytes_i [2],
+  input  logic [            1:0] cmd_valid_i,
+  output logic [            1:0] cmd_ready_o,
+  input  logic [AddressBits-1:0] cmd_address_i[2],
+  input  logic [           31:0] cmd_bytes_i  [2],
 
   output logic                   cmd_valid_o,
   input  logic                   cmd_ready_i,
   output logic [AddressBits-1:0] cmd_address_o,
-  output logic [31:0]            cmd_bytes_o,
+  output logic [           31:0] cmd_bytes_o,
   output logic                   cmd_tag_o,
 
-  input  logic                   beat_valid_i,
-  output logic                   beat_ready_o,
-  input  logic                   beat_tag_i,
-  output logic [1:0]             beat_valid_o,
-  input  logic [1:0]             beat_ready_i
+  input  logic       beat_valid_i,
+  output logic       beat_ready_o,
+  input  logic       beat_tag_i,
+  output logic [1:0] beat_valid_o,
+  input  logic [1:0] beat_ready_i
 );
 
   // A command that was offered stays.
@@ -54,10 +54,17 @@ module axi_read_arbiter #(
   assign beat_ready_o = beat_ready_i[beat_tag_i];
 
 `ifndef SYNTHESIS
-  command_holds: assert property (@(posedge clk_i) disable iff (!rst_ni)
+  command_holds :
+  assert property (@(posedge clk_i) disable iff (!rst_ni)
       cmd_valid_o && !cmd_ready_i
-      |=> cmd_valid_o && $stable(cmd_tag_o) && $stable(cmd_address_o) && $stable(cmd_bytes_o))
-    else $error("axi_read_arbiter: a command changed before ready");
+      |=> cmd_valid_o && $stable(
+      cmd_tag_o
+  ) && $stable(
+      cmd_address_o
+  ) && $stable(
+      cmd_bytes_o
+  ))
+  else $error("axi_read_arbiter: a command changed before ready");
 `endif
 
 endmodule

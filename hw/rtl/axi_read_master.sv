@@ -16,39 +16,39 @@
 // Relies on 0 < bytes < 2**31. Two clients share a master through `axi_read_arbiter`.
 
 module axi_read_master #(
-  parameter int unsigned WordBytes   = 8,   // C, a power of two up to 16
-  parameter int unsigned AddressBits = 32,
-  parameter int unsigned TagBits     = 1,   // returned with the beats of a command
-  parameter int unsigned Outstanding = 8,   // bursts, a power of two
-  localparam int unsigned OffsetBits = $clog2(WordBytes)
+  parameter  int unsigned WordBytes   = 8,                 // C, a power of two up to 16
+  parameter  int unsigned AddressBits = 32,
+  parameter  int unsigned TagBits     = 1,                 // returned with the beats of a command
+  parameter  int unsigned Outstanding = 8,                 // bursts, a power of two
+  localparam int unsigned OffsetBits  = $clog2(WordBytes)
 ) (
-  input  logic                   clk_i,
-  input  logic                   rst_ni,
-  input  logic                   flush_i,
-  output logic                   idle_o,
+  input  logic clk_i,
+  input  logic rst_ni,
+  input  logic flush_i,
+  output logic idle_o,
 
   input  logic                   cmd_valid_i,
   output logic                   cmd_ready_o,
   input  logic [AddressBits-1:0] cmd_address_i,
-  input  logic [31:0]            cmd_bytes_i,
-  input  logic [TagBits-1:0]     cmd_tag_i,
+  input  logic [           31:0] cmd_bytes_i,
+  input  logic [    TagBits-1:0] cmd_tag_i,
 
   output logic                   beat_valid_o,
   input  logic                   beat_ready_i,
   output logic [8*WordBytes-1:0] beat_data_o,
-  output logic [OffsetBits-1:0]  beat_offset_o,  // of the command's first byte in its first beat
+  output logic [ OffsetBits-1:0] beat_offset_o,  // of the command's first byte in its first beat
   output logic                   beat_last_o,    // of the command
   output logic                   beat_error_o,
-  output logic [TagBits-1:0]     beat_tag_o,
+  output logic [    TagBits-1:0] beat_tag_o,
 
   output logic                   axi_arvalid_o,
   input  logic                   axi_arready_i,
   output logic [AddressBits-1:0] axi_araddr_o,
-  output logic [7:0]             axi_arlen_o,
+  output logic [            7:0] axi_arlen_o,
   input  logic                   axi_rvalid_i,
   output logic                   axi_rready_o,
   input  logic [8*WordBytes-1:0] axi_rdata_i,
-  input  logic [1:0]             axi_rresp_i,
+  input  logic [            1:0] axi_rresp_i,
   input  logic                   axi_rlast_i
 );
 
@@ -67,8 +67,8 @@ module axi_read_master #(
     logic [8*WordBytes-1:0] data;
   } beat_t;
 
-  logic   issue, issue_last, issue_idle, queue_ready, queue_valid;
-  info_t  cmd_info, issue_info;
+  logic issue, issue_last, issue_idle, queue_ready, queue_valid;
+  info_t cmd_info, issue_info;
   burst_t oldest;
   logic [7:0] unused_len;  // RLAST says where a burst ends
 
@@ -77,39 +77,67 @@ module axi_read_master #(
       (cmd_bytes_i + 32'(cmd_address_i[OffsetBits-1:0]) + 32'(WordBytes - 1)) >> OffsetBits;
 
   burst_issue #(
-    .WordBytes(WordBytes), .AddressBits(AddressBits), .InfoBits($bits(info_t))
+    .WordBytes  (WordBytes),
+    .AddressBits(AddressBits),
+    .InfoBits   ($bits(info_t))
   ) u_issue (
-    .clk_i, .rst_ni, .flush_i, .idle_o(issue_idle),
-    .range_valid_i(cmd_valid_i), .range_ready_o(cmd_ready_o), .range_address_i(cmd_address_i),
-    .range_beats_i(cmd_beats), .range_info_i(cmd_info),
-    .queue_ready_i(queue_ready), .issue_o(issue), .issue_last_o(issue_last),
-    .issue_info_o(issue_info), .issue_len_o(unused_len),
-    .axi_valid_o(axi_arvalid_o), .axi_ready_i(axi_arready_i), .axi_addr_o(axi_araddr_o),
-    .axi_len_o(axi_arlen_o)
+    .clk_i,
+    .rst_ni,
+    .flush_i,
+    .idle_o         (issue_idle),
+    .range_valid_i  (cmd_valid_i),
+    .range_ready_o  (cmd_ready_o),
+    .range_address_i(cmd_address_i),
+    .range_beats_i  (cmd_beats),
+    .range_info_i   (cmd_info),
+    .queue_ready_i  (queue_ready),
+    .issue_o        (issue),
+    .issue_last_o   (issue_last),
+    .issue_info_o   (issue_info),
+    .issue_len_o    (unused_len),
+    .axi_valid_o    (axi_arvalid_o),
+    .axi_ready_i    (axi_arready_i),
+    .axi_addr_o     (axi_araddr_o),
+    .axi_len_o      (axi_arlen_o)
   );
 
   wire r_taken = axi_rvalid_i && axi_rready_o;
 
-  fifo #(.Width($bits(burst_t)), .Depth(Outstanding)) u_under_way (
-    .clk_i, .rst_ni,
-    .valid_i(issue), .ready_o(queue_ready), .data_i({issue_last, issue_info}),
-    .valid_o(queue_valid), .ready_i(r_taken && axi_rlast_i), .data_o(oldest)
+  fifo #(
+    .Width($bits(burst_t)),
+    .Depth(Outstanding)
+  ) u_under_way (
+    .clk_i,
+    .rst_ni,
+    .valid_i(issue),
+    .ready_o(queue_ready),
+    .data_i ({issue_last, issue_info}),
+    .valid_o(queue_valid),
+    .ready_i(r_taken && axi_rlast_i),
+    .data_o (oldest)
   );
 
   beat_t beat_in, beat_out;
-  logic  held_valid;
+  logic held_valid;
 
   assign beat_in = '{
-    error: axi_rresp_i[1],
-    last:  oldest.last && axi_rlast_i,
-    info:  oldest.info,
-    data:  axi_rdata_i
-  };
+          error: axi_rresp_i[1],
+          last: oldest.last && axi_rlast_i,
+          info: oldest.info,
+          data: axi_rdata_i
+      };
 
-  skid_buffer #(.Width($bits(beat_t))) u_beats (
-    .clk_i, .rst_ni,
-    .valid_i(axi_rvalid_i), .ready_o(axi_rready_o), .data_i(beat_in),
-    .valid_o(held_valid), .ready_i(beat_ready_i || flush_i), .data_o(beat_out)
+  skid_buffer #(
+    .Width($bits(beat_t))
+  ) u_beats (
+    .clk_i,
+    .rst_ni,
+    .valid_i(axi_rvalid_i),
+    .ready_o(axi_rready_o),
+    .data_i (beat_in),
+    .valid_o(held_valid),
+    .ready_i(beat_ready_i || flush_i),
+    .data_o (beat_out)
   );
 
   assign beat_valid_o  = held_valid && !flush_i;
@@ -126,9 +154,9 @@ module axi_read_master #(
   assign unused_resp = axi_rresp_i[0];
 
 `ifndef SYNTHESIS
-  no_stray_beat: assert property (@(posedge clk_i) disable iff (!rst_ni)
-      axi_rvalid_i |-> queue_valid)
-    else $error("axi_read_master: a beat that no burst asked for");
+  no_stray_beat :
+  assert property (@(posedge clk_i) disable iff (!rst_ni) axi_rvalid_i |-> queue_valid)
+  else $error("axi_read_master: a beat that no burst asked for");
 `endif
 
 endmodule

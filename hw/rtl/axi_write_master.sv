@@ -20,36 +20,36 @@ module axi_write_master #(
   parameter int unsigned AddressBits = 32,
   parameter int unsigned Outstanding = 8    // bursts, a power of two
 ) (
-  input  logic                   clk_i,
-  input  logic                   rst_ni,
-  input  logic                   flush_i,
-  output logic                   idle_o,
+  input  logic clk_i,
+  input  logic rst_ni,
+  input  logic flush_i,
+  output logic idle_o,
 
   input  logic                   cmd_valid_i,
   output logic                   cmd_ready_o,
   input  logic [AddressBits-1:0] cmd_address_i,  // of a word
-  input  logic [31:0]            cmd_words_i,
+  input  logic [           31:0] cmd_words_i,
   input  logic                   cmd_last_i,
 
   input  logic                   data_valid_i,
   output logic                   data_ready_o,
   input  logic [8*WordBytes-1:0] data_i,
 
-  output logic                   done_o,
-  output logic                   error_o,
+  output logic done_o,
+  output logic error_o,
 
   output logic                   axi_awvalid_o,
   input  logic                   axi_awready_i,
   output logic [AddressBits-1:0] axi_awaddr_o,
-  output logic [7:0]             axi_awlen_o,
+  output logic [            7:0] axi_awlen_o,
   output logic                   axi_wvalid_o,
   input  logic                   axi_wready_i,
   output logic [8*WordBytes-1:0] axi_wdata_o,
-  output logic [WordBytes-1:0]   axi_wstrb_o,
+  output logic [  WordBytes-1:0] axi_wstrb_o,
   output logic                   axi_wlast_o,
   input  logic                   axi_bvalid_i,
   output logic                   axi_bready_o,
-  input  logic [1:0]             axi_bresp_i
+  input  logic [            1:0] axi_bresp_i
 );
 
   typedef struct packed {
@@ -58,36 +58,65 @@ module axi_write_master #(
     logic [8*WordBytes-1:0] data;
   } beat_t;
 
-  logic       issue, issue_last, issue_info, issue_idle, queue_ready, queue_valid, oldest_last;
+  logic issue, issue_last, issue_info, issue_idle, queue_ready, queue_valid, oldest_last;
   logic [7:0] issue_len;
 
   burst_issue #(
-    .WordBytes(WordBytes), .AddressBits(AddressBits), .InfoBits(1)
+    .WordBytes  (WordBytes),
+    .AddressBits(AddressBits),
+    .InfoBits   (1)
   ) u_issue (
-    .clk_i, .rst_ni, .flush_i, .idle_o(issue_idle),
-    .range_valid_i(cmd_valid_i), .range_ready_o(cmd_ready_o), .range_address_i(cmd_address_i),
-    .range_beats_i(cmd_words_i), .range_info_i(cmd_last_i),
-    .queue_ready_i(queue_ready), .issue_o(issue), .issue_last_o(issue_last),
-    .issue_info_o(issue_info), .issue_len_o(issue_len),
-    .axi_valid_o(axi_awvalid_o), .axi_ready_i(axi_awready_i), .axi_addr_o(axi_awaddr_o),
-    .axi_len_o(axi_awlen_o)
+    .clk_i,
+    .rst_ni,
+    .flush_i,
+    .idle_o         (issue_idle),
+    .range_valid_i  (cmd_valid_i),
+    .range_ready_o  (cmd_ready_o),
+    .range_address_i(cmd_address_i),
+    .range_beats_i  (cmd_words_i),
+    .range_info_i   (cmd_last_i),
+    .queue_ready_i  (queue_ready),
+    .issue_o        (issue),
+    .issue_last_o   (issue_last),
+    .issue_info_o   (issue_info),
+    .issue_len_o    (issue_len),
+    .axi_valid_o    (axi_awvalid_o),
+    .axi_ready_i    (axi_awready_i),
+    .axi_addr_o     (axi_awaddr_o),
+    .axi_len_o      (axi_awlen_o)
   );
 
-  fifo #(.Width(1), .Depth(Outstanding)) u_under_way (
-    .clk_i, .rst_ni,
-    .valid_i(issue), .ready_o(queue_ready), .data_i(issue_last && issue_info),
-    .valid_o(queue_valid), .ready_i(axi_bvalid_i), .data_o(oldest_last)
+  fifo #(
+    .Width(1),
+    .Depth(Outstanding)
+  ) u_under_way (
+    .clk_i,
+    .rst_ni,
+    .valid_i(issue),
+    .ready_o(queue_ready),
+    .data_i (issue_last && issue_info),
+    .valid_o(queue_valid),
+    .ready_i(axi_bvalid_i),
+    .data_o (oldest_last)
   );
 
   // Bursts that lack data, from their issue on; never more than are under way.
-  logic       open_valid, open_ready, beat_valid, beat_ready;
+  logic open_valid, open_ready, beat_valid, beat_ready;
   logic [7:0] open_len, count_q;
-  beat_t      beat_in, beat_out;
+  beat_t beat_in, beat_out;
 
-  fifo #(.Width(8), .Depth(Outstanding)) u_open (
-    .clk_i, .rst_ni,
-    .valid_i(issue), .ready_o(open_ready), .data_i(issue_len),
-    .valid_o(open_valid), .ready_i(beat_valid && beat_ready && beat_in.last), .data_o(open_len)
+  fifo #(
+    .Width(8),
+    .Depth(Outstanding)
+  ) u_open (
+    .clk_i,
+    .rst_ni,
+    .valid_i(issue),
+    .ready_o(open_ready),
+    .data_i (issue_len),
+    .valid_o(open_valid),
+    .ready_i(beat_valid && beat_ready && beat_in.last),
+    .data_o (open_len)
   );
 
   assign beat_valid   = open_valid && (data_valid_i || flush_i);
@@ -106,10 +135,17 @@ module axi_write_master #(
     end
   end
 
-  skid_buffer #(.Width($bits(beat_t))) u_beats (
-    .clk_i, .rst_ni,
-    .valid_i(beat_valid), .ready_o(beat_ready), .data_i(beat_in),
-    .valid_o(axi_wvalid_o), .ready_i(axi_wready_i), .data_o(beat_out)
+  skid_buffer #(
+    .Width($bits(beat_t))
+  ) u_beats (
+    .clk_i,
+    .rst_ni,
+    .valid_i(beat_valid),
+    .ready_o(beat_ready),
+    .data_i (beat_in),
+    .valid_o(axi_wvalid_o),
+    .ready_i(axi_wready_i),
+    .data_o (beat_out)
   );
 
   assign axi_wdata_o = beat_out.data;
@@ -126,12 +162,12 @@ module axi_write_master #(
   assign unused_resp = axi_bresp_i[0];
 
 `ifndef SYNTHESIS
-  open_has_room: assert property (@(posedge clk_i) disable iff (!rst_ni)
-      issue |-> open_ready)
-    else $error("axi_write_master: more bursts open than under way");
-  no_stray_response: assert property (@(posedge clk_i) disable iff (!rst_ni)
-      axi_bvalid_i |-> queue_valid)
-    else $error("axi_write_master: a response that no burst asked for");
+  open_has_room :
+  assert property (@(posedge clk_i) disable iff (!rst_ni) issue |-> open_ready)
+  else $error("axi_write_master: more bursts open than under way");
+  no_stray_response :
+  assert property (@(posedge clk_i) disable iff (!rst_ni) axi_bvalid_i |-> queue_valid)
+  else $error("axi_write_master: a response that no burst asked for");
 `else
   logic unused_open;
   assign unused_open = open_ready;

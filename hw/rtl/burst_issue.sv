@@ -13,40 +13,52 @@ module burst_issue #(
   parameter int unsigned AddressBits = 32,
   parameter int unsigned InfoBits    = 1
 ) (
-  input  logic                   clk_i,
-  input  logic                   rst_ni,
-  input  logic                   flush_i,
-  output logic                   idle_o,
+  input  logic clk_i,
+  input  logic rst_ni,
+  input  logic flush_i,
+  output logic idle_o,
 
   input  logic                   range_valid_i,
   output logic                   range_ready_o,
   input  logic [AddressBits-1:0] range_address_i,
-  input  logic [31:0]            range_beats_i,
-  input  logic [InfoBits-1:0]    range_info_i,
+  input  logic [           31:0] range_beats_i,
+  input  logic [   InfoBits-1:0] range_info_i,
 
-  input  logic                   queue_ready_i,
-  output logic                   issue_o,
-  output logic                   issue_last_o,  // of its range
-  output logic [InfoBits-1:0]    issue_info_o,
-  output logic [7:0]             issue_len_o,   // beats - 1, as AXI has it
+  input  logic                queue_ready_i,
+  output logic                issue_o,
+  output logic                issue_last_o,   // of its range
+  output logic [InfoBits-1:0] issue_info_o,
+  output logic [         7:0] issue_len_o,    // beats - 1, as AXI has it
 
   output logic                   axi_valid_o,
   input  logic                   axi_ready_i,
   output logic [AddressBits-1:0] axi_addr_o,
-  output logic [7:0]             axi_len_o
+  output logic [            7:0] axi_len_o
 );
 
-  logic                   burst_valid, burst_ready;
+  logic burst_valid, burst_ready;
   logic [AddressBits-1:0] burst_address;
-  logic [7:0]             burst_len;
+  logic [7:0] burst_len;
 
   burst_splitter #(
-    .WordBytes(WordBytes), .AddressBits(AddressBits), .InfoBits(InfoBits)
+    .WordBytes  (WordBytes),
+    .AddressBits(AddressBits),
+    .InfoBits   (InfoBits)
   ) u_splitter (
-    .clk_i, .rst_ni, .flush_i,
-    .range_valid_i, .range_ready_o, .range_address_i, .range_beats_i, .range_info_i,
-    .burst_valid_o(burst_valid), .burst_ready_i(burst_ready), .burst_address_o(burst_address),
-    .burst_len_o(burst_len), .burst_last_o(issue_last_o), .burst_info_o(issue_info_o)
+    .clk_i,
+    .rst_ni,
+    .flush_i,
+    .range_valid_i,
+    .range_ready_o,
+    .range_address_i,
+    .range_beats_i,
+    .range_info_i,
+    .burst_valid_o  (burst_valid),
+    .burst_ready_i  (burst_ready),
+    .burst_address_o(burst_address),
+    .burst_len_o    (burst_len),
+    .burst_last_o   (issue_last_o),
+    .burst_info_o   (issue_info_o)
   );
 
   assign burst_ready = queue_ready_i && (!axi_valid_o || axi_ready_i);

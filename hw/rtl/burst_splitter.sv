@@ -22,57 +22,56 @@ module burst_splitter #(
   parameter int unsigned AddressBits = 32,
   parameter int unsigned InfoBits    = 1    // of what goes along with a range
 ) (
-  input  logic                   clk_i,
-  input  logic                   rst_ni,
-  input  logic                   flush_i,  // forget the range
+  input logic clk_i,
+  input logic rst_ni,
+  input logic flush_i, // forget the range
 
   input  logic                   range_valid_i,
   output logic                   range_ready_o,
   input  logic [AddressBits-1:0] range_address_i,  // bits below a word are ignored
-  input  logic [31:0]            range_beats_i,
-  input  logic [InfoBits-1:0]    range_info_i,
+  input  logic [           31:0] range_beats_i,
+  input  logic [   InfoBits-1:0] range_info_i,
 
   output logic                   burst_valid_o,
   input  logic                   burst_ready_i,
   output logic [AddressBits-1:0] burst_address_o,
-  output logic [7:0]             burst_len_o,  // beats - 1, as AXI has it
-  output logic                   burst_last_o,  // of its range
-  output logic [InfoBits-1:0]    burst_info_o
+  output logic [            7:0] burst_len_o,      // beats - 1, as AXI has it
+  output logic                   burst_last_o,     // of its range
+  output logic [   InfoBits-1:0] burst_info_o
 );
 
   localparam int unsigned OffsetBits = $clog2(WordBytes);
-  localparam int unsigned BurstBits  = 4;
-  localparam int unsigned Burst      = 1 << BurstBits;  // beats
-  localparam int unsigned MoreBits   = 33 - BurstBits;  // of a number of bursts
+  localparam int unsigned BurstBits = 4;
+  localparam int unsigned Burst = 1 << BurstBits;  // beats
+  localparam int unsigned MoreBits = 33 - BurstBits;  // of a number of bursts
   if (WordBytes != 1 << OffsetBits || WordBytes > 16) begin : gen_check
     $error("burst_splitter: WordBytes must be a power of two up to 16, got %0d", WordBytes);
   end
 
   typedef logic [AddressBits-OffsetBits-BurstBits-1:0] block_t;  // number of an aligned burst
-  typedef logic [BurstBits-1:0]                        word_t;   // within its block
+  typedef logic [BurstBits-1:0] word_t;  // within its block
 
-  logic                busy_q, last_q;  // last: of its range
-  block_t              block_q;
-  word_t               first_q;         // of the burst
-  word_t               end_q;           // where the range's last burst ends
-  logic [MoreBits-1:0] more_q;          // bursts behind this one
+  logic busy_q, last_q;  // last: of its range
+  block_t block_q;
+  word_t first_q;  // of the burst
+  word_t end_q;  // where the range's last burst ends
+  logic [MoreBits-1:0] more_q;  // bursts behind this one
   logic [InfoBits-1:0] info_q;
 
   // Of a range that comes in.
-  block_t              block;
-  word_t               first, range_end;
+  block_t block;
+  word_t first, range_end;
   logic [MoreBits-1:0] more;
   assign {block, first} = range_address_i[AddressBits-1:OffsetBits];
   assign {more, range_end} = 33'(range_beats_i) + 33'(first) - 33'd1;
 
   // `more` is 0, without waiting for the sum.
-  wire [BurstBits:0] room  = (BurstBits + 1)'(Burst) - {1'b0, first};
-  wire               fits  = range_beats_i[31:BurstBits+1] == '0
-                          && range_beats_i[BurstBits:0] <= room;
+  wire [BurstBits:0] room = (BurstBits + 1)'(Burst) - {1'b0, first};
+  wire fits = range_beats_i[31:BurstBits+1] == '0 && range_beats_i[BurstBits:0] <= room;
 
-  wire   step  = !busy_q || burst_ready_i;  // the registers take the next burst,
-  wire   fresh = !busy_q || last_q;         // which is the first of a range
-  word_t length;                            // beats - 1
+  wire step = !busy_q || burst_ready_i;  // the registers take the next burst,
+  wire fresh = !busy_q || last_q;  // which is the first of a range
+  word_t length;  // beats - 1
   assign length = (last_q ? end_q : word_t'(Burst - 1)) - first_q;
 
   assign range_ready_o   = !flush_i && step && fresh;

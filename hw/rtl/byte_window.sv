@@ -17,50 +17,50 @@
 // Relies on a row having the bytes of its pixels, and on pixel_bytes_i and row_pixels_i holding.
 
 module byte_window #(
-  parameter int unsigned WordBytes = 8,  // C, a power of two from 4 up
+  parameter  int unsigned WordBytes  = 8,                 // C, a power of two from 4 up
   localparam int unsigned OffsetBits = $clog2(WordBytes)
 ) (
-  input  logic                   clk_i,
-  input  logic                   rst_ni,
+  input logic clk_i,
+  input logic rst_ni,
 
-  input  logic                   start_i,
-  input  logic [15:0]            rows_i,         // value - 1
-  input  logic [11:0]            row_pixels_i,   // from 1 up
-  input  logic [2:0]             pixel_bytes_i,
-  input  logic                   drop_i,
+  input logic        start_i,
+  input logic [15:0] rows_i,         // value - 1
+  input logic [11:0] row_pixels_i,   // from 1 up
+  input logic [ 2:0] pixel_bytes_i,
+  input logic        drop_i,
 
   input  logic                   beat_valid_i,
   output logic                   beat_ready_o,
   input  logic [8*WordBytes-1:0] beat_data_i,
-  input  logic [OffsetBits-1:0]  beat_offset_i,
+  input  logic [ OffsetBits-1:0] beat_offset_i,
   input  logic                   beat_last_i,
 
-  output logic                   pixel_valid_o,
-  input  logic                   pixel_ready_i,
-  output logic [31:0]            pixel_o,        // first byte lowest; above the last anything
-  output logic                   pixel_last_o,   // of its row
-  output logic                   pixel_final_o   // its row is the last
+  output logic        pixel_valid_o,
+  input  logic        pixel_ready_i,
+  output logic [31:0] pixel_o,        // first byte lowest; above the last anything
+  output logic        pixel_last_o,   // of its row
+  output logic        pixel_final_o   // its row is the last
 );
 
-  logic                   open_q;   // the last beat of the row is still to come
-  logic                   first_q;  // so is the first
-  logic                   held_q;
-  logic [OffsetBits-1:0]  position_q;
+  logic open_q;  // the last beat of the row is still to come
+  logic first_q;  // so is the first
+  logic held_q;
+  logic [OffsetBits-1:0] position_q;
   logic [8*WordBytes-1:0] word_q;
-  logic [15:0]            rows_q;     // left, value - 1
-  logic                   final_q;    // none is
-  logic [11:0]            pixels_q;   // left in the row
-  logic                   last_q;     // one is
-  logic                   crosses_q;  // the next pixel ends in the next word
-  logic [OffsetBits:0]    behind_q;   // position_q + pixel_bytes_i
-  logic [OffsetBits:0]    behind_d;
+  logic [15:0] rows_q;  // left, value - 1
+  logic final_q;  // none is
+  logic [11:0] pixels_q;  // left in the row
+  logic last_q;  // one is
+  logic crosses_q;  // the next pixel ends in the next word
+  logic [OffsetBits:0] behind_q;  // position_q + pixel_bytes_i
+  logic [OffsetBits:0] behind_d;
 
   logic room, pixel_valid;
-  wire  ends     = behind_q[OffsetBits];  // the pixel takes the last byte held
-  wire  skip     = drop_i && !pixel_valid_o;
-  wire  given    = pixel_valid && room;
-  wire  taken    = beat_valid_i && beat_ready_o;
-  wire  row_ends = given && (last_q || drop_i);
+  wire ends = behind_q[OffsetBits];  // the pixel takes the last byte held
+  wire skip = drop_i && !pixel_valid_o;
+  wire given = pixel_valid && room;
+  wire taken = beat_valid_i && beat_ready_o;
+  wire row_ends = given && (last_q || drop_i);
 
   wire [16*WordBytes-1:0] both = {beat_data_i, word_q};
 
@@ -70,12 +70,17 @@ module byte_window #(
   assign behind_d     = {1'b0, first_q ? beat_offset_i : behind_q[OffsetBits-1:0]}
                       + (OffsetBits + 1)'(pixel_bytes_i);
 
-  skid_buffer #(.Width(34)) u_pixels (
-    .clk_i, .rst_ni,
-    .valid_i(pixel_valid), .ready_o(room),
-    .data_i({final_q, last_q || drop_i, both[8*position_q +: 32]}),
-    .valid_o(pixel_valid_o), .ready_i(pixel_ready_i),
-    .data_o({pixel_final_o, pixel_last_o, pixel_o})
+  skid_buffer #(
+    .Width(34)
+  ) u_pixels (
+    .clk_i,
+    .rst_ni,
+    .valid_i(pixel_valid),
+    .ready_o(room),
+    .data_i ({final_q, last_q || drop_i, both[8*position_q+:32]}),
+    .valid_o(pixel_valid_o),
+    .ready_i(pixel_ready_i),
+    .data_o ({pixel_final_o, pixel_last_o, pixel_o})
   );
 
   always_ff @(posedge clk_i) begin

@@ -17,32 +17,32 @@
 module compute
   import cnnaccel_pkg::*;
 (
-  input  logic                            clk_i,
-  input  logic                            rst_ni,
+  input logic clk_i,
+  input logic rst_ni,
 
-  input  logic                            instr_valid_i,
-  output logic                            instr_ready_o,
-  input  compute_t                        instr_i,
-  output logic                            done_o,
+  input  logic     instr_valid_i,
+  output logic     instr_ready_o,
+  input  compute_t instr_i,
+  output logic     done_o,
 
-  output logic                            busy_o,  // an instruction is taken and not done
-  output logic                            step_o,
+  output logic busy_o,  // an instruction is taken and not done
+  output logic step_o,
 
-  output row_t                            act_row_o [PixelLanes],  // by bank
-  input  word_t                           act_data_i [PixelLanes],
-  output wgt_address_t                    wgt_address_o,
-  input  logic [OutputLanes*WordBits-1:0] wgt_data_i,
-  output par_address_t                    bias_address_o,
-  input  s32_t [OutputLanes-1:0]          bias_i,
-  output par_address_t                    multiplier_address_o,
-  input  u16_t [OutputLanes-1:0]          multiplier_i,
-  output par_address_t                    shift_address_o,
-  input  u8_t  [OutputLanes-1:0]          shift_i,
+  output row_t                                    act_row_o           [PixelLanes],  // by bank
+  input  word_t                                   act_data_i          [PixelLanes],
+  output wgt_address_t                            wgt_address_o,
+  input  logic         [OutputLanes*WordBits-1:0] wgt_data_i,
+  output par_address_t                            bias_address_o,
+  input  s32_t         [         OutputLanes-1:0] bias_i,
+  output par_address_t                            multiplier_address_o,
+  input  u16_t         [         OutputLanes-1:0] multiplier_i,
+  output par_address_t                            shift_address_o,
+  input  u8_t          [         OutputLanes-1:0] shift_i,
 
-  output logic                            drain_valid_o,
-  output bank_t                           drain_bank_o,
-  output row_t                            drain_row_o,
-  output word_t                           drain_data_o
+  output logic  drain_valid_o,
+  output bank_t drain_bank_o,
+  output row_t  drain_row_o,
+  output word_t drain_data_o
 );
 
   if (PixelLanes != 1 << LaneLog2 || PixelLanes > 8) begin : gen_check_pixel
@@ -58,18 +58,18 @@ module compute
 
   // Ranks: 1 steps, 2 walkers, 5 rows, 7 words of act, 9 operands.
   localparam int unsigned OperandRank = 9;
-  localparam int unsigned WordRank    = 5 + ReadLatency;
+  localparam int unsigned WordRank = 5 + ReadLatency;
 
   // Rank 1 and 2.
-  step_t             step;
+  step_t step;
   logic [Levels-1:0] level;
-  compute_t          instr;
-  logic              retiring, tile_valid;
-  tile_t             tile;
+  compute_t instr;
+  logic retiring, tile_valid;
+  tile_t tile;
 
   act_address_t a, o;
-  s12_t         y;
-  s17_t         x, ox;
+  s12_t y;
+  s17_t x, ox;
   wgt_address_t w;
   par_address_t par;
 
@@ -110,9 +110,9 @@ module compute
 
   // Rank 3 to 5: rows; 7: words; 9: operands.
   bank_t [PixelLanes-1:0] bank5, bank7;
-  logic  [PixelLanes-1:0] inside5, inside7;
-  step_t                  step_q [2:OperandRank];
-  result_t                operand [PixelLanes][InputLanes];
+  logic [PixelLanes-1:0] inside5, inside7;
+  step_t step_q[2:OperandRank];
+  result_t operand[PixelLanes][InputLanes];
 
   always_ff @(posedge clk_i) begin
     step_q[2] <= step;
@@ -169,11 +169,11 @@ module compute
   localparam int unsigned TileDepth = 16;  // from rank 2 on at most one for each rank
 
   logic [PixelLanes-1:0] tile_ends;
-  logic     tile_there, tile_room;
-  sum_t     sum [PixelLanes][OutputLanes];
-  tile_t    tile_ended;
+  logic tile_there, tile_room;
+  sum_t sum[PixelLanes][OutputLanes];
+  tile_t tile_ended;
   drained_t word;
-  sum_t     word_sum [InputLanes];
+  sum_t word_sum[InputLanes];
   par_address_t word_par;
 
   mac_array u_array (
@@ -232,12 +232,12 @@ module compute
   );
 
 `ifndef SYNTHESIS
-  tiles_have_room: assert property (@(posedge clk_i) disable iff (!rst_ni)
-      tile_valid |-> tile_room)
-    else $error("compute: more tiles under way than %0d", TileDepth);
-  tiles_are_there: assert property (@(posedge clk_i) disable iff (!rst_ni)
-      tile_ends[0] |-> tile_there)
-    else $error("compute: the end of a tile that was not begun");
+  tiles_have_room :
+  assert property (@(posedge clk_i) disable iff (!rst_ni) tile_valid |-> tile_room)
+  else $error("compute: more tiles under way than %0d", TileDepth);
+  tiles_are_there :
+  assert property (@(posedge clk_i) disable iff (!rst_ni) tile_ends[0] |-> tile_there)
+  else $error("compute: the end of a tile that was not begun");
 `endif
 
 endmodule

@@ -15,34 +15,40 @@
 module control
   import cnnaccel_pkg::*;
 (
-  input  logic        clk_i,
-  input  logic        rst_ni,
+  input logic clk_i,
+  input logic rst_ni,
 
-  input  logic        start_i,
-  input  logic        reset_i,
-  input  logic        quiet_i,         // nothing is left to do, nothing under way
-  input  error_e      error_i,
-  input  logic [31:0] error_index_i,
-  input  logic        masters_idle_i,
+  input logic          start_i,
+  input logic          reset_i,
+  input logic          quiet_i,        // nothing is left to do, nothing under way
+  input error_e        error_i,
+  input logic   [31:0] error_index_i,
+  input logic          masters_idle_i,
 
-  output logic        core_rst_no,
-  output logic        flush_o,
-  output logic        clear_o,         // of the counters
-  output logic        fetch_start_o,
-  output logic        running_o,
+  output logic core_rst_no,
+  output logic flush_o,
+  output logic clear_o,        // of the counters
+  output logic fetch_start_o,
+  output logic running_o,
 
-  output logic        busy_o,
-  output logic        done_o,
-  output logic        failed_o,
-  output error_e      error_o,
-  output logic [31:0] failing_o
+  output logic          busy_o,
+  output logic          done_o,
+  output logic          failed_o,
+  output error_e        error_o,
+  output logic   [31:0] failing_o
 );
 
-  typedef enum logic [2:0] {StRest, StClear, StBegin, StRun, StFlush} state_e;
+  typedef enum logic [2:0] {
+    StRest,
+    StClear,
+    StBegin,
+    StRun,
+    StFlush
+  } state_e;
   state_e state_d, state_q;
 
   wire may_start = start_i && error_o == ErrorNone;
-  wire fails     = state_q == StRun && error_i != ErrorNone;
+  wire fails = state_q == StRun && error_i != ErrorNone;
 
   always_comb begin
     state_d = state_q;
@@ -50,8 +56,7 @@ module control
       StRest:  if (may_start) state_d = StClear;
       StClear: state_d = StBegin;
       StBegin: state_d = StRun;
-      StRun:   if (fails) state_d = StFlush;
-               else if (quiet_i) state_d = StRest;
+      StRun:   state_d = fails ? StFlush : quiet_i ? StRest : StRun;
       StFlush: if (masters_idle_i) state_d = StRest;
       default: state_d = StRest;
     endcase

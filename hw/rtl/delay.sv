@@ -11,7 +11,7 @@ module delay #(
   output logic [Width-1:0] data_o
 );
 
-  logic [Width-1:0] data_q [Cycles];
+  logic [Width-1:0] data_q[Cycles];
 
   always_ff @(posedge clk_i) begin
     data_q[0] <= data_i;

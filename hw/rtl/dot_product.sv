@@ -13,25 +13,27 @@ module dot_product
 #(
   parameter int unsigned DspProducts = InputLanes  // the first so many are made in DSPs
 ) (
-  input  logic     clk_i,
+  input logic clk_i,
 
-  input  operand_t operand_i [InputLanes],
-  input  weight_t  weight_i [InputLanes],
-  input  logic     valid_i,
-  input  logic     load_i,
-  input  logic     max_i,
+  input operand_t operand_i[InputLanes],
+  input weight_t  weight_i [InputLanes],
+  input logic     valid_i,
+  input logic     load_i,
+  input logic     max_i,
 
-  output sum_t     sum_o [PackedLanes]
+  output sum_t sum_o[PackedLanes]
 );
 
   localparam int unsigned TreeBits = $bits(product_t) + $clog2(InputLanes);
 
-  product_t term [PackedLanes][InputLanes];
+  product_t term[PackedLanes][InputLanes];
   (* keep = "true" *) logic valid_q, load_q, max_q;  // not shared with those beside
 
   for (genvar c = 0; c < InputLanes; c++) begin : gen_channel
-    product_t products [PackedLanes];
-    product #(.UseDsp(c < DspProducts)) u_product (
+    product_t products[PackedLanes];
+    product #(
+      .UseDsp(c < DspProducts)
+    ) u_product (
       .clk_i,
       .operand_i(operand_i[c]),
       .weight_i (weight_i[c]),
@@ -50,12 +52,16 @@ module dot_product
 
   for (genvar i = 0; i < PackedLanes; i++) begin : gen_lane
     logic signed [TreeBits-1:0] value;
-    adder_tree #(.Terms(InputLanes)) u_tree (
+    adder_tree #(
+      .Terms(InputLanes)
+    ) u_tree (
       .clk_i,
       .term_i(term[i]),
       .sum_o (value)
     );
-    accumulator #(.Width(TreeBits)) u_accumulator (
+    accumulator #(
+      .Width(TreeBits)
+    ) u_accumulator (
       .clk_i,
       .valid_i(valid_q),
       .load_i (load_q),

@@ -14,31 +14,31 @@
 module drain
   import cnnaccel_pkg::*;
 (
-  input  logic     clk_i,
-  input  logic     rst_ni,
+  input logic clk_i,
+  input logic rst_ni,
 
-  input  logic [PixelLanes-1:0] take_i,  // all alike, for their lanes
-  input  sum_t     sum_i [PixelLanes][OutputLanes],
-  input  tile_t    tile_i,
+  input logic  [PixelLanes-1:0] take_i,                           // all alike, for their lanes
+  input sum_t                   sum_i [PixelLanes][OutputLanes],
+  input tile_t                  tile_i,
 
-  output par_address_t par_o,  // of the word that comes in the next cycle
-  output drained_t word_o,
-  output sum_t     sum_o [InputLanes]
+  output par_address_t par_o,              // of the word that comes in the next cycle
+  output drained_t     word_o,
+  output sum_t         sum_o [InputLanes]
 );
 
   localparam bank_t LastLane = bank_t'(PixelLanes - 1);
 
-  logic               busy_q;
-  tile_t              tile_q;
-  sum_t               sum_q [PixelLanes][OutputLanes];
-  bank_t              lane_q;
-  group_t             group_q;
-  act_address_t       address_q, plane_q;  // of the slot, of slot 0
-  logic signed [17:0] column_q;
+  logic busy_q;
+  tile_t tile_q;
+  sum_t sum_q[PixelLanes][OutputLanes];
+  bank_t lane_q;
+  group_t group_q;
+  act_address_t address_q, plane_q;  // of the slot, of slot 0
+  out_column_t column_q;
 
-  bank_t              lane_mask, slot;        // of the slot's lanes
-  act_address_t       next_plane;
-  logic               first_lane, last_lane, last_word, in_output;
+  bank_t lane_mask, slot;  // of the slot's lanes
+  act_address_t next_plane;
+  logic first_lane, last_lane, last_word, in_output;
 
   assign lane_mask     = (bank_t'(1) << tile_q.log2_lanes_per_slot) - 1'b1;
   assign slot       = lane_q >> tile_q.log2_lanes_per_slot;
@@ -86,23 +86,23 @@ module drain
 
   always_ff @(posedge clk_i) begin
     word_o <= '{
-      valid:      busy_q,
-      done:       last_word && tile_q.done,
-      write:      tile_q.drain && tile_q.window_last && last_lane && in_output,
-      pool_first: tile_q.window_first && first_lane,
-      slot:       slot,
-      group:      group_q,
-      address:    address_q,
-      log2_l:     tile_q.log2_l,
-      par:        tile_q.par,
-      low:        tile_q.low,
-      high:       tile_q.high
+        valid: busy_q,
+        done: last_word && tile_q.done,
+        write: tile_q.drain && tile_q.window_last && last_lane && in_output,
+        pool_first: tile_q.window_first && first_lane,
+        slot: slot,
+        group: group_q,
+        address: address_q,
+        log2_l: tile_q.log2_l,
+        par: tile_q.par,
+        low: tile_q.low,
+        high: tile_q.high
     };
     if (!rst_ni) word_o.valid <= 1'b0;
   end
 
   for (genvar c = 0; c < InputLanes; c++) begin : gen_channel
-    sum_t sums [GroupWords];
+    sum_t sums[GroupWords];
     for (genvar g = 0; g < GroupWords; g++) begin : gen_group
       assign sums[g] = sum_q[lane_q][g*InputLanes+c];
     end
@@ -110,9 +110,9 @@ module drain
   end
 
 `ifndef SYNTHESIS
-  words_have_left: assert property (@(posedge clk_i) disable iff (!rst_ni)
-      take_i[0] |-> !busy_q || last_word)
-    else $error("drain: a tile ends before the words of the one before have left");
+  words_have_left :
+  assert property (@(posedge clk_i) disable iff (!rst_ni) take_i[0] |-> !busy_q || last_word)
+  else $error("drain: a tile ends before the words of the one before have left");
 `endif
 
 endmodule

@@ -7,21 +7,21 @@
 // carry runs through 64 bits.
 
 module event_counters #(
-  parameter int unsigned Count = 8,
+  parameter int unsigned Count      = 8,
   parameter int unsigned AmountBits = 5
 ) (
   input  logic                  clk_i,
   input  logic                  rst_ni,
   input  logic                  clear_i,
-  input  logic [Count-1:0]      event_i,
+  input  logic [     Count-1:0] event_i,
   input  logic [AmountBits-1:0] amount_i [Count],
-  output logic [63:0]           counter_o [Count]
+  output logic [          63:0] counter_o[Count]
 );
 
   for (genvar i = 0; i < Count; i++) begin : gen_counter
     logic [AmountBits-1:0] amount_q;
-    logic [31:0]           low_q, high_q;
-    wire  [32:0]           sum = {1'b0, low_q} + 33'(amount_q);
+    logic [31:0] low_q, high_q;
+    wire [32:0] sum = {1'b0, low_q} + 33'(amount_q);
 
     always_ff @(posedge clk_i) begin
       if (!rst_ni || clear_i) begin

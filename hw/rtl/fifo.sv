@@ -10,8 +10,8 @@ module fifo #(
   parameter int unsigned Width = 8,  // bits of an item
   parameter int unsigned Depth = 4   // items, a power of two from 2 up
 ) (
-  input  logic             clk_i,
-  input  logic             rst_ni,
+  input logic clk_i,
+  input logic rst_ni,
 
   input  logic             valid_i,
   output logic             ready_o,
@@ -29,10 +29,11 @@ module fifo #(
 
   // One bit more than an index: equal indices are empty or full.
   logic [IndexBits:0] head_q, tail_q;
+  // Its proofs look at items one by one.
 `ifndef FORMAL
-  (* ram_style = "distributed" *)  // its proofs look at items one by one
+  (* ram_style = "distributed" *)
 `endif
-  logic [Width-1:0]   items [Depth];
+  logic [Width-1:0] items[Depth];
 
   assign valid_o = head_q != tail_q;
   assign ready_o = tail_q != {~head_q[IndexBits], head_q[IndexBits-1:0]};

@@ -14,35 +14,35 @@
 module issue
   import cnnaccel_pkg::*;
 (
-  input  logic              clk_i,
-  input  logic              rst_ni,
+  input logic clk_i,
+  input logic rst_ni,
 
-  input  logic              instr_valid_i,
-  output logic              instr_ready_o,
-  input  compute_t          instr_i,
+  input  logic     instr_valid_i,
+  output logic     instr_ready_o,
+  input  compute_t instr_i,
 
-  input  logic              retiring_i,
-  input  logic              done_i,
-  output logic              busy_o,      // an instruction is taken and not done
+  input  logic retiring_i,
+  input  logic done_i,
+  output logic busy_o,      // an instruction is taken and not done
 
-  output logic              stepping_o,  // rank 0
-  output step_t             step_o,      // rank 1
-  output logic [Levels-1:0] level_o,
-  output compute_t          instr_o,
+  output logic                  stepping_o,  // rank 0
+  output step_t                 step_o,      // rank 1
+  output logic     [Levels-1:0] level_o,
+  output compute_t              instr_o,
 
-  input  s17_t              column_i,    // rank 2: walkers
-  input  act_address_t      address_i,
-  input  par_address_t      par_i,
-  output logic              tile_valid_o,
-  output tile_t             tile_o
+  input  s17_t         column_i,      // rank 2: walkers
+  input  act_address_t address_i,
+  input  par_address_t par_i,
+  output logic         tile_valid_o,
+  output tile_t        tile_o
 );
 
   // From take to done are less than 80 cycles beyond the steps, and takes are 3 apart at least.
   localparam int unsigned CountBits = 6;
 
-  logic                 take, ready;
-  compute_t             instr_q;
-  logic [CountBits-1:0] ahead_q;    // instructions taken and not retiring
+  logic take, ready;
+  compute_t instr_q;
+  logic [CountBits-1:0] ahead_q;  // instructions taken and not retiring
   logic [CountBits-1:0] running_q;  // instructions taken and not done
 
   assign instr_ready_o = ready && !(instr_i.wait_drain && ahead_q != '0);
@@ -73,10 +73,10 @@ module issue
     logic done;
   } place_t;
 
-  step_t             step0;
-  logic              tile_ends_q;
-  place_t            place0, place1_q, place_q;
-  logic              tile_first, first_row;
+  step_t step0;
+  logic tile_ends_q;
+  place_t place0, place1_q, place_q;
+  logic tile_first, first_row;
   logic [Levels-1:0] level0;
 
   loop_controller u_controller (
@@ -127,7 +127,7 @@ module issue
     if (step_o.valid && step_o.first) late_instr_q <= instr_q;
   end
 
-  logic signed [17:0] column;
+  out_column_t column;
   assign column = column_i;
 
   assign tile_valid_o = tile_ends_q;
@@ -151,8 +151,9 @@ module issue
   };
 
 `ifndef SYNTHESIS
-  counts_hold: assert property (@(posedge clk_i) disable iff (!rst_ni) take |-> running_q != '1)
-    else $error("issue: more instructions under way than a counter holds");
+  counts_hold :
+  assert property (@(posedge clk_i) disable iff (!rst_ni) take |-> running_q != '1)
+  else $error("issue: more instructions under way than a counter holds");
 `endif
 
 endmodule

@@ -15,21 +15,21 @@
 module lane_address
   import cnnaccel_pkg::*;
 (
-  input  logic                    clk_i,
+  input logic clk_i,
 
-  input  logic                    take_i,           // rank 1: the fields below are for this step on
-  input  u16_t                    lane_distance_i,
-  input  u2_t                     log2_l_i,
-  input  u16_t                    in_w_i,
-  input  u12_t                    in_h_i,
+  input logic take_i,           // rank 1: the fields below are for this step on
+  input u16_t lane_distance_i,
+  input u2_t  log2_l_i,
+  input u16_t in_w_i,
+  input u12_t in_h_i,
 
-  input  act_address_t            a_i,              // rank 2
-  input  s17_t                    x_i,
-  input  s12_t                    y_i,
+  input act_address_t a_i,  // rank 2
+  input s17_t         x_i,
+  input s12_t         y_i,
 
-  output row_t                    row_o [PixelLanes],        // rank 5, by bank
-  output bank_t [PixelLanes-1:0]  bank_o,                    // by lane
-  output logic [PixelLanes-1:0]   inside_o                   // by lane
+  output row_t                   row_o   [PixelLanes],  // rank 5, by bank
+  output bank_t [PixelLanes-1:0] bank_o,                // by lane
+  output logic  [PixelLanes-1:0] inside_o               // by lane
 );
 
   // Of x + p*D: 17 bits signed and up to 7 * 65535.
@@ -38,12 +38,12 @@ module lane_address
 
   typedef struct packed {
     u2_t   log2_l;
-    bank_t step;   // D/L mod P
+    bank_t step;    // D/L mod P
     u16_t  in_w;
     u12_t  in_h;
   } limits_t;
 
-  column_t offset_q [PixelLanes];  // p*D
+  column_t offset_q[PixelLanes];  // p*D
 
   // Sums and shifts: a product would take a DSP.
   function automatic column_t times(input u16_t distance, input int unsigned lane);
@@ -55,7 +55,7 @@ module lane_address
   endfunction
 
   limits_t limits2_q, limits3_q;
-  bank_t   step4_q;
+  bank_t step4_q;
 
   always_ff @(posedge clk_i) begin
     if (take_i) begin
@@ -63,25 +63,31 @@ module lane_address
         offset_q[p] <= times(lane_distance_i, p);
       end
       limits2_q <= '{
-        log2_l: log2_l_i,
-        step:   bank_t'(lane_distance_i >> log2_l_i),
-        in_w:   in_w_i,
-        in_h:   in_h_i
+          log2_l: log2_l_i,
+          step: bank_t'(lane_distance_i >> log2_l_i),
+          in_w: in_w_i,
+          in_h: in_h_i
       };
     end
     limits3_q <= limits2_q;
     step4_q   <= limits3_q.step;
   end
 
-  act_address_t            a3_q [PixelLanes];
-  column_t                 x3_q [PixelLanes];
-  s12_t                    y3_q;
+  act_address_t a3_q[PixelLanes];
+  column_t x3_q[PixelLanes];
+  s12_t y3_q;
   logic signed [ColumnBits-1:0] x;
-  row_t                    row4_q [PixelLanes];
-  bank_t                   bank4_q;  // of lane 0
-  logic [PixelLanes-1:0]   inside4_q;
+  row_t row4_q[PixelLanes];
+  bank_t bank4_q;  // of lane 0
+  logic [PixelLanes-1:0] inside4_q;
+
+  bank_t lane_of[PixelLanes];  // by bank
 
   assign x = x_i;
+
+  for (genvar p = 0; p < PixelLanes; p++) begin : gen_lane_of
+    assign lane_of[p] = PixelLanes == 1 ? '0 : bank_t'((bank_t'(p) - bank4_q) * step4_q);
+  end
 
   always_ff @(posedge clk_i) begin
     for (int unsigned p = 0; p < PixelLanes; p++) begin
@@ -90,7 +96,7 @@ module lane_address
       row4_q[p] <= row_of(a3_q[p], limits3_q.log2_l);
       // Unsigned: what is below 0 is beyond every limit.
       inside4_q[p] <= x3_q[p] < column_t'(limits3_q.in_w) && u12_t'(y3_q) < limits3_q.in_h;
-      row_o[p]  <= row4_q[PixelLanes == 1 ? '0 : bank_t'((bank_t'(p) - bank4_q) * step4_q)];
+      row_o[p]  <= row4_q[lane_of[p]];
       bank_o[p] <= PixelLanes == 1 ? '0 : bank_t'(bank4_q + bank_t'(p) * step4_q);
     end
     y3_q     <= y_i;
@@ -99,10 +105,13 @@ module lane_address
   end
 
 `ifndef SYNTHESIS
-  lanes_meet_in_no_bank: assert property (@(posedge clk_i)
+  lanes_meet_in_no_bank :
+  assert property (@(posedge clk_i)
       take_i && PixelLanes > 1 |-> lane_distance_i % (u16_t'(2) << log2_l_i) == 16'd1 << log2_l_i)
-    else $error("lane_address: distance %0d is no odd multiple of %0d", lane_distance_i,
-                16'd1 << log2_l_i);
+  else
+    $error(
+        "lane_address: distance %0d is no odd multiple of %0d", lane_distance_i, 16'd1 << log2_l_i
+    );
 `endif
 
 endmodule

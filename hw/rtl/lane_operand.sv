@@ -9,20 +9,20 @@
 module lane_operand
   import cnnaccel_pkg::*;
 (
-  input  logic                    clk_i,
+  input logic clk_i,
 
-  input  word_t                   word_i [PixelLanes],  // by bank
-  input  bank_t [PixelLanes-1:0]  bank_i,               // by lane
-  input  logic [PixelLanes-1:0]   inside_i,
-  input  logic                    is_signed_i,
-  input  logic                    max_i,
+  input word_t                  word_i     [PixelLanes],  // by bank
+  input bank_t [PixelLanes-1:0] bank_i,                   // by lane
+  input logic  [PixelLanes-1:0] inside_i,
+  input logic                   is_signed_i,
+  input logic                   max_i,
 
-  output result_t                 operand_o [PixelLanes][InputLanes]
+  output result_t operand_o[PixelLanes][InputLanes]
 );
 
-  word_t                 word_q [PixelLanes];
+  word_t word_q[PixelLanes];
   logic [PixelLanes-1:0] inside_q;
-  logic                  is_signed_q, max_q;
+  logic is_signed_q, max_q;
 
   always_ff @(posedge clk_i) begin
     for (int unsigned p = 0; p < PixelLanes; p++) word_q[p] <= word_i[bank_i[p]];

@@ -19,15 +19,15 @@
 module loop_controller
   import cnnaccel_pkg::*;
 (
-  input  logic              clk_i,
-  input  logic              rst_ni,
+  input logic clk_i,
+  input logic rst_ni,
 
-  input  logic              start_i,
-  input  u16_t [Levels-1:0] start_bounds_i,  // value - 1, co first; of the instruction that starts
-  input  u16_t [Levels-1:0] bounds_i,        // of the instruction that runs
-  input  logic              drain_i,
-  input  u3_t               words_i,
-  input  u3_t               words_last_i,
+  input logic              start_i,
+  input u16_t [Levels-1:0] start_bounds_i,  // value - 1, co first; of the instruction that starts
+  input u16_t [Levels-1:0] bounds_i,        // of the instruction that runs
+  input logic              drain_i,
+  input u3_t               words_i,
+  input u3_t               words_last_i,
 
   output logic              ready_o,         // for start_i
   output logic              step_o,
@@ -45,20 +45,24 @@ module loop_controller
   localparam int unsigned Tile = 6;  // the first level of a tile: ky
   localparam int unsigned DrainBits = $clog2(PixelLanes * GroupWords + 2) + 1;
 
-  typedef enum logic [1:0] {StIdle, StPrepare, StRun} state_e;
+  typedef enum logic [1:0] {
+    StIdle,
+    StPrepare,
+    StRun
+  } state_e;
 
-  state_e            state_q, state_d;
-  u16_t [Levels-1:0] left_q;         // rounds after this one
-  logic [Levels-1:0] zero_q;         // left_q is 0
-  logic [Tile-1:0]   outer_q;        // the outer level that steps at the end of the tile, one-hot
-  logic              outer_last_q;   // there is none
-  logic              first_q, tile_first_q, first_row_q, window_first_q;
+  state_e state_q, state_d;
+  u16_t [Levels-1:0] left_q;  // rounds after this one
+  logic [Levels-1:0] zero_q;  // left_q is 0
+  logic [Tile-1:0] outer_q;  // the outer level that steps at the end of the tile, one-hot
+  logic outer_last_q;  // there is none
+  logic first_q, tile_first_q, first_row_q, window_first_q;
 
-  logic [Levels-1:0] bound_zero_q;   // bounds_i is 0
-  logic              tile_end_q;     // the last step of a tile
+  logic [Levels-1:0] bound_zero_q;  // bounds_i is 0
+  logic tile_end_q;  // the last step of a tile
   // Steps within the tile, or its end.
   logic [Levels-1:0] level;
-  logic              free_q;         // the drain register will be, for a tile that ends now
+  logic free_q;  // the drain register will be, for a tile that ends now
 
   always_comb begin
     level           = '0;
@@ -151,7 +155,7 @@ module loop_controller
 
   // Cycles until another tile may end, less one.
   logic [DrainBits-1:0] wait_q, wait_d, drained;
-  u3_t                  words;
+  u3_t words;
 
   always_comb begin
     words   = group_last_o ? words_last_i : words_i;

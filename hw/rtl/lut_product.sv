@@ -11,10 +11,10 @@
 module lut_product
   import cnnaccel_pkg::*;
 (
-  input  logic     clk_i,
+  input logic clk_i,
 
-  input  result_t  a_i,
-  input  weight_t  weight_i,
+  input result_t a_i,
+  input weight_t weight_i,
 
   output product_t product_o
 );
@@ -30,14 +30,14 @@ module lut_product
     endcase
   endfunction
 
-  triple_t            a, triple;
-  logic signed [12:0] term0, term1; // d0 * a, d1 * a
-  logic signed [11:0] term2;        // d2 * a
-  logic signed [9:0]  top;          // d3 * a, or the complement of it less 1
-  logic signed [12:0] low_q;        // (d0 + 4*d1) * a
-  logic signed [11:0] high_q;       // (d2 + 4*d3) * a
-  product_t           low, high;
-  wire                negative = weight_i[7];
+  triple_t a, triple;
+  logic signed [12:0] term0, term1;  // d0 * a, d1 * a
+  logic signed [11:0] term2;  // d2 * a
+  logic signed [9:0] top;  // d3 * a, or the complement of it less 1
+  logic signed [12:0] low_q;  // (d0 + 4*d1) * a
+  logic signed [11:0] high_q;  // (d2 + 4*d3) * a
+  product_t low, high;
+  wire negative = weight_i[7];
 
   assign a      = a_i;
   assign triple = a + (a <<< 1);

@@ -13,20 +13,20 @@
 module mac_array
   import cnnaccel_pkg::*;
 (
-  input  logic                            clk_i,
-  input  logic                            rst_ni,
+  input logic clk_i,
+  input logic rst_ni,
 
-  input  step_t                           step_i,
-  input  result_t                         operand_i [PixelLanes][InputLanes],
-  input  logic [OutputLanes*WordBits-1:0] weight_i,
+  input step_t                              step_i,
+  input result_t                            operand_i[PixelLanes][InputLanes],
+  input logic    [OutputLanes*WordBits-1:0] weight_i,
 
-  output logic [PixelLanes-1:0]           last_o,  // a tile ends with these sums; one per lane
-  output sum_t                            sum_o [PixelLanes][OutputLanes]
+  output logic [PixelLanes-1:0] last_o,  // a tile ends with these sums; one per lane
+  output sum_t sum_o[PixelLanes][OutputLanes]
 );
 
   localparam int unsigned Latency = 4 + $clog2(InputLanes);
 
-  step_t step_q [Latency];
+  step_t step_q[Latency];
 
   always_ff @(posedge clk_i) begin
     step_q[0] <= step_i;
@@ -47,7 +47,7 @@ module mac_array
   assign last_o = last_q;
 
   // Read by DSPs and LUTs: Yosys would move them into the DSPs and leave the LUTs without.
-  (* in_fabric *) weight_t weight_q [OutputLanes][InputLanes];
+  (* in_fabric *) weight_t weight_q[OutputLanes][InputLanes];
 
   for (genvar k = 0; k < OutputLanes; k++) begin : gen_weight
     for (genvar c = 0; c < InputLanes; c++) begin : gen_channel
@@ -58,7 +58,7 @@ module mac_array
   end
 
   for (genvar g = 0; g < PixelLanes / PackedLanes; g++) begin : gen_lanes
-    (* in_fabric *) operand_t operand_q [InputLanes];
+    (* in_fabric *) operand_t operand_q[InputLanes];
 
     for (genvar c = 0; c < InputLanes; c++) begin : gen_channel
       if (Packed) begin : gen_packed
@@ -73,10 +73,12 @@ module mac_array
 
     for (genvar k = 0; k < OutputLanes; k++) begin : gen_output
       localparam int unsigned Before = (g * OutputLanes + k) * InputLanes;  // products
-      localparam int unsigned Left   = ArrayDsp > Before ? ArrayDsp - Before : 0;
-      sum_t sums [PackedLanes];
+      localparam int unsigned Left = ArrayDsp > Before ? ArrayDsp - Before : 0;
+      sum_t sums[PackedLanes];
 
-      dot_product #(.DspProducts(Left)) u_dot_product (
+      dot_product #(
+        .DspProducts(Left)
+      ) u_dot_product (
         .clk_i,
         .operand_i(operand_q),
         .weight_i (weight_q[k]),

@@ -8,23 +8,23 @@
 module par_scratchpad
   import cnnaccel_pkg::*;
 (
-  input  logic                   clk_i,
+  input logic clk_i,
 
-  input  logic                   load_valid_i,
-  input  par_address_t           load_address_i,
-  input  par_t [OutputLanes-1:0] load_data_i,
+  input logic                           load_valid_i,
+  input par_address_t                   load_address_i,
+  input par_t         [OutputLanes-1:0] load_data_i,
 
-  input  par_address_t           bias_address_i,
-  output s32_t [OutputLanes-1:0] bias_o,
-  input  par_address_t           multiplier_address_i,
-  output u16_t [OutputLanes-1:0] multiplier_o,
-  input  par_address_t           shift_address_i,
-  output u8_t  [OutputLanes-1:0] shift_o
+  input  par_address_t                   bias_address_i,
+  output s32_t         [OutputLanes-1:0] bias_o,
+  input  par_address_t                   multiplier_address_i,
+  output u16_t         [OutputLanes-1:0] multiplier_o,
+  input  par_address_t                   shift_address_i,
+  output u8_t          [OutputLanes-1:0] shift_o
 );
 
   s32_t [OutputLanes-1:0] bias;
   u16_t [OutputLanes-1:0] multiplier;
-  u8_t  [OutputLanes-1:0] shift;
+  u8_t [OutputLanes-1:0] shift;
 
   always_comb begin
     for (int unsigned k = 0; k < OutputLanes; k++) begin

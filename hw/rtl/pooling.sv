@@ -10,21 +10,21 @@
 module pooling
   import cnnaccel_pkg::*;
 (
-  input  logic    clk_i,
+  input logic clk_i,
 
-  input  logic    valid_i,
-  input  logic    first_i,
-  input  bank_t   slot_i,
-  input  group_t  group_i,
-  input  result_t result_i [InputLanes],
+  input logic    valid_i,
+  input logic    first_i,
+  input bank_t   slot_i,
+  input group_t  group_i,
+  input result_t result_i[InputLanes],
 
-  output word_t   word_o
+  output word_t word_o
 );
 
   localparam int unsigned Slots = (1 << BankBits) * (1 << GroupBits);
 
   for (genvar c = 0; c < InputLanes; c++) begin : gen_channel
-    (* ram_style = "distributed" *) result_t maximum_q [Slots];
+    (* ram_style = "distributed" *) result_t maximum_q[Slots];
     result_t held, now;
 
     assign held = maximum_q[{slot_i, group_i}];

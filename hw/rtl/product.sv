@@ -17,12 +17,12 @@ module product
 #(
   parameter bit UseDsp = 1'b1  // or LUTs
 ) (
-  input  logic     clk_i,
+  input logic clk_i,
 
-  input  operand_t operand_i,
-  input  weight_t  weight_i,
+  input operand_t operand_i,
+  input weight_t  weight_i,
 
-  output product_t product_o [PackedLanes]
+  output product_t product_o[PackedLanes]
 );
 
   if (UseDsp) begin : gen_dsp
@@ -44,7 +44,7 @@ module product
       assign product_o[0] = biased_q;
     end
   end else begin : gen_lut
-    result_t a [PackedLanes];
+    result_t a[PackedLanes];
 
     assign a[0] = operand_i[8:0];
     if (Packed) begin : gen_packed

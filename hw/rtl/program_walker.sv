@@ -7,27 +7,27 @@
 // one behind it. Empty passes have no pieces. Latency: 1 cycle from start_i to the first piece.
 
 module program_walker (
-  input  logic        clk_i,
-  input  logic        rst_ni,
+  input logic clk_i,
+  input logic rst_ni,
 
-  input  logic        start_i,
-  input  logic [25:0] once_pieces_i,
-  input  logic [25:0] body_pieces_i,
-  input  logic [31:0] count_i,
+  input logic        start_i,
+  input logic [25:0] once_pieces_i,
+  input logic [25:0] body_pieces_i,
+  input logic [31:0] count_i,
 
-  output logic        valid_o,
-  input  logic        next_i,
-  output logic        body_o,  // the piece is of section body
-  output logic        last_o   // of its pass
+  output logic valid_o,
+  input  logic next_i,
+  output logic body_o,   // the piece is of section body
+  output logic last_o    // of its pass
 );
 
   logic [25:0] left_q, body_pieces_q;  // left: in this pass
-  logic [31:0] passes_q;               // of body, that are still to begin
-  logic        body_single_q;          // a pass of body is one piece
+  logic [31:0] passes_q;  // of body, that are still to begin
+  logic body_single_q;  // a pass of body is one piece
 
   wire has_once = once_pieces_i != '0;
   wire has_body = body_pieces_i != '0 && count_i != '0;
-  wire ends     = valid_o && next_i && last_o;
+  wire ends = valid_o && next_i && last_o;
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin

@@ -6,21 +6,21 @@
 // same cycle gives nothing of use, and nobody uses it: any mode of a memory will do.
 
 module ram_sdp #(
-  parameter int unsigned Width = 8,
-  parameter int unsigned Depth = 256,  // a power of two
+  parameter  int unsigned Width       = 8,
+  parameter  int unsigned Depth       = 256,           // a power of two
   localparam int unsigned AddressBits = $clog2(Depth)
 ) (
-  input  logic                   clk_i,
+  input logic clk_i,
 
-  input  logic                   write_i,
-  input  logic [AddressBits-1:0] write_address_i,
-  input  logic [Width-1:0]       write_data_i,
+  input logic                   write_i,
+  input logic [AddressBits-1:0] write_address_i,
+  input logic [      Width-1:0] write_data_i,
 
   input  logic [AddressBits-1:0] read_address_i,
-  output logic [Width-1:0]       read_data_o
+  output logic [      Width-1:0] read_data_o
 );
 
-  (* ram_style = "block" *) logic [Width-1:0] words [Depth];
+  (* ram_style = "block" *) logic [Width-1:0] words[Depth];
   logic [Width-1:0] read_q;
 
   always_ff @(posedge clk_i) begin

@@ -8,22 +8,22 @@
 // do.
 
 module ram_tdp #(
-  parameter int unsigned Width = 8,
-  parameter int unsigned Depth = 256,  // a power of two
+  parameter  int unsigned Width       = 8,
+  parameter  int unsigned Depth       = 256,           // a power of two
   localparam int unsigned AddressBits = $clog2(Depth)
 ) (
-  input  logic                   clk_i,
+  input logic clk_i,
 
   input  logic [AddressBits-1:0] a_address_i,
-  output logic [Width-1:0]       a_data_o,
+  output logic [      Width-1:0] a_data_o,
 
   input  logic                   b_write_i,
   input  logic [AddressBits-1:0] b_address_i,
-  input  logic [Width-1:0]       b_data_i,
-  output logic [Width-1:0]       b_data_o
+  input  logic [      Width-1:0] b_data_i,
+  output logic [      Width-1:0] b_data_o
 );
 
-  (* ram_style = "block" *) logic [Width-1:0] words [Depth];
+  (* ram_style = "block" *) logic [Width-1:0] words[Depth];
   logic [Width-1:0] a_q, b_q;
 
   always_ff @(posedge clk_i) begin

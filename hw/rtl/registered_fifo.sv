@@ -9,8 +9,8 @@ module registered_fifo #(
   parameter int unsigned Width = 8,  // bits of an item
   parameter int unsigned Depth = 4   // items before the register, a power of two from 2 up
 ) (
-  input  logic             clk_i,
-  input  logic             rst_ni,
+  input logic clk_i,
+  input logic rst_ni,
 
   input  logic             valid_i,
   output logic             ready_o,
@@ -20,17 +20,26 @@ module registered_fifo #(
   input  logic             ready_i,
   output logic [Width-1:0] data_o,
 
-  output logic             empty_o
+  output logic empty_o
 );
 
-  logic             next_valid;
+  logic next_valid;
   logic [Width-1:0] next;
 
   wire advance = !valid_o || ready_i;
 
-  fifo #(.Width(Width), .Depth(Depth)) u_fifo (
-    .clk_i, .rst_ni, .valid_i, .ready_o, .data_i,
-    .valid_o(next_valid), .ready_i(advance), .data_o(next)
+  fifo #(
+    .Width(Width),
+    .Depth(Depth)
+  ) u_fifo (
+    .clk_i,
+    .rst_ni,
+    .valid_i,
+    .ready_o,
+    .data_i,
+    .valid_o(next_valid),
+    .ready_i(advance),
+    .data_o (next)
   );
 
   always_ff @(posedge clk_i) begin

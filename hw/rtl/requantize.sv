@@ -19,34 +19,34 @@
 module requantize
   import cnnaccel_pkg::*;
 (
-  input  logic       clk_i,
+  input logic clk_i,
 
-  input  sum_t       sum_i,
-  input  s32_t       bias_i,
-  input  u16_t       multiplier_i,
-  input  logic [5:0] shift_i,
-  input  result_t    low_i,
-  input  result_t    high_i,
+  input sum_t          sum_i,
+  input s32_t          bias_i,
+  input u16_t          multiplier_i,
+  input logic    [5:0] shift_i,
+  input result_t       low_i,
+  input result_t       high_i,
 
-  output result_t    result_o
+  output result_t result_o
 );
 
   // Widths with the fractional bit.
   localparam int unsigned ProductBits = BiasedBits + 16 + 1;
-  localparam int unsigned By4Bits     = 26;
-  localparam int unsigned By1Bits     = 14;
+  localparam int unsigned By4Bits = 26;
+  localparam int unsigned By1Bits = 14;
   typedef logic signed [ProductBits-1:0] shifted_t;
-  typedef logic signed [By4Bits-1:0]     by4_t;
-  typedef logic signed [By1Bits-1:0]     by1_t;
+  typedef logic signed [By4Bits-1:0] by4_t;
+  typedef logic signed [By1Bits-1:0] by1_t;
 
   // Stages 1 to 5: (sum + bias) * multiplier, the biased sum in a low and a high half.
-  biased_t            sum, bias, biased_q;
-  logic [15:0]        low_half_q;
+  biased_t sum, bias, biased_q;
+  logic [15:0] low_half_q;
   logic signed [16:0] high_half_q, high_half3_q;
-  u16_t               multiplier_q, multiplier3_q;
-  logic [31:0]        low_product_q, low_product4_q;
+  u16_t multiplier_q, multiplier3_q;
+  logic [31:0] low_product_q, low_product4_q;
   logic signed [32:0] high_product_q, high_sum_q;
-  logic [15:0]        low_sum_q;
+  logic [15:0] low_sum_q;
 
   assign sum  = sum_i;
   assign bias = bias_i;
@@ -67,10 +67,10 @@ module requantize
   end
 
   // Stages 6 to 8: the shift.
-  shifted_t   product;
-  logic       sign6_q, fits6_q;
-  by4_t       by16_q, by16;
-  by1_t       by4, by4_q, by1_q;
+  shifted_t product;
+  logic sign6_q, fits6_q;
+  by4_t by16_q, by16;
+  by1_t by4, by4_q, by1_q;
   logic [3:0] shift6_q;
   logic [1:0] shift7_q;
 
@@ -79,8 +79,8 @@ module requantize
   assign by4     = by1_t'(by16_q >>> {shift6_q[3:2], 2'd0});
 
   // Whether by16 fits into By4Bits, before it is shifted; by the next stage it is one register.
-  wire sign        = product[ProductBits-1];
-  wire top_is_sign = product[ProductBits-1:By4Bits+15] == {ProductBits-By4Bits-15{sign}};
+  wire sign = product[ProductBits-1];
+  wire top_is_sign = product[ProductBits-1:By4Bits+15] == {ProductBits - By4Bits - 15{sign}};
   wire mid_is_sign = product[By4Bits+14:By4Bits-1] == {16{sign}};
 
   // The same for by4 and By1Bits, of what is shifted by 8, by 4 or not, from the top.
@@ -96,7 +96,7 @@ module requantize
     fits6_q  <= shift_i[5] || (top_is_sign && (shift_i[4] || mid_is_sign));
     shift6_q <= shift_i[3:0];
     by4_q    <= by4;
-    if (!fits6_q || !fits) by4_q <= {sign6_q, {By1Bits-1{!sign6_q}}};
+    if (!fits6_q || !fits) by4_q <= {sign6_q, {By1Bits - 1{!sign6_q}}};
     shift7_q <= shift6_q[1:0];
     by1_q    <= by4_q >>> shift7_q;
   end
@@ -108,7 +108,7 @@ module requantize
   assign high = high_i;
 
   always_ff @(posedge clk_i) begin
-    rounded_q <= (by1_q >>> 1) + $signed({{By1Bits-1{1'b0}}, by1_q[0]});
+    rounded_q <= (by1_q >>> 1) + $signed({{By1Bits - 1{1'b0}}, by1_q[0]});
     if (rounded_q < low) result_o <= low_i;
     else if (rounded_q > high) result_o <= high_i;
     else result_o <= result_t'(rounded_q);

@@ -15,29 +15,29 @@ module run_commands #(
   parameter int unsigned WordBytes   = 8,  // C
   parameter int unsigned AddressBits = 32
 ) (
-  input  logic                   clk_i,
-  input  logic                   rst_ni,
+  input logic clk_i,
+  input logic rst_ni,
 
-  input  logic                   valid_i,
-  output logic                   ready_o,
-  input  logic [31:0]            offset_i,
-  input  logic [31:0]            advance_i,     // added to the offset
-  input  logic signed [31:0]     stride_i,
-  input  logic [15:0]            runs_i,        // value - 1
-  input  logic [31:0]            bytes_i,
-  input  logic                   whole_words_i,
-  input  logic [31:0]            index_i,       // of the instruction, for error_index_o
-  input  logic [AddressBits-1:0] base_i,        // of the buffer
-  input  logic [31:0]            size_i,        // of the buffer, bytes
+  input  logic                          valid_i,
+  output logic                          ready_o,
+  input  logic        [           31:0] offset_i,
+  input  logic        [           31:0] advance_i,      // added to the offset
+  input  logic signed [           31:0] stride_i,
+  input  logic        [           15:0] runs_i,         // value - 1
+  input  logic        [           31:0] bytes_i,
+  input  logic                          whole_words_i,
+  input  logic        [           31:0] index_i,        // of the instruction, for error_index_o
+  input  logic        [AddressBits-1:0] base_i,         // of the buffer
+  input  logic        [           31:0] size_i,         // of the buffer, bytes
 
   output logic                   cmd_valid_o,
   input  logic                   cmd_ready_i,
   output logic [AddressBits-1:0] cmd_address_o,
-  output logic [31:0]            cmd_bytes_o,
-  output logic                   cmd_last_o,    // of the instruction
+  output logic [           31:0] cmd_bytes_o,
+  output logic                   cmd_last_o,     // of the instruction
 
-  output logic                   error_o,
-  output logic [31:0]            error_index_o
+  output logic        error_o,
+  output logic [31:0] error_index_o
 );
 
   localparam int unsigned OffsetBits = $clog2(WordBytes);
@@ -46,12 +46,12 @@ module run_commands #(
 
   // -- a run --------------------------------------------------------------------------------------
 
-  logic                   run_q, last_q, whole_words_q;
-  offset_t                offset_q, stride_q;
-  logic [15:0]            left_q;  // runs after this one
-  logic [31:0]            bytes_q, size_q, index_q;
+  logic run_q, last_q, whole_words_q;
+  offset_t offset_q, stride_q;
+  logic [15:0] left_q;  // runs after this one
+  logic [31:0] bytes_q, size_q, index_q;
   logic [AddressBits-1:0] base_q;
-  logic                   next_ready;
+  logic next_ready;
 
   assign ready_o = !run_q || (next_ready && last_q);
 
@@ -80,11 +80,11 @@ module run_commands #(
 
   // -- its address, and where it ends -------------------------------------------------------------
 
-  logic                   placed_q, before_q, ends_q, error_q;
-  offset_t                finish_q;
-  logic [31:0]            length_q, limit_q, place_q;
+  logic placed_q, before_q, ends_q, error_q;
+  offset_t finish_q;
+  logic [31:0] length_q, limit_q, place_q;
   logic [AddressBits-1:0] address_q;
-  logic                   whole_q, room;
+  logic whole_q, room;
 
   wire bad = before_q || finish_q > offset_t'({3'b0, limit_q})
           || (whole_q && address_q[OffsetBits-1:0] != '0);
@@ -119,12 +119,17 @@ module run_commands #(
 
   // -- the command --------------------------------------------------------------------------------
 
-  skid_buffer #(.Width(AddressBits + 33)) u_command (
-    .clk_i, .rst_ni,
-    .valid_i(placed_q && !bad && !error_q), .ready_o(room),
-    .data_i({address_q, length_q, ends_q}),
-    .valid_o(cmd_valid_o), .ready_i(cmd_ready_i),
-    .data_o({cmd_address_o, cmd_bytes_o, cmd_last_o})
+  skid_buffer #(
+    .Width(AddressBits + 33)
+  ) u_command (
+    .clk_i,
+    .rst_ni,
+    .valid_i(placed_q && !bad && !error_q),
+    .ready_o(room),
+    .data_i ({address_q, length_q, ends_q}),
+    .valid_o(cmd_valid_o),
+    .ready_i(cmd_ready_i),
+    .data_o ({cmd_address_o, cmd_bytes_o, cmd_last_o})
   );
 
 endmodule

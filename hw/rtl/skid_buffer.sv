@@ -8,8 +8,8 @@
 module skid_buffer #(
   parameter int unsigned Width = 8  // bits of an item
 ) (
-  input  logic             clk_i,
-  input  logic             rst_ni,
+  input logic clk_i,
+  input logic rst_ni,
 
   input  logic             valid_i,
   output logic             ready_o,
@@ -20,7 +20,7 @@ module skid_buffer #(
   output logic [Width-1:0] data_o
 );
 
-  logic             valid_q, skid_valid_q;
+  logic valid_q, skid_valid_q;
   logic [Width-1:0] data_q, skid_q;
 
   assign ready_o = !skid_valid_q;
@@ -47,9 +47,12 @@ module skid_buffer #(
   end
 
 `ifndef SYNTHESIS
-  payload_holds: assert property (@(posedge clk_i) disable iff (!rst_ni)
-      valid_o && !ready_i |=> valid_o && $stable(data_o))
-    else $error("skid_buffer: payload changed before ready");
+  payload_holds :
+  assert property (@(posedge clk_i) disable iff (!rst_ni)
+      valid_o && !ready_i |=> valid_o && $stable(
+      data_o
+  ))
+  else $error("skid_buffer: payload changed before ready");
 `endif
 
 endmodule

@@ -17,16 +17,16 @@ module tokens
 #(
   parameter int unsigned StuckCycles = 64  // more than from a unit's last busy cycle to its token
 ) (
-  input  logic       clk_i,
-  input  logic       rst_ni,
+  input logic clk_i,
+  input logic rst_ni,
 
-  input  logic [2:0] valid_i,          // by unit, as are the next
+  input  logic [2:0] valid_i,         // by unit, as are the next
   input  u3_t        wait_for_i [3],
   output logic [2:0] grant_o,
-  output u3_t        missing_o [3],    // the givers whose tokens are not there
+  output u3_t        missing_o  [3],  // the givers whose tokens are not there
   input  logic [2:0] take_i,
   input  logic [2:0] give_i,
-  input  u3_t        signal_to_i [3],
+  input  u3_t        signal_to_i[3],
 
   input  logic [2:0] busy_i,
   input  logic       fetch_still_i,
@@ -36,7 +36,7 @@ module tokens
   localparam int unsigned StuckBits = $clog2(StuckCycles + 1);
   typedef logic [TokenBits-1:0] count_t;
 
-  logic [2:0] overflow [3];
+  logic [2:0] overflow[3];
 
   for (genvar giver = 0; giver < 3; giver++) begin : gen_giver
     for (genvar taker = 0; taker < 3; taker++) begin : gen_taker
@@ -45,9 +45,9 @@ module tokens
         assign overflow[giver][taker]  = 1'b0;
       end else begin : gen_counter
         count_t count_q;
-        logic   some_q;  // count_q is not 0
-        wire    up   = give_i[giver] && signal_to_i[giver][taker];
-        wire    down = take_i[taker] && wait_for_i[taker][giver];
+        logic some_q;  // count_q is not 0
+        wire up = give_i[giver] && signal_to_i[giver][taker];
+        wire down = take_i[taker] && wait_for_i[taker][giver];
 
         assign missing_o[taker][giver] = wait_for_i[taker][giver] && !some_q;
         assign overflow[giver][taker]  = up && !down && count_q == '1;
@@ -85,9 +85,10 @@ module tokens
 
 `ifndef SYNTHESIS
   for (genvar unit = 0; unit < 3; unit++) begin : gen_assert
-    takes_what_is_there: assert property (@(posedge clk_i) disable iff (!rst_ni)
+    takes_what_is_there :
+    assert property (@(posedge clk_i) disable iff (!rst_ni)
         take_i[unit] |-> valid_i[unit] && grant_o[unit])
-      else $error("tokens: unit %0d starts without its tokens", unit);
+    else $error("tokens: unit %0d starts without its tokens", unit);
   end
 `endif
 

@@ -25,46 +25,46 @@ module unfold
 #(
   localparam int unsigned OffsetBits = $clog2(InputLanes)
 ) (
-  input  logic                    clk_i,
-  input  logic                    rst_ni,
+  input logic clk_i,
+  input logic rst_ni,
 
-  input  logic                    start_i,
-  output logic                    idle_o,
-  input  logic [15:0]             runs_i,          // rows, value - 1
-  input  logic [2:0]              pixel_bytes_i,
-  input  logic [11:0]             row_pixels_i,
-  input  logic [11:0]             columns_i,
-  input  logic [4:0]              kernel_w_i,
-  input  logic [3:0]              stride_x_i,
-  input  logic [3:0]              pad_left_i,
-  input  logic [4:0]              column_words_i,
+  input  logic        start_i,
+  output logic        idle_o,
+  input  logic [15:0] runs_i,         // rows, value - 1
+  input  logic [ 2:0] pixel_bytes_i,
+  input  logic [11:0] row_pixels_i,
+  input  logic [11:0] columns_i,
+  input  logic [ 4:0] kernel_w_i,
+  input  logic [ 3:0] stride_x_i,
+  input  logic [ 3:0] pad_left_i,
+  input  logic [ 4:0] column_words_i,
 
-  input  logic                    beat_valid_i,
-  output logic                    beat_ready_o,
-  input  logic [WordBits-1:0]     beat_data_i,
-  input  logic [OffsetBits-1:0]   beat_offset_i,
-  input  logic                    beat_last_i,
+  input  logic                  beat_valid_i,
+  output logic                  beat_ready_o,
+  input  logic [  WordBits-1:0] beat_data_i,
+  input  logic [OffsetBits-1:0] beat_offset_i,
+  input  logic                  beat_last_i,
 
-  output logic                    word_valid_o,
-  input  logic                    word_ready_i,
-  output logic [WordBits-1:0]     word_o
+  output logic                word_valid_o,
+  input  logic                word_ready_i,
+  output logic [WordBits-1:0] word_o
 );
 
-  localparam int unsigned HeldBits  = 8 * UnfoldBytes;
+  localparam int unsigned HeldBits = 8 * UnfoldBytes;
   localparam int unsigned IndexBits = $clog2(HeldBits / WordBits);
 
   typedef enum logic [1:0] {
     Idle,
-    Row,  // pixels are coming
-    Drop  // the rest of the row
+    Row,   // pixels are coming
+    Drop   // the rest of the row
   } state_e;
 
   // -- Pixels -----------------------------------------------------------------------------------
 
-  state_e      state_q, state_d;
+  state_e state_q, state_d;
   logic [11:0] columns_q;  // left in this row
-  logic [4:0]  until_q;    // pixels until the next column is complete
-  logic [3:0]  pad_q;      // zeros left before the row
+  logic [4:0] until_q;  // pixels until the next column is complete
+  logic [3:0] pad_q;  // zeros left before the row
 
   // A pixel, or zeros of the padding, on its way into the shift register.
   typedef struct packed {
@@ -72,39 +72,53 @@ module unfold
     logic [31:0] bytes;  // newest first
   } item_t;
 
-  logic        pixel_valid, pixel_last, pixel_final;
+  logic pixel_valid, pixel_last, pixel_final;
   logic [31:0] pixel, newest_first;
-  logic        waits_q;  // an item waits for room for the words of its column
-  item_t       item_q, item;
+  logic waits_q;  // an item waits for room for the words of its column
+  item_t item_q, item;
 
   // Of the next pixel: it is the first of the row; it comes from the row, not from the padding; a
   // column is complete with it, the last one of the row.
   logic fresh_q, from_row_q, completes_q, last_column_q, completes_row_q;
   logic over_q, final_q;  // all pixels of the row have come; it is the last row, once one has
 
-  wire push     = state_q == Row && (pixel_valid || !from_row_q) && !waits_q;
+  wire push = state_q == Row && (pixel_valid || !from_row_q) && !waits_q;
   wire complete = push && completes_row_q;
-  wire restart  = state_q != Row || complete;  // what follows is the first of a row
-  wire completes_d   = completes_q ? stride_x_i == 4'd1 : until_q == 5'd2;
+  wire restart = state_q != Row || complete;  // what follows is the first of a row
+  wire completes_d = completes_q ? stride_x_i == 4'd1 : until_q == 5'd2;
   wire last_column_d = completes_q ? columns_q == 12'd2 : last_column_q;
 
-  wire pops     = from_row_q || state_q == Drop;
-  wire over     = over_q || (pops && pixel_valid && pixel_last);
+  wire pops = from_row_q || state_q == Drop;
+  wire over = over_q || (pops && pixel_valid && pixel_last);
   wire is_final = pops ? pixel_final : final_q;
 
-  byte_window #(.WordBytes(InputLanes)) u_window (
-    .clk_i, .rst_ni, .start_i, .rows_i(runs_i), .row_pixels_i, .pixel_bytes_i,
-    .drop_i(state_q == Drop),
-    .beat_valid_i, .beat_ready_o, .beat_data_i, .beat_offset_i, .beat_last_i,
-    .pixel_valid_o(pixel_valid), .pixel_ready_i((push && from_row_q) || state_q == Drop),
-    .pixel_o(pixel), .pixel_last_o(pixel_last), .pixel_final_o(pixel_final)
+  byte_window #(
+    .WordBytes(InputLanes)
+  ) u_window (
+    .clk_i,
+    .rst_ni,
+    .start_i,
+    .rows_i       (runs_i),
+    .row_pixels_i,
+    .pixel_bytes_i,
+    .drop_i       (state_q == Drop),
+    .beat_valid_i,
+    .beat_ready_o,
+    .beat_data_i,
+    .beat_offset_i,
+    .beat_last_i,
+    .pixel_valid_o(pixel_valid),
+    .pixel_ready_i((push && from_row_q) || state_q == Drop),
+    .pixel_o      (pixel),
+    .pixel_last_o (pixel_last),
+    .pixel_final_o(pixel_final)
   );
 
   always_comb begin
     unique case (pixel_bytes_i[1:0])  // of 1 to 4
-      2'd1: newest_first = {24'b0, pixel[7:0]};
-      2'd2: newest_first = {16'b0, pixel[7:0], pixel[15:8]};
-      2'd3: newest_first = {8'b0, pixel[7:0], pixel[15:8], pixel[23:16]};
+      2'd1:    newest_first = {24'b0, pixel[7:0]};
+      2'd2:    newest_first = {16'b0, pixel[7:0], pixel[15:8]};
+      2'd3:    newest_first = {8'b0, pixel[7:0], pixel[15:8], pixel[23:16]};
       default: newest_first = {pixel[7:0], pixel[15:8], pixel[23:16], pixel[31:24]};
     endcase
   end
@@ -154,24 +168,24 @@ module unfold
 
   // -- Columns ----------------------------------------------------------------------------------
 
-  logic [HeldBits-1:0]  shift_q, shifted, column_q;
-  logic [4:0]           words_q;    // left in the column register
-  logic                 single_q;   // one is
-  logic [IndexBits-1:0] index_q;    // of the word that is given out
+  logic [HeldBits-1:0] shift_q, shifted, column_q;
+  logic [4:0] words_q;  // left in the column register
+  logic single_q;  // one is
+  logic [IndexBits-1:0] index_q;  // of the word that is given out
 
   // A pixel that completes a column waits here for room, and the next pixel waits for it; so what
   // counts pixels hangs on a register alone.
   assign item = waits_q ? item_q : {fresh_q, from_row_q ? newest_first : '0};
   wire completes = waits_q || completes_q;
-  wire room      = !word_valid_o || (single_q && word_ready_i);
-  wire shift     = (push || waits_q) && (room || !completes);
-  wire fill      = (push || waits_q) && room && completes;
+  wire room = !word_valid_o || (single_q && word_ready_i);
+  wire shift = (push || waits_q) && (room || !completes);
+  wire fill = (push || waits_q) && room && completes;
 
   always_comb begin
     unique case (pixel_bytes_i[1:0])
-      2'd1: shifted = shift_q << 8;
-      2'd2: shifted = shift_q << 16;
-      2'd3: shifted = shift_q << 24;
+      2'd1:    shifted = shift_q << 8;
+      2'd2:    shifted = shift_q << 16;
+      2'd3:    shifted = shift_q << 24;
       default: shifted = shift_q << 32;
     endcase
     shifted[31:0] = (item.fresh ? '0 : shifted[31:0]) | item.bytes;

@@ -11,19 +11,19 @@ module walker #(
   parameter int unsigned Width  = 16,
   parameter int unsigned Levels = 9
 ) (
-  input  logic                         clk_i,
+  input logic clk_i,
 
-  input  logic                         step_i,
-  input  logic                         first_i,
-  input  logic [Levels-1:0]            level_i,  // one-hot or 0
-  input  logic [Width-1:0]             init_i,
-  input  logic [Levels-1:0][Width-1:0] jumps_i,
+  input logic                         step_i,
+  input logic                         first_i,
+  input logic [Levels-1:0]            level_i,  // one-hot or 0
+  input logic [ Width-1:0]            init_i,
+  input logic [Levels-1:0][Width-1:0] jumps_i,
 
-  output logic [Width-1:0]             value_o
+  output logic [Width-1:0] value_o
 );
 
   logic [Width-1:0] value_q, jump_q, jump;
-  logic             moves_q;
+  logic moves_q;
 
   always_comb begin
     jump = '0;

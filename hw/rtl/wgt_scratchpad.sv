@@ -8,14 +8,14 @@
 module wgt_scratchpad
   import cnnaccel_pkg::*;
 (
-  input  logic                              clk_i,
+  input logic clk_i,
 
-  input  logic                              load_valid_i,
-  input  wgt_address_t                      load_address_i,
-  input  logic [OutputLanes*WordBits-1:0]   load_data_i,
+  input logic                                    load_valid_i,
+  input wgt_address_t                            load_address_i,
+  input logic         [OutputLanes*WordBits-1:0] load_data_i,
 
-  input  wgt_address_t                      compute_address_i,
-  output logic [OutputLanes*WordBits-1:0]   compute_data_o
+  input  wgt_address_t                            compute_address_i,
+  output logic         [OutputLanes*WordBits-1:0] compute_data_o
 );
 
   ram_sdp #(

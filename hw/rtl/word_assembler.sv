@@ -8,25 +8,25 @@
 // Relies on beats_i, n, to hold while a word is under way.
 
 module word_assembler #(
-  parameter int unsigned BeatBits = 64,
-  parameter int unsigned MaxBeats = 8,  // n at most
+  parameter  int unsigned BeatBits  = 64,
+  parameter  int unsigned MaxBeats  = 8,                    // n at most
   localparam int unsigned CountBits = $clog2(MaxBeats + 1)
 ) (
-  input  logic                         clk_i,
-  input  logic                         rst_ni,
+  input logic clk_i,
+  input logic rst_ni,
 
-  input  logic [CountBits-1:0]         beats_i,
-  input  logic                         beat_valid_i,
-  output logic                         beat_ready_o,
-  input  logic [BeatBits-1:0]          beat_data_i,
+  input  logic [CountBits-1:0] beats_i,
+  input  logic                 beat_valid_i,
+  output logic                 beat_ready_o,
+  input  logic [ BeatBits-1:0] beat_data_i,
 
   output logic                         word_valid_o,
   input  logic                         word_ready_i,
   output logic [MaxBeats*BeatBits-1:0] word_o
 );
 
-  logic                         valid_q;
-  logic [CountBits-1:0]         count_q;  // beats of an unfinished word
+  logic valid_q;
+  logic [CountBits-1:0] count_q;  // beats of an unfinished word
   logic [MaxBeats*BeatBits-1:0] word_q;
 
   assign beat_ready_o = !valid_q || word_ready_i;
@@ -34,7 +34,7 @@ module word_assembler #(
   assign word_o       = word_q;
 
   wire taken = beat_valid_i && beat_ready_o;
-  wire ends  = count_q + CountBits'(1) == beats_i;
+  wire ends = count_q + CountBits'(1) == beats_i;
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin

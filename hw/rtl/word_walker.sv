@@ -10,31 +10,31 @@
 // after that. Outputs are registers. The steps hold from start to last.
 
 module word_walker (
-  input  logic               clk_i,
+  input logic clk_i,
 
-  input  logic               start_i,
-  input  logic [19:0]        address_i,
-  input  logic [4:0]         inner_i,         // words, from 1 up
-  input  logic [15:0]        middle_i,        // value - 1
-  input  logic [15:0]        outer_i,         // value - 1
-  input  logic [19:0]        inner_step_i,
-  input  logic [15:0]        middle_step_i,
-  input  logic [19:0]        outer_step_i,    // two's complement
+  input logic        start_i,
+  input logic [19:0] address_i,
+  input logic [ 4:0] inner_i,        // words, from 1 up
+  input logic [15:0] middle_i,       // value - 1
+  input logic [15:0] outer_i,        // value - 1
+  input logic [19:0] inner_step_i,
+  input logic [15:0] middle_step_i,
+  input logic [19:0] outer_step_i,   // two's complement
 
-  input  logic               next_i,
-  output logic [19:0]        address_o,
-  output logic               last_o
+  input  logic        next_i,
+  output logic [19:0] address_o,
+  output logic        last_o
 );
 
   // What is left of each level, and where the words of the present middle and outer index begin.
-  logic [4:0]  inner_q;
+  logic [4:0] inner_q;
   logic [15:0] middle_q, outer_q;
   logic [19:0] address_q, column_q, run_q;
 
   // Registers too: whether an index is the last of its level, and all of them.
   logic inner_last_q, middle_last_q, outer_last_q, last_q;
   logic inner_last_d, middle_last_d, outer_last_d;
-  wire  middle_ends = inner_last_q && middle_last_q;
+  wire middle_ends = inner_last_q && middle_last_q;
 
   always_comb begin
     inner_last_d  = inner_last_q ? inner_i == 5'd1 : inner_q == 5'd2;
@@ -49,9 +49,9 @@ module word_walker (
     end
   end
 
-  wire [19:0] next_word   = address_q + inner_step_i;
+  wire [19:0] next_word = address_q + inner_step_i;
   wire [19:0] next_column = column_q + 20'(middle_step_i);
-  wire [19:0] next_run    = run_q + outer_step_i;
+  wire [19:0] next_run = run_q + outer_step_i;
 
   assign address_o = address_q;
   assign last_o    = last_q;
@@ -71,7 +71,7 @@ module word_walker (
       column_q  <= address_i;
       run_q     <= address_i;
     end else if (next_i) begin
-      inner_q    <= inner_last_q ? inner_i : inner_q - 5'd1;
+      inner_q <= inner_last_q ? inner_i : inner_q - 5'd1;
       if (middle_ends) begin
         middle_q  <= middle_i;
         outer_q   <= outer_q - 16'd1;

@@ -11,33 +11,33 @@
 module write_back
   import cnnaccel_pkg::*;
 (
-  input  logic                   clk_i,
-  input  logic                   rst_ni,
+  input logic clk_i,
+  input logic rst_ni,
 
-  input  par_address_t           par_i,  // of the word of the next cycle
-  input  drained_t               word_i,
-  input  sum_t                   sum_i [InputLanes],
+  input par_address_t par_i,              // of the word of the next cycle
+  input drained_t     word_i,
+  input sum_t         sum_i [InputLanes],
 
-  output par_address_t           bias_address_o,
-  input  s32_t [OutputLanes-1:0] bias_i,
-  output par_address_t           multiplier_address_o,
-  input  u16_t [OutputLanes-1:0] multiplier_i,
-  output par_address_t           shift_address_o,
-  input  u8_t  [OutputLanes-1:0] shift_i,
+  output par_address_t                   bias_address_o,
+  input  s32_t         [OutputLanes-1:0] bias_i,
+  output par_address_t                   multiplier_address_o,
+  input  u16_t         [OutputLanes-1:0] multiplier_i,
+  output par_address_t                   shift_address_o,
+  input  u8_t          [OutputLanes-1:0] shift_i,
 
-  output logic                   act_valid_o,
-  output bank_t                  act_bank_o,
-  output row_t                   act_row_o,
-  output word_t                  act_data_o,
+  output logic  act_valid_o,
+  output bank_t act_bank_o,
+  output row_t  act_row_o,
+  output word_t act_data_o,
 
-  output logic                   retiring_o,
-  output logic                   done_o
+  output logic retiring_o,
+  output logic done_o
 );
 
   localparam int unsigned Last = 13;  // rank of pooled words
 
   // word[r] is at rank r.
-  drained_t word [1:Last];
+  drained_t word[1:Last];
   assign word[1] = word_i;
 
   for (genvar r = 2; r <= Last; r++) begin : gen_rank
@@ -56,15 +56,15 @@ module write_back
   assign multiplier_address_o = word[3-ReadLatency].par;
   assign shift_address_o      = word[7-ReadLatency].par;
 
-  sum_t    sum_q [InputLanes];
-  result_t result [InputLanes];
+  sum_t sum_q[InputLanes];
+  result_t result[InputLanes];
 
   always_ff @(posedge clk_i) sum_q <= sum_i;
 
   for (genvar c = 0; c < InputLanes; c++) begin : gen_channel
-    s32_t bias [GroupWords];
-    u16_t multiplier [GroupWords];
-    u8_t  shift [GroupWords];
+    s32_t bias[GroupWords];
+    u16_t multiplier[GroupWords];
+    u8_t shift[GroupWords];
     for (genvar g = 0; g < GroupWords; g++) begin : gen_group
       assign bias[g]       = bias_i[g*InputLanes+c];
       assign multiplier[g] = multiplier_i[g*InputLanes+c];

@@ -5,56 +5,56 @@
 module compute_tb
   import cnnaccel_pkg::*;
 (
-  input  logic                            clk_i,
-  input  logic                            rst_ni,
+  input logic clk_i,
+  input logic rst_ni,
 
-  input  logic                            instr_valid_i,
-  output logic                            instr_ready_o,
-  input  logic [1023:0]                   instr_i,
-  output logic                            done_o,
-  output logic                            busy_o,
-  output logic                            step_o,
-  output logic                            drain_valid_o,
+  input  logic          instr_valid_i,
+  output logic          instr_ready_o,
+  input  logic [1023:0] instr_i,
+  output logic          done_o,
+  output logic          busy_o,
+  output logic          step_o,
+  output logic          drain_valid_o,
 
-  input  logic                            load_valid_i,
-  output logic                            load_ready_o,
-  input  u20_t                            load_address_i,
-  input  u2_t                             load_log2_l_i,
-  input  word_t                           load_data_i,
+  input  logic  load_valid_i,
+  output logic  load_ready_o,
+  input  u20_t  load_address_i,
+  input  u2_t   load_log2_l_i,
+  input  word_t load_data_i,
 
-  input  logic                            store_valid_i,
-  output logic                            store_ready_o,
-  input  u20_t                            store_address_i,
-  input  u2_t                             store_log2_l_i,
-  output logic                            store_data_valid_o,
-  output word_t                           store_data_o,
+  input  logic  store_valid_i,
+  output logic  store_ready_o,
+  input  u20_t  store_address_i,
+  input  u2_t   store_log2_l_i,
+  output logic  store_data_valid_o,
+  output word_t store_data_o,
 
-  input  logic                            wgt_valid_i,
-  input  u16_t                            wgt_address_i,
-  input  logic [OutputLanes*WordBits-1:0] wgt_data_i,
+  input logic                            wgt_valid_i,
+  input u16_t                            wgt_address_i,
+  input logic [OutputLanes*WordBits-1:0] wgt_data_i,
 
-  input  logic                            par_valid_i,
-  input  u10_t                            par_address_i,
-  input  par_t [OutputLanes-1:0]          par_data_i,
+  input logic                   par_valid_i,
+  input u10_t                   par_address_i,
+  input par_t [OutputLanes-1:0] par_data_i,
 
-  output u8_t                             input_lanes_o,
-  output u8_t                             output_lanes_o
+  output u8_t input_lanes_o,
+  output u8_t output_lanes_o
 );
 
   assign input_lanes_o  = 8'(InputLanes);
   assign output_lanes_o = 8'(OutputLanes);
 
-  row_t                            act_row [PixelLanes];
-  word_t                           act_data [PixelLanes];
-  wgt_address_t                    wgt_address;
+  row_t act_row[PixelLanes];
+  word_t act_data[PixelLanes];
+  wgt_address_t wgt_address;
   logic [OutputLanes*WordBits-1:0] wgt_data;
-  par_address_t                    bias_address, multiplier_address, shift_address;
-  s32_t [OutputLanes-1:0]          bias;
-  u16_t [OutputLanes-1:0]          multiplier;
-  u8_t  [OutputLanes-1:0]          shift;
-  bank_t                           drain_bank;
-  row_t                            drain_row;
-  word_t                           drain_data;
+  par_address_t bias_address, multiplier_address, shift_address;
+  s32_t [OutputLanes-1:0] bias;
+  u16_t [OutputLanes-1:0] multiplier;
+  u8_t [OutputLanes-1:0] shift;
+  bank_t drain_bank;
+  row_t drain_row;
+  word_t drain_data;
 
   compute u_compute (
     .clk_i,
