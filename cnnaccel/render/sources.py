@@ -20,6 +20,12 @@ def engine_sources() -> tuple[Path, ...]:
     return package, *sorted(path for path in rtl.glob("*.sv") if path != package)
 
 
+def probe_sources() -> tuple[Path, ...]:
+    """What shows the inside of module `ENGINE` to a simulation of it, after its sources."""
+    sim = resource("hw") / "sim"
+    return sim / "engine_probe.sv", sim / "activity.vlt"
+
+
 def wrapper_sources() -> tuple[Path, ...]:
     """All of `hw/rtl` that module `WRAPPER` needs, packages first."""
     return (*engine_sources(), resource("hw") / "rtl" / f"{WRAPPER}.v")

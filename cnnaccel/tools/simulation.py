@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cnnaccel.hardware import HardwareConfig
 from cnnaccel.render.params import render_hwh
-from cnnaccel.render.sources import ENGINE, engine_sources
+from cnnaccel.render.sources import ENGINE, engine_sources, probe_sources
 from cnnaccel.resources import resource
 from cnnaccel.runtime.board import BITSTREAM
 from cnnaccel.tools.verilate import Trace, build, digest_of, making
@@ -23,9 +23,8 @@ def simulated_bitstream(
     Raises:
         ToolError: as `verilate.build`.
     """
-    sim = resource("hw") / "sim"
-    sources = (*engine_sources(), sim / "activity.vlt")
-    harness = sim / "engine_sim.cpp"
+    sources = (*engine_sources(), *probe_sources())
+    harness = resource("hw") / "sim" / "engine_sim.cpp"
     library = build(ENGINE, sources, hardware, harness, trace=trace, coverage=coverage)
     hwh = render_hwh(hardware).encode()  # of the board and its clock, the library is not
     bitstream = library.with_suffix("") / digest_of([hwh]) / BITSTREAM

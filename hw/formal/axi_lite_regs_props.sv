@@ -6,47 +6,37 @@
 module axi_lite_regs_props
   import cnnaccel_pkg::*;
 (
-  input logic clk_i,
-  input logic rst_ni,
-  input logic axi_awvalid_i,
-  input logic axi_awready_o,
-  input logic [7:0] axi_awaddr_i,
-  input logic axi_wvalid_i,
-  input logic axi_wready_o,
-  input logic [31:0] axi_wdata_i,
-  input logic [3:0] axi_wstrb_i,
-  input logic axi_bvalid_o,
-  input logic axi_bready_i,
-  input logic [1:0] axi_bresp_o,
-  input logic axi_arvalid_i,
-  input logic axi_arready_o,
-  input logic [7:0] axi_araddr_i,
-  input logic axi_rvalid_o,
-  input logic axi_rready_i,
-  input logic [31:0] axi_rdata_o,
-  input logic [1:0] axi_rresp_o,
-  input logic start_o,
-  input logic reset_o,
-  input logic interrupt_o,
-  input logic [AddressBits-1:0] program_address_o,
-  input logic [31:0] once_bytes_o,
-  input logic [31:0] body_bytes_o,
-  input logic [31:0] count_o,
-  input logic [AddressBits-1:0] base_o[4],
-  input logic [31:0] size_o[4],
-  input logic [31:0] input_stride_o,
-  input logic [31:0] output_stride_o,
-  input logic busy_i,
-  input logic done_i,
-  input logic failed_i,
-  input error_e error_i,
-  input logic [31:0] failing_instruction_i,
-  input logic [31:0] iteration_i,
-  input logic [31:0] waiting_i,
-  input logic [63:0] counters_i[8],
-  input logic [31:0] values_q[(32'(RegCycles) - 32'(RegProgramAddress)) / 4],
-  input logic [1:0] enable_q,
-  input logic [1:0] pending_q
+  input logic            clk_i,
+  input logic            rst_ni,
+  input logic            axi_awvalid_i,
+  input logic            axi_awready_o,
+  input logic     [ 7:0] axi_awaddr_i,
+  input logic            axi_wvalid_i,
+  input logic            axi_wready_o,
+  input logic     [31:0] axi_wdata_i,
+  input logic     [ 3:0] axi_wstrb_i,
+  input logic            axi_bvalid_o,
+  input logic            axi_bready_i,
+  input logic     [ 1:0] axi_bresp_o,
+  input logic            axi_arvalid_i,
+  input logic            axi_arready_o,
+  input logic     [ 7:0] axi_araddr_i,
+  input logic            axi_rvalid_o,
+  input logic            axi_rready_i,
+  input logic     [31:0] axi_rdata_o,
+  input logic     [ 1:0] axi_rresp_o,
+  input logic            start_o,
+  input logic            reset_o,
+  input logic            interrupt_o,
+  input request_t        request_o,
+  input buffer_t         buffers_o    [                                            4],
+  input status_t         status_i,
+  input logic     [31:0] iteration_i,
+  input logic     [31:0] waiting_i,
+  input logic     [63:0] counters_i   [                                            8],
+  input logic     [31:0] values_q     [(32'(RegCycles) - 32'(RegProgramAddress)) / 4],
+  input logic     [ 1:0] enable_q,
+  input logic     [ 1:0] pending_q
 );
 
   starts_in_reset u_reset (
@@ -150,7 +140,7 @@ module axi_lite_regs_props
   logic [3:0] known_q;  // bytes that were ever written
   logic [1:0] done_failed_q, may_interrupt_q, interrupts_q;
 
-  wire [1:0] done_failed = {failed_i, done_i};
+  wire [1:0] done_failed = {status_i.failed, status_i.done};
   wire hits = write && axi_awaddr_i[7:2] == word_q;
   wire written = write && axi_wstrb_i[0];
   wire control = written && axi_awaddr_i[7:2] == RegControl[7:2];
@@ -192,12 +182,12 @@ module axi_lite_regs_props
     if (word_q == RegDigest[7:2]) expected = Digest[31:0];
     if (word_q == RegDigest[7:2] + 6'd1) expected = Digest[63:32];
     if (word_q == RegStatus[7:2]) begin
-      expected[StatusBusy]   = busy_i;
-      expected[StatusDone]   = done_i;
-      expected[StatusFailed] = failed_i;
+      expected[StatusBusy]   = status_i.busy;
+      expected[StatusDone]   = status_i.done;
+      expected[StatusFailed] = status_i.failed;
     end
-    if (word_q == RegError[7:2]) expected = 32'(error_i);
-    if (word_q == RegFailingInstruction[7:2]) expected = failing_instruction_i;
+    if (word_q == RegError[7:2]) expected = 32'(status_i.failure.code);
+    if (word_q == RegFailingInstruction[7:2]) expected = status_i.failure.index;
     if (word_q == RegInterruptEnable[7:2]) expected = 32'(may_interrupt_q);
     if (word_q == RegInterruptStatus[7:2]) expected = 32'(interrupts_q);
     if (word_q == RegIteration[7:2]) expected = iteration_i;
@@ -228,16 +218,16 @@ module axi_lite_regs_props
                                 || (axi_rdata_o & mask_q) == (expected_q & mask_q));
       interrupts:       assert (interrupt_o == |(interrupts_q & may_interrupt_q));
       once_bytes:       assert (word_q != RegOnceBytes[7:2] || !value_matters
-                                || once_bytes_o == value_q);
+                                || request_o.once_bytes == value_q);
       body_bytes:       assert (word_q != RegBodyBytes[7:2] || !value_matters
-                                || body_bytes_o == value_q);
-      count:            assert (word_q != RegCount[7:2] || !value_matters || count_o == value_q);
+                                || request_o.body_bytes == value_q);
+      count:            assert (word_q != RegCount[7:2] || !value_matters || request_o.count == value_q);
       input_stride:     assert (word_q != RegInputStride[7:2] || !value_matters
-                                || input_stride_o == value_q);
+                                || request_o.input_stride == value_q);
       output_stride:    assert (word_q != RegOutputStride[7:2] || !value_matters
-                                || output_stride_o == value_q);
+                                || request_o.output_stride == value_q);
       program_address:  assert (word_q != RegProgramAddress[7:2] || !value_matters
-                                || program_address_o[31:0] == value_q);
+                                || request_o.address[31:0] == value_q);
       // For induction.
       enable_same:  assert (enable_q == may_interrupt_q);
       pending_same: assert (pending_q == interrupts_q);
@@ -248,12 +238,12 @@ module axi_lite_regs_props
     end
     if (rst_ni && $past(rst_ni)) begin
       starts: assert (start_o == $past(control && axi_wdata_i[ControlStart]
-                                       && !axi_wdata_i[ControlReset] && !busy_i));
+                                       && !axi_wdata_i[ControlReset] && !status_i.busy));
       resets: assert (reset_o == $past(control && axi_wdata_i[ControlReset]));
       start_once: assert (!start_o || !$past(start_o));
       start_c: cover (start_o);
       reset_c: cover (reset_o && $past(axi_wdata_i[ControlStart]));
-      start_ignored_c: cover ($past(control && axi_wdata_i[ControlStart] && busy_i));
+      start_ignored_c: cover ($past(control && axi_wdata_i[ControlStart] && status_i.busy));
     end
   end
   // verilog_format: on
@@ -263,9 +253,9 @@ module axi_lite_regs_props
     always_ff @(posedge clk_i) begin
       if (rst_ni) begin
         base: assert (32'(word_q) != 32'(RegWeightsAddress[7:2]) + 2 * b || !value_matters
-                      || base_o[b][31:0] == value_q);
+                      || buffers_o[b].base[31:0] == value_q);
         size: assert (32'(word_q) != 32'(RegWeightsBytes[7:2]) + b || !value_matters
-                      || size_o[b] == value_q);
+                      || buffers_o[b].bytes == value_q);
         // For induction.
         value_same: assert (!stored || !known_q[b]
             || values_q[word_q - RegProgramAddress[7:2]][8*b +: 8] == value_q[8*b +: 8]);

@@ -2,27 +2,25 @@
 //
 // What `axi_read_arbiter` promises of clients that obey the stream contract.
 
-module axi_read_arbiter_props #(
-  parameter int unsigned AddressBits = 32
-) (
-  input logic                   clk_i,
-  input logic                   rst_ni,
-  input logic [            1:0] cmd_valid_i,
-  input logic [            1:0] cmd_ready_o,
-  input logic [AddressBits-1:0] cmd_address_i[2],
-  input logic [           31:0] cmd_bytes_i  [2],
-  input logic                   cmd_valid_o,
-  input logic                   cmd_ready_i,
-  input logic [AddressBits-1:0] cmd_address_o,
-  input logic [           31:0] cmd_bytes_o,
-  input logic                   cmd_tag_o,
-  input logic                   beat_valid_i,
-  input logic                   beat_ready_o,
-  input logic                   beat_tag_i,
-  input logic [            1:0] beat_valid_o,
-  input logic [            1:0] beat_ready_i,
-  input logic                   held_q,
-  input logic                   tag_q
+module axi_read_arbiter_props
+  import cnnaccel_pkg::*;
+(
+  input logic                clk_i,
+  input logic                rst_ni,
+  input logic          [1:0] cmd_valid_i,
+  input logic          [1:0] cmd_ready_o,
+  input read_command_t       cmd_i       [2],
+  input logic                cmd_valid_o,
+  input logic                cmd_ready_i,
+  input read_command_t       cmd_o,
+  input logic                cmd_tag_o,
+  input logic                beat_valid_i,
+  input logic                beat_ready_o,
+  input logic                beat_tag_i,
+  input logic          [1:0] beat_valid_o,
+  input logic          [1:0] beat_ready_i,
+  input logic                held_q,
+  input logic                tag_q
 );
 
   starts_in_reset u_reset (
@@ -32,25 +30,25 @@ module axi_read_arbiter_props #(
 
   for (genvar i = 0; i < 2; i++) begin : gen_client
     stream_contract #(
-      .Width (AddressBits + 32),
+      .Width ($bits(read_command_t)),
       .Assume(1'b1)
     ) u_in (
       .clk_i,
       .rst_ni,
       .valid_i(cmd_valid_i[i]),
       .ready_i(cmd_ready_o[i]),
-      .data_i ({cmd_address_i[i], cmd_bytes_i[i]})
+      .data_i (cmd_i[i])
     );
   end
 
   stream_contract #(
-    .Width(AddressBits + 32 + 1)
+    .Width($bits(read_command_t) + 1)
   ) u_out (
     .clk_i,
     .rst_ni,
     .valid_i(cmd_valid_o),
     .ready_i(cmd_ready_i),
-    .data_i ({cmd_address_o, cmd_bytes_o, cmd_tag_o})
+    .data_i ({cmd_o, cmd_tag_o})
   );
 
   wire [1:0] taken = cmd_valid_i & cmd_ready_o;
@@ -60,8 +58,7 @@ module axi_read_arbiter_props #(
     if (rst_ni) begin
       never_idle:    assert (cmd_valid_o == (cmd_valid_i != 2'b00));
       from_client:   assert (!cmd_valid_o || cmd_valid_i[cmd_tag_o]);
-      its_command:   assert ({cmd_address_o, cmd_bytes_o}
-                             == {cmd_address_i[cmd_tag_o], cmd_bytes_i[cmd_tag_o]});
+      its_command:   assert (cmd_o == cmd_i[cmd_tag_o]);
       taken_once:    assert (taken == (cmd_valid_o && cmd_ready_i ? 2'b01 << cmd_tag_o : 2'b00));
       fetch_first:   assert (!cmd_valid_i[0] || !cmd_tag_o || (held_q && tag_q));
       to_its_client: assert (beat_valid_o == (beat_valid_i ? 2'b01 << beat_tag_i : 2'b00));
@@ -79,4 +76,4 @@ module axi_read_arbiter_props #(
 
 endmodule
 
-bind axi_read_arbiter axi_read_arbiter_props #(.AddressBits(AddressBits)) u_props (.*);
+bind axi_read_arbiter axi_read_arbiter_props u_props (.*);

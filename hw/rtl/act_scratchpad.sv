@@ -19,44 +19,39 @@ module act_scratchpad
   input logic rst_ni,
 
   input  row_t  compute_row_i [PixelLanes],  // by bank
-  output word_t compute_data_o[PixelLanes],
+  output word_t compute_data_o[PixelLanes],  // by bank, of the rows ReadLatency cycles before
 
-  input logic  drain_valid_i,
-  input bank_t drain_bank_i,
-  input row_t  drain_row_i,
-  input word_t drain_data_i,
+  input logic        drain_valid_i,  // never refused
+  input bank_write_t drain_i,        // a word
 
-  input  logic         load_valid_i,
-  output logic         load_ready_o,
-  input  act_address_t load_address_i,
-  input  u2_t          load_log2_l_i,
-  input  word_t        load_data_i,
+  input  logic       load_valid_i,  // a write is offered
+  output logic       load_ready_o,  // it is done in this cycle
+  input  act_write_t load_i,        // a word, by address
 
-  input  logic         store_valid_i,
-  output logic         store_ready_o,
-  input  act_address_t store_address_i,
-  input  u2_t          store_log2_l_i,
-  output logic         store_data_valid_o,
-  output word_t        store_data_o
+  input  logic       store_valid_i,       // a read is offered
+  output logic       store_ready_o,       // it is done in this cycle
+  input  act_place_t store_i,             // of which word
+  output logic       store_data_valid_o,  // ReadLatency cycles after a request is done
+  output word_t      store_data_o         // the word of the read
 );
 
   bank_t load_bank, store_bank;
   row_t load_row, store_row;
 
-  assign load_bank  = bank_of(load_address_i, load_log2_l_i);
-  assign load_row   = row_of(load_address_i, load_log2_l_i);
-  assign store_bank = bank_of(store_address_i, store_log2_l_i);
-  assign store_row  = row_of(store_address_i, store_log2_l_i);
+  assign load_bank  = bank_of(load_i.place.address, load_i.place.log2_l);
+  assign load_row   = row_of(load_i.place.address, load_i.place.log2_l);
+  assign store_bank = bank_of(store_i.address, store_i.log2_l);
+  assign store_row  = row_of(store_i.address, store_i.log2_l);
 
-  assign load_ready_o  = !(drain_valid_i && drain_bank_i == load_bank);
-  assign store_ready_o = !(drain_valid_i && drain_bank_i == store_bank)
+  assign load_ready_o  = !(drain_valid_i && drain_i.bank == load_bank);
+  assign store_ready_o = !(drain_valid_i && drain_i.bank == store_bank)
                       && !(load_valid_i && load_bank == store_bank);
 
   word_t store_data[PixelLanes];
 
   for (genvar b = 0; b < PixelLanes; b++) begin : gen_bank
     logic drains, loads;
-    assign drains = drain_valid_i && drain_bank_i == bank_t'(b);
+    assign drains = drain_valid_i && drain_i.bank == bank_t'(b);
     assign loads  = load_valid_i && load_bank == bank_t'(b);
 
     ram_tdp #(
@@ -67,8 +62,8 @@ module act_scratchpad
       .a_address_i(compute_row_i[b]),
       .a_data_o   (compute_data_o[b]),
       .b_write_i  (drains || loads),
-      .b_address_i(drains ? drain_row_i : loads ? load_row : store_row),
-      .b_data_i   (drains ? drain_data_i : load_data_i),
+      .b_address_i(drains ? drain_i.row : loads ? load_row : store_row),
+      .b_data_i   (drains ? drain_i.data : load_i.data),
       .b_data_o   (store_data[b])
     );
   end

@@ -3,16 +3,18 @@
 // The registers of docs/isa.md behind AXI4-Lite, 32 bits wide.
 //
 // Handshake: AXI4-Lite; address and data of a write are taken together, responses are always OKAY.
-// No output hangs on an input of the same cycle (IHI0022, A3.2.1), so there is an access every second
-// cycle at best: an address is taken while no response waits, that of a write a cycle after it and
-// its data are there. Latency: 1 cycle from a taken address to its response. Writes obey strobes;
-// those of registers or bits that cannot be written do nothing. Offsets without a register, and
-// those that can only be written, read as 0. The high word of a counter may be newer than the low
-// word read before it, unless the engine is at rest.
-// start_o: one cycle, when control.start is written while busy_i is low, and control.reset is not.
-// reset_o: one cycle, when control.reset is written. Neither changes a register.
-// interrupt_status takes a bit when done_i or failed_i rises; interrupt_o is high while one is set
-// that interrupt_enable has.
+// No output hangs on an input of the same cycle (IHI0022, A3.2.1), so there is an access every
+// second cycle at best: an address is taken while no response waits, that of a write a cycle after
+// it and its data are there.
+// Latency: 1 cycle from a taken address to its response. Writes obey strobes; those of registers or
+// bits that cannot be written do nothing. Offsets without a register, and those that can only be
+// written, read as 0. The high word of a counter may be newer than the low word read before it,
+// unless the engine is at rest.
+// start_o: one cycle, when control.start is written and control.reset is not, while nothing is
+// busy.
+// reset_o: one cycle, when control.reset is written. Neither changes a register. interrupt_status
+// takes a bit when done or failed of status_i rises; interrupt_o is high while one is set that
+// interrupt_enable has.
 
 module axi_lite_regs
   import cnnaccel_pkg::*;
@@ -20,44 +22,34 @@ module axi_lite_regs
   input logic clk_i,
   input logic rst_ni,
 
-  input  logic        axi_awvalid_i,
-  output logic        axi_awready_o,
-  input  logic [ 7:0] axi_awaddr_i,
-  input  logic        axi_wvalid_i,
-  output logic        axi_wready_o,
-  input  logic [31:0] axi_wdata_i,
-  input  logic [ 3:0] axi_wstrb_i,
-  output logic        axi_bvalid_o,
-  input  logic        axi_bready_i,
-  output logic [ 1:0] axi_bresp_o,
-  input  logic        axi_arvalid_i,
-  output logic        axi_arready_o,
-  input  logic [ 7:0] axi_araddr_i,
-  output logic        axi_rvalid_o,
-  input  logic        axi_rready_i,
-  output logic [31:0] axi_rdata_o,
-  output logic [ 1:0] axi_rresp_o,
+  input  logic        axi_awvalid_i,  // AW: an address to write to is offered
+  output logic        axi_awready_o,  // AW: it is taken
+  input  logic [ 7:0] axi_awaddr_i,   // AW: the first byte
+  input  logic        axi_wvalid_i,   // W: a beat is offered
+  output logic        axi_wready_o,   // W: it is taken
+  input  logic [31:0] axi_wdata_i,    // W: its bytes, the first lowest
+  input  logic [ 3:0] axi_wstrb_i,    // W: which of them are written
+  output logic        axi_bvalid_o,   // B: a response is offered
+  input  logic        axi_bready_i,   // B: it is taken
+  output logic [ 1:0] axi_bresp_o,    // B: OKAY, or what went wrong
+  input  logic        axi_arvalid_i,  // AR: an address to read from is offered
+  output logic        axi_arready_o,  // AR: it is taken
+  input  logic [ 7:0] axi_araddr_i,   // AR: the first byte
+  output logic        axi_rvalid_o,   // R: a beat is offered
+  input  logic        axi_rready_i,   // R: it is taken
+  output logic [31:0] axi_rdata_o,    // R: its bytes, the first lowest
+  output logic [ 1:0] axi_rresp_o,    // R: OKAY, or what went wrong
 
-  output logic                   start_o,
-  output logic                   reset_o,
-  output logic                   interrupt_o,
-  output logic [AddressBits-1:0] program_address_o,
-  output logic [           31:0] once_bytes_o,
-  output logic [           31:0] body_bytes_o,
-  output logic [           31:0] count_o,
-  output logic [AddressBits-1:0] base_o           [4],  // of the buffers, by base_e
-  output logic [           31:0] size_o           [4],
-  output logic [           31:0] input_stride_o,
-  output logic [           31:0] output_stride_o,
+  output logic     start_o,        // one cycle
+  output logic     reset_o,        // one cycle
+  output logic     interrupt_o,    // level, until interrupt_status is cleared
+  output request_t request_o,      // as last written
+  output buffer_t  buffers_o  [4], // by base_e, as last written
 
-  input logic          busy_i,
-  input logic          done_i,
-  input logic          failed_i,
-  input error_e        error_i,
-  input logic   [31:0] failing_instruction_i,
-  input logic   [31:0] iteration_i,
-  input logic   [31:0] waiting_i,
-  input logic   [63:0] counters_i           [8]  // cycles to written_bytes, in the table's order
+  input status_t        status_i,       // of the run
+  input logic    [31:0] iteration_i,    // of body: begun since the start
+  input logic    [31:0] waiting_i,      // flags Waiting* of who waits for what
+  input logic    [63:0] counters_i [8]  // cycles to written_bytes, in the table's order
 );
 
   // Registers that are read and written lie between RegProgramAddress and RegCycles; `iteration`
@@ -99,14 +91,14 @@ module axi_lite_regs
     end else begin
       axi_awready_o <= axi_awvalid_i && axi_wvalid_i && !write && (!axi_bvalid_o || axi_bready_i);
       axi_bvalid_o  <= write || (axi_bvalid_o && !axi_bready_i);
-      start_o       <= control && axi_wdata_i[ControlStart] && !busy_i
+      start_o       <= control && axi_wdata_i[ControlStart] && !status_i.busy
                        && !axi_wdata_i[ControlReset];
       reset_o       <= control && axi_wdata_i[ControlReset];
       if (write_low && write_word == RegInterruptEnable[7:2]) enable_q <= axi_wdata_i[1:0];
-      done_q        <= done_i;
-      failed_q      <= failed_i;
+      done_q        <= status_i.done;
+      failed_q      <= status_i.failed;
       pending_q     <= (pending_q & ~(acknowledge ? axi_wdata_i[1:0] : 2'b00))
-                       | {failed_i && !failed_q, done_i && !done_q};
+                       | {status_i.failed && !failed_q, status_i.done && !done_q};
     end
   end
 
@@ -120,16 +112,20 @@ module axi_lite_regs
     end
   end
 
-  assign interrupt_o       = |(pending_q & enable_q);
-  assign program_address_o = AddressBits'(pair(values_q, RegProgramAddress));
-  assign once_bytes_o      = values_q[32'(RegOnceBytes) / 4 - First];
-  assign body_bytes_o      = values_q[32'(RegBodyBytes) / 4 - First];
-  assign count_o           = values_q[32'(RegCount) / 4 - First];
-  assign input_stride_o    = values_q[32'(RegInputStride) / 4 - First];
-  assign output_stride_o   = values_q[32'(RegOutputStride) / 4 - First];
-  for (genvar b = 0; b < 4; b++) begin : gen_base
-    assign base_o[b] = AddressBits'(pair(values_q, RegWeightsAddress + 8'(8 * b)));
-    assign size_o[b] = values_q[32'(RegWeightsBytes) / 4 - First + b];
+  assign interrupt_o = |(pending_q & enable_q);
+  assign request_o   = '{
+    address:       AddressBits'(pair(values_q, RegProgramAddress)),
+    once_bytes:    values_q[32'(RegOnceBytes)/4-First],
+    body_bytes:    values_q[32'(RegBodyBytes)/4-First],
+    count:         values_q[32'(RegCount)/4-First],
+    input_stride:  values_q[32'(RegInputStride)/4-First],
+    output_stride: values_q[32'(RegOutputStride)/4-First]
+  };
+  for (genvar b = 0; b < 4; b++) begin : gen_buffer
+    assign buffers_o[b] = '{
+            base: AddressBits'(pair(values_q, RegWeightsAddress + 8'(8 * b))),
+            bytes: values_q[32'(RegWeightsBytes)/4-First+b]
+        };
   end
 
   // -- Reads ------------------------------------------------------------------------------------
@@ -160,12 +156,12 @@ module axi_lite_regs
         RegDigest[7:2] + 6'd1:      data = Digest[63:32];
         RegControl[7:2]:            data = '0;
         RegStatus[7:2]: begin
-          data[StatusBusy]   = busy_i;
-          data[StatusDone]   = done_i;
-          data[StatusFailed] = failed_i;
+          data[StatusBusy]   = status_i.busy;
+          data[StatusDone]   = status_i.done;
+          data[StatusFailed] = status_i.failed;
         end
-        RegError[7:2]:              data = 32'(error_i);
-        RegFailingInstruction[7:2]: data = failing_instruction_i;
+        RegError[7:2]:              data = 32'(status_i.failure.code);
+        RegFailingInstruction[7:2]: data = status_i.failure.index;
         RegInterruptEnable[7:2]:    data = 32'(enable_q);
         RegInterruptStatus[7:2]:    data = 32'(pending_q);
         RegIteration[7:2]:          data = iteration_i;

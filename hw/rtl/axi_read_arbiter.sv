@@ -7,28 +7,26 @@
 // beats behind it, so a client asks only for what it can take without help from the other: fetch
 // for bytes it has room for, load for words whose tokens it has.
 
-module axi_read_arbiter #(
-  parameter int unsigned AddressBits = 32
-) (
+module axi_read_arbiter
+  import cnnaccel_pkg::*;
+(
   input logic clk_i,
   input logic rst_ni,
 
-  input  logic [            1:0] cmd_valid_i,
-  output logic [            1:0] cmd_ready_o,
-  input  logic [AddressBits-1:0] cmd_address_i[2],
-  input  logic [           31:0] cmd_bytes_i  [2],
+  input  logic          [1:0] cmd_valid_i,    // by client
+  output logic          [1:0] cmd_ready_o,    // it is taken
+  input  read_command_t       cmd_i      [2], // what is to be read
 
-  output logic                   cmd_valid_o,
-  input  logic                   cmd_ready_i,
-  output logic [AddressBits-1:0] cmd_address_o,
-  output logic [           31:0] cmd_bytes_o,
-  output logic                   cmd_tag_o,
+  output logic          cmd_valid_o,  // a command is offered
+  input  logic          cmd_ready_i,  // it is taken
+  output read_command_t cmd_o,        // what is to be read
+  output logic          cmd_tag_o,    // whose it is
 
-  input  logic       beat_valid_i,
-  output logic       beat_ready_o,
-  input  logic       beat_tag_i,
-  output logic [1:0] beat_valid_o,
-  input  logic [1:0] beat_ready_i
+  input  logic       beat_valid_i,  // a beat is offered
+  output logic       beat_ready_o,  // it is taken
+  input  logic       beat_tag_i,    // whose it is
+  output logic [1:0] beat_valid_o,  // by client; data go past this module
+  input  logic [1:0] beat_ready_i   // it is taken
 );
 
   // A command that was offered stays.
@@ -44,11 +42,10 @@ module axi_read_arbiter #(
 
   always_ff @(posedge clk_i) tag_q <= cmd_tag_o;
 
-  assign cmd_tag_o     = held_q ? tag_q : !cmd_valid_i[0];
-  assign cmd_valid_o   = |cmd_valid_i;
-  assign cmd_address_o = cmd_address_i[cmd_tag_o];
-  assign cmd_bytes_o   = cmd_bytes_i[cmd_tag_o];
-  assign cmd_ready_o   = {cmd_ready_i && cmd_tag_o, cmd_ready_i && !cmd_tag_o};
+  assign cmd_tag_o   = held_q ? tag_q : !cmd_valid_i[0];
+  assign cmd_valid_o = |cmd_valid_i;
+  assign cmd_o       = cmd_i[cmd_tag_o];
+  assign cmd_ready_o = {cmd_ready_i && cmd_tag_o, cmd_ready_i && !cmd_tag_o};
 
   assign beat_valid_o = {beat_valid_i && beat_tag_i, beat_valid_i && !beat_tag_i};
   assign beat_ready_o = beat_ready_i[beat_tag_i];
@@ -58,11 +55,7 @@ module axi_read_arbiter #(
   assert property (@(posedge clk_i) disable iff (!rst_ni)
       cmd_valid_o && !cmd_ready_i
       |=> cmd_valid_o && $stable(
-      cmd_tag_o
-  ) && $stable(
-      cmd_address_o
-  ) && $stable(
-      cmd_bytes_o
+      {cmd_tag_o, cmd_o}
   ))
   else $error("axi_read_arbiter: a command changed before ready");
 `endif

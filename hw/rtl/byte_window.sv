@@ -5,7 +5,7 @@
 //   held word       next word
 //   . . . p p | p . . . .       position_q = 3, pixel_bytes_i = 3
 //
-// A row is the beats up to one with beat_last_i; its first byte is byte beat_offset_i of the first.
+// A row is the beats up to one that is its last; its first byte is byte `offset` of the first.
 // Pixels wait in a `skid_buffer`, so that a beat does not wait for what becomes of a pixel: rows
 // follow each other without being asked for.
 //
@@ -16,27 +16,24 @@
 // any bytes, comes all the same.
 // Relies on a row having the bytes of its pixels, and on pixel_bytes_i and row_pixels_i holding.
 
-module byte_window #(
-  parameter  int unsigned WordBytes  = 8,                 // C, a power of two from 4 up
-  localparam int unsigned OffsetBits = $clog2(WordBytes)
-) (
+module byte_window
+  import cnnaccel_pkg::*;
+(
   input logic clk_i,
   input logic rst_ni,
 
-  input logic        start_i,
-  input logic [15:0] rows_i,         // value - 1
-  input logic [11:0] row_pixels_i,   // from 1 up
-  input logic [ 2:0] pixel_bytes_i,
-  input logic        drop_i,
+  input logic start_i,        // one cycle
+  input u16_t rows_i,         // value - 1
+  input u12_t row_pixels_i,   // from 1 up
+  input u3_t  pixel_bytes_i,  // from 1 up to 4
+  input logic drop_i,         // the rest of this row is not wanted
 
-  input  logic                   beat_valid_i,
-  output logic                   beat_ready_o,
-  input  logic [8*WordBytes-1:0] beat_data_i,
-  input  logic [ OffsetBits-1:0] beat_offset_i,
-  input  logic                   beat_last_i,
+  input  logic       beat_valid_i,  // a beat is offered
+  output logic       beat_ready_o,  // it is taken
+  input  read_beat_t beat_i,        // a word of the row
 
-  output logic        pixel_valid_o,
-  input  logic        pixel_ready_i,
+  output logic        pixel_valid_o,  // a pixel is offered
+  input  logic        pixel_ready_i,  // it is taken
   output logic [31:0] pixel_o,        // first byte lowest; above the last anything
   output logic        pixel_last_o,   // of its row
   output logic        pixel_final_o   // its row is the last
@@ -46,7 +43,7 @@ module byte_window #(
   logic first_q;  // so is the first
   logic held_q;
   logic [OffsetBits-1:0] position_q;
-  logic [8*WordBytes-1:0] word_q;
+  logic [WordBits-1:0] word_q;
   logic [15:0] rows_q;  // left, value - 1
   logic final_q;  // none is
   logic [11:0] pixels_q;  // left in the row
@@ -62,12 +59,12 @@ module byte_window #(
   wire taken = beat_valid_i && beat_ready_o;
   wire row_ends = given && (last_q || drop_i);
 
-  wire [16*WordBytes-1:0] both = {beat_data_i, word_q};
+  wire [2*WordBits-1:0] both = {beat_i.data, word_q};
 
   // While pixels are dropped, none is given but the last, once those given before have gone.
   assign pixel_valid  = held_q && (drop_i ? skip && !open_q : !crosses_q || beat_valid_i);
   assign beat_ready_o = open_q && (!held_q || (drop_i ? skip : room && ends));
-  assign behind_d     = {1'b0, first_q ? beat_offset_i : behind_q[OffsetBits-1:0]}
+  assign behind_d     = {1'b0, first_q ? beat_i.offset : behind_q[OffsetBits-1:0]}
                       + (OffsetBits + 1)'(pixel_bytes_i);
 
   skid_buffer #(
@@ -91,7 +88,7 @@ module byte_window #(
       open_q <= start_i || !final_q;
       held_q <= 1'b0;
     end else begin
-      if (taken && beat_last_i) open_q <= 1'b0;
+      if (taken && beat_i.last) open_q <= 1'b0;
       if (taken) held_q <= 1'b1;
       else if (given && ends) held_q <= 1'b0;
     end
@@ -115,9 +112,9 @@ module byte_window #(
     end
 
     first_q <= (first_q && !taken) || start_i || row_ends;
-    if (taken) word_q <= beat_data_i;
+    if (taken) word_q <= beat_i.data;
     if ((taken && first_q) || given) begin
-      position_q <= first_q ? beat_offset_i : behind_q[OffsetBits-1:0];
+      position_q <= first_q ? beat_i.offset : behind_q[OffsetBits-1:0];
       behind_q   <= behind_d;
       crosses_q  <= behind_d[OffsetBits] && behind_d[OffsetBits-1:0] != '0;
     end

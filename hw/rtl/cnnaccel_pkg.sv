@@ -12,6 +12,7 @@ package cnnaccel_pkg;
 
   localparam int unsigned WordBits = 8 * InputLanes;  // of act and AXI
   localparam int unsigned GroupWords = OutputLanes / InputLanes;  // words of a pixel and group co
+  localparam int unsigned OffsetBits = $clog2(InputLanes);  // of a byte in a word
   localparam int unsigned ActBits = $clog2(ActWords);
   localparam int unsigned WgtBits = $clog2(WgtWords);
   localparam int unsigned ParBits = $clog2(ParGroups);
@@ -44,6 +45,142 @@ package cnnaccel_pkg;
   typedef logic signed [15:0] product_t;
   typedef logic signed [OperandBits-1:0] operand_t;  // of PackedLanes lanes
   typedef logic signed [17:0] out_column_t;  // of the output, beyond it too
+
+  typedef logic [OutputLanes*WordBits-1:0] wgt_word_t;  // byte k*C + c: channel c of output k
+  typedef par_t [OutputLanes-1:0] par_word_t;
+  typedef logic [AddressBits-1:0] axi_address_t;
+  typedef logic [OffsetBits-1:0] offset_t;
+
+  // -- Between the host and the engine ----------------------------------------------------------
+
+  // What the host asks for.
+  typedef struct packed {
+    axi_address_t address;        // of the program: whole AXI words
+    u32_t         once_bytes;     // whole instructions, as body_bytes
+    u32_t         body_bytes;
+    u32_t         count;          // iterations of body
+    u32_t         input_stride;   // bytes that an iteration adds to offsets in INPUT
+    u32_t         output_stride;
+  } request_t;
+
+  // A buffer in DRAM; of an array of them, that of each base_e.
+  typedef struct packed {
+    axi_address_t base;
+    u32_t         bytes;
+  } buffer_t;
+
+  // The first error, and which instruction of the program had it. `index` means nothing without.
+  typedef struct packed {
+    error_e code;
+    u32_t   index;
+  } failure_t;
+
+  // How far a run is.
+  typedef struct packed {
+    logic     busy;
+    logic     done;     // until the next start or reset
+    logic     failed;   // until a reset, as `failure`
+    failure_t failure;
+  } status_t;
+
+  // What the units do and wait for, by unit where there are three.
+  typedef struct packed {
+    logic       step;            // of the array
+    logic [2:0] valid;           // an instruction is next
+    u3_t [2:0]  missing;         // the givers whose tokens it misses
+    logic [2:0] ready;           // to take it, but for tokens
+    logic [2:0] busy;
+    logic       fetch_still;     // nothing is on its way to a queue
+    logic       fetch_finished;  // nor will be
+  } activity_t;
+
+  // -- Instructions in their queues -------------------------------------------------------------
+
+  // With its index in the program, and the bytes that the iteration adds to dram_offset: all ones
+  // if 32 bits hold no more.
+  typedef struct packed {
+    u32_t  index;
+    u32_t  advance;
+    load_t instr;
+  } load_entry_t;
+
+  typedef struct packed {
+    u32_t     index;
+    compute_t instr;
+  } compute_entry_t;
+
+  typedef struct packed {
+    u32_t   index;
+    u32_t   advance;
+    store_t instr;
+  } store_entry_t;
+
+  // -- Between the units and the AXI masters ----------------------------------------------------
+
+  // Bytes to read, at least one.
+  typedef struct packed {
+    axi_address_t address;
+    u32_t         bytes;
+  } read_command_t;
+
+  // A word of those that hold them, in order.
+  typedef struct packed {
+    logic    error;   // AXI's response was one
+    logic    last;    // of its command
+    offset_t offset;  // of the command's first byte in its first word
+    word_t   data;
+  } read_beat_t;
+
+  // Words to write, at least one.
+  typedef struct packed {
+    axi_address_t address;  // of a word
+    u32_t         words;
+    logic         last;     // its response, and all before, are to be told
+  } write_command_t;
+
+  // -- Between the units and the scratchpads ----------------------------------------------------
+
+  // A word of act, in a region of interleave 1 << log2_l.
+  typedef struct packed {
+    act_address_t address;
+    u2_t          log2_l;
+  } act_place_t;
+
+  typedef struct packed {
+    act_place_t place;
+    word_t      data;
+  } act_write_t;
+
+  typedef struct packed {
+    bank_t bank;
+    row_t  row;
+    word_t data;
+  } bank_write_t;
+
+  typedef struct packed {
+    wgt_address_t address;
+    wgt_word_t    data;
+  } wgt_write_t;
+
+  typedef struct packed {
+    par_address_t address;
+    par_word_t    data;
+  } par_write_t;
+
+  // Three reads of par, each of one kind of parameter of K channels.
+  typedef struct packed {
+    par_address_t bias;
+    par_address_t multiplier;
+    par_address_t shift;
+  } par_addresses_t;
+
+  typedef struct packed {
+    s32_t [OutputLanes-1:0] bias;
+    u16_t [OutputLanes-1:0] multiplier;
+    u8_t [OutputLanes-1:0]  shift;
+  } par_channels_t;
+
+  // -- Within compute ---------------------------------------------------------------------------
 
   // A step on its way down the array.
   typedef struct packed {

@@ -20,29 +20,23 @@ module compute
   input logic clk_i,
   input logic rst_ni,
 
-  input  logic     instr_valid_i,
-  output logic     instr_ready_o,
-  input  compute_t instr_i,
-  output logic     done_o,
+  input  logic     instr_valid_i,  // an instruction is offered
+  output logic     instr_ready_o,  // it is taken
+  input  compute_t instr_i,        // its tokens are taken already
+  output logic     done_o,         // one cycle
 
   output logic busy_o,  // an instruction is taken and not done
-  output logic step_o,
+  output logic step_o,  // of the array, in this cycle
 
-  output row_t                                    act_row_o           [PixelLanes],  // by bank
-  input  word_t                                   act_data_i          [PixelLanes],
-  output wgt_address_t                            wgt_address_o,
-  input  logic         [OutputLanes*WordBits-1:0] wgt_data_i,
-  output par_address_t                            bias_address_o,
-  input  s32_t         [         OutputLanes-1:0] bias_i,
-  output par_address_t                            multiplier_address_o,
-  input  u16_t         [         OutputLanes-1:0] multiplier_i,
-  output par_address_t                            shift_address_o,
-  input  u8_t          [         OutputLanes-1:0] shift_i,
+  output row_t           act_row_o     [PixelLanes],  // by bank, of act
+  input  word_t          act_data_i    [PixelLanes],  // ReadLatency later, as all that is read
+  output wgt_address_t   wgt_address_o,               // of a word for each step
+  input  wgt_word_t      wgt_data_i,                  // weights of all lanes
+  output par_addresses_t par_o,                       // of the words that are written back
+  input  par_channels_t  par_channels_i,              // their parameters
 
-  output logic  drain_valid_o,
-  output bank_t drain_bank_o,
-  output row_t  drain_row_o,
-  output word_t drain_data_o
+  output logic        drain_valid_o,  // never refused
+  output bank_write_t drain_o         // a word of act
 );
 
   if (PixelLanes != 1 << LaneLog2 || PixelLanes > 8) begin : gen_check_pixel
@@ -217,16 +211,10 @@ module compute
     .par_i      (word_par),
     .word_i     (word),
     .sum_i      (word_sum),
-    .bias_address_o,
-    .bias_i,
-    .multiplier_address_o,
-    .multiplier_i,
-    .shift_address_o,
-    .shift_i,
+    .par_o,
+    .par_channels_i,
     .act_valid_o(drain_valid_o),
-    .act_bank_o (drain_bank_o),
-    .act_row_o  (drain_row_o),
-    .act_data_o (drain_data_o),
+    .act_o      (drain_o),
     .retiring_o (retiring),
     .done_o
   );

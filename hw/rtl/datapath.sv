@@ -2,114 +2,84 @@
 //
 // The three units between the scratchpads:
 //
-//   reads --> load --> act, wgt, par     act, wgt, par <--> compute --> act     act --> store --> writes
+//   reads --> load --> act, wgt, par    act, wgt, par <--> compute --> act   act --> store --> writes
 //
-// Handshake: valid_i[u] says that an instruction of unit u is there and its tokens are taken with it;
-// ready_o[u] that it is taken. done_o[u] tells the end of each, in order, with signal_to_o[u]. busy_o[u]
-// lasts from the first to the last. Commands, beats and data as those of `load` and `store`.
+// Handshake: valid_i[u] says that an instruction of unit u is there and its tokens are taken with
+// it; ready_o[u] that it is taken. done_o[u] tells the end of each, in order, with signal_to_o[u].
+// busy_o[u] lasts from the first to the last. Commands, beats and data as those of `load` and
+// `store`.
 
 module datapath
   import cnnaccel_pkg::*;
 #(
-  parameter  int unsigned InFlight   = 4,                  // instructions of compute, at most
-  localparam int unsigned OffsetBits = $clog2(InputLanes)
+  parameter int unsigned InFlight = 4  // instructions of compute, at most
 ) (
   input logic clk_i,
   input logic rst_ni,
 
-  input  logic     [            2:0] valid_i,             // by unit, as are the next
-  output logic     [            2:0] ready_o,
-  output logic     [            2:0] done_o,
-  output u3_t                        signal_to_o    [3],
-  output logic     [            2:0] busy_o,
-  output logic                       step_o,
-  input  load_t                      load_i,
-  input  logic     [           31:0] load_index_i,
-  input  logic     [           31:0] load_advance_i,
-  input  compute_t                   compute_i,
-  input  store_t                     store_i,
-  input  logic     [           31:0] store_index_i,
-  input  logic     [           31:0] store_advance_i,
-  input  logic     [AddressBits-1:0] base_i         [4],
-  input  logic     [           31:0] size_i         [4],
+  input  logic         [2:0] valid_i,         // by unit, as the next four: with its tokens
+  output logic         [2:0] ready_o,         // it is taken
+  output logic         [2:0] done_o,          // one cycle
+  output u3_t                signal_to_o[3],  // with done_o: the units that get a token
+  output logic         [2:0] busy_o,          // an instruction is taken and not done
+  output logic               step_o,          // of the array
+  input  load_entry_t        load_i,          // its next instruction
+  input  compute_t           compute_i,       // its next instruction
+  input  store_entry_t       store_i,         // its next instruction
+  input  buffer_t            buffers_i  [4],  // by base_e
 
-  output logic                   read_valid_o,
-  input  logic                   read_ready_i,
-  output logic [AddressBits-1:0] read_address_o,
-  output logic [           31:0] read_bytes_o,
-  input  logic                   beat_valid_i,
-  output logic                   beat_ready_o,
-  input  logic [   WordBits-1:0] beat_data_i,
-  input  logic [ OffsetBits-1:0] beat_offset_i,
-  input  logic                   beat_last_i,
-  input  logic                   beat_error_i,
+  output logic           read_valid_o,   // a command is offered
+  input  logic           read_ready_i,   // it is taken
+  output read_command_t  read_o,         // what load reads
+  input  logic           beat_valid_i,   // a beat is offered
+  output logic           beat_ready_o,   // it is taken
+  input  read_beat_t     beat_i,         // of load's commands, in order
+  output logic           write_valid_o,  // a command is offered
+  input  logic           write_ready_i,  // it is taken
+  output write_command_t write_o,        // where the next words go
+  output logic           data_valid_o,   // a word is offered
+  input  logic           data_ready_i,   // it is taken
+  output word_t          data_o,         // words of the commands, in order
+  input  logic           write_done_i,   // one cycle: a command with `last` is written
+  input  logic           write_error_i,  // one cycle: a response was an error
 
-  output logic                   write_valid_o,
-  input  logic                   write_ready_i,
-  output logic [AddressBits-1:0] write_address_o,
-  output logic [           31:0] write_words_o,
-  output logic                   write_last_o,
-  output logic                   data_valid_o,
-  input  logic                   data_ready_i,
-  output logic [   WordBits-1:0] data_o,
-  input  logic                   write_done_i,
-  input  logic                   write_error_i,
-
-  output error_e        load_error_o,
-  output logic   [31:0] load_error_index_o,
-  output error_e        store_error_o,
-  output logic   [31:0] store_error_index_o
+  output failure_t load_failure_o,  // until reset
+  output failure_t store_failure_o  // until reset
 );
 
   // -- load -------------------------------------------------------------------------------------
 
-  logic act_load_valid, act_load_ready, wgt_valid, par_valid;
-  act_address_t act_load_address;
-  u2_t act_load_log2_l;
-  word_t act_load_data;
-  wgt_address_t wgt_load_address;
-  logic [OutputLanes*WordBits-1:0] wgt_load_data;
-  par_address_t par_load_address;
-  par_t [OutputLanes-1:0] par_load_data;
+  logic act_load_valid, act_load_ready, wgt_load_valid, par_load_valid;
+  act_write_t act_load;
+  wgt_write_t wgt_load;
+  par_write_t par_load;
 
   load u_load (
     .clk_i,
     .rst_ni,
-    .instr_valid_i  (valid_i[UnitLoad]),
-    .instr_ready_o  (ready_o[UnitLoad]),
-    .instr_i        (load_i),
-    .instr_index_i  (load_index_i),
-    .instr_advance_i(load_advance_i),
-    .base_i,
-    .size_i,
-    .cmd_valid_o    (read_valid_o),
-    .cmd_ready_i    (read_ready_i),
-    .cmd_address_o  (read_address_o),
-    .cmd_bytes_o    (read_bytes_o),
+    .entry_valid_i(valid_i[UnitLoad]),
+    .entry_ready_o(ready_o[UnitLoad]),
+    .entry_i      (load_i),
+    .buffers_i,
+    .cmd_valid_o  (read_valid_o),
+    .cmd_ready_i  (read_ready_i),
+    .cmd_o        (read_o),
     .beat_valid_i,
     .beat_ready_o,
-    .beat_data_i,
-    .beat_offset_i,
-    .beat_last_i,
-    .beat_error_i,
-    .act_valid_o    (act_load_valid),
-    .act_ready_i    (act_load_ready),
-    .act_address_o  (act_load_address),
-    .act_log2_l_o   (act_load_log2_l),
-    .act_data_o     (act_load_data),
-    .wgt_valid_o    (wgt_valid),
-    .wgt_ready_i    (1'b1),
-    .wgt_address_o  (wgt_load_address),
-    .wgt_data_o     (wgt_load_data),
-    .par_valid_o    (par_valid),
-    .par_ready_i    (1'b1),
-    .par_address_o  (par_load_address),
-    .par_data_o     (par_load_data),
-    .done_o         (done_o[UnitLoad]),
-    .signal_to_o    (signal_to_o[UnitLoad]),
-    .busy_o         (busy_o[UnitLoad]),
-    .error_o        (load_error_o),
-    .error_index_o  (load_error_index_o)
+    .beat_i,
+    .act_valid_o  (act_load_valid),
+    .act_ready_i  (act_load_ready),
+    .act_o        (act_load),
+    .wgt_valid_o  (wgt_load_valid),
+    .wgt_ready_i  (1'b1),
+    .wgt_o        (wgt_load),
+    .par_valid_o  (par_load_valid),
+    .par_ready_i  (1'b1),
+    .par_o        (par_load),
+    .done_o       (done_o[UnitLoad]),
+    .signal_to_o  (signal_to_o[UnitLoad]),
+    .busy_o       (busy_o[UnitLoad]),
+    .failure_o    (load_failure_o)
   );
 
   // -- compute ----------------------------------------------------------------------------------
@@ -117,40 +87,29 @@ module datapath
   row_t act_row[PixelLanes];
   word_t act_data[PixelLanes];
   wgt_address_t wgt_address;
-  logic [OutputLanes*WordBits-1:0] wgt_data;
-  par_address_t bias_address, multiplier_address, shift_address;
-  s32_t [OutputLanes-1:0] bias;
-  u16_t [OutputLanes-1:0] multiplier;
-  u8_t [OutputLanes-1:0] shift;
-  logic drain_valid, compute_ready, compute_busy;
-  logic told_ready, told_valid;
-  bank_t drain_bank;
-  row_t drain_row;
-  word_t drain_data;
+  wgt_word_t wgt_data;
+  par_addresses_t par_addresses;
+  par_channels_t par_channels;
+  logic drain_valid, compute_ready, compute_busy, told_ready, told_valid;
+  bank_write_t drain;
 
   compute u_compute (
     .clk_i,
     .rst_ni,
-    .instr_valid_i       (valid_i[UnitCompute] && told_ready),
-    .instr_ready_o       (compute_ready),
-    .instr_i             (compute_i),
-    .done_o              (done_o[UnitCompute]),
-    .busy_o              (compute_busy),
+    .instr_valid_i (valid_i[UnitCompute] && told_ready),
+    .instr_ready_o (compute_ready),
+    .instr_i       (compute_i),
+    .done_o        (done_o[UnitCompute]),
+    .busy_o        (compute_busy),
     .step_o,
-    .act_row_o           (act_row),
-    .act_data_i          (act_data),
-    .wgt_address_o       (wgt_address),
-    .wgt_data_i          (wgt_data),
-    .bias_address_o      (bias_address),
-    .bias_i              (bias),
-    .multiplier_address_o(multiplier_address),
-    .multiplier_i        (multiplier),
-    .shift_address_o     (shift_address),
-    .shift_i             (shift),
-    .drain_valid_o       (drain_valid),
-    .drain_bank_o        (drain_bank),
-    .drain_row_o         (drain_row),
-    .drain_data_o        (drain_data)
+    .act_row_o     (act_row),
+    .act_data_i    (act_data),
+    .wgt_address_o (wgt_address),
+    .wgt_data_i    (wgt_data),
+    .par_o         (par_addresses),
+    .par_channels_i(par_channels),
+    .drain_valid_o (drain_valid),
+    .drain_o       (drain)
   );
 
   assign ready_o[UnitCompute] = compute_ready && told_ready;
@@ -174,31 +133,24 @@ module datapath
   // -- store ------------------------------------------------------------------------------------
 
   logic act_store_valid, act_store_ready, act_store_data_valid;
-  act_address_t act_store_address;
-  u2_t act_store_log2_l;
+  act_place_t act_store;
   word_t act_store_data;
 
   store u_store (
     .clk_i,
     .rst_ni,
-    .instr_valid_i   (valid_i[UnitStore]),
-    .instr_ready_o   (ready_o[UnitStore]),
-    .instr_i         (store_i),
-    .instr_index_i   (store_index_i),
-    .instr_advance_i (store_advance_i),
-    .base_i,
-    .size_i,
+    .entry_valid_i   (valid_i[UnitStore]),
+    .entry_ready_o   (ready_o[UnitStore]),
+    .entry_i         (store_i),
+    .buffers_i,
     .act_read_valid_o(act_store_valid),
     .act_read_ready_i(act_store_ready),
-    .act_address_o   (act_store_address),
-    .act_log2_l_o    (act_store_log2_l),
+    .act_read_o      (act_store),
     .act_valid_i     (act_store_data_valid),
-    .act_data_i      (act_store_data),
+    .act_i           (act_store_data),
     .cmd_valid_o     (write_valid_o),
     .cmd_ready_i     (write_ready_i),
-    .cmd_address_o   (write_address_o),
-    .cmd_words_o     (write_words_o),
-    .cmd_last_o      (write_last_o),
+    .cmd_o           (write_o),
     .data_valid_o,
     .data_ready_i,
     .data_o,
@@ -207,8 +159,7 @@ module datapath
     .done_o          (done_o[UnitStore]),
     .signal_to_o     (signal_to_o[UnitStore]),
     .busy_o          (busy_o[UnitStore]),
-    .error_o         (store_error_o),
-    .error_index_o   (store_error_index_o)
+    .failure_o       (store_failure_o)
   );
 
   // -- scratchpads ------------------------------------------------------------------------------
@@ -219,42 +170,31 @@ module datapath
     .compute_row_i     (act_row),
     .compute_data_o    (act_data),
     .drain_valid_i     (drain_valid),
-    .drain_bank_i      (drain_bank),
-    .drain_row_i       (drain_row),
-    .drain_data_i      (drain_data),
+    .drain_i           (drain),
     .load_valid_i      (act_load_valid),
     .load_ready_o      (act_load_ready),
-    .load_address_i    (act_load_address),
-    .load_log2_l_i     (act_load_log2_l),
-    .load_data_i       (act_load_data),
+    .load_i            (act_load),
     .store_valid_i     (act_store_valid),
     .store_ready_o     (act_store_ready),
-    .store_address_i   (act_store_address),
-    .store_log2_l_i    (act_store_log2_l),
+    .store_i           (act_store),
     .store_data_valid_o(act_store_data_valid),
     .store_data_o      (act_store_data)
   );
 
   wgt_scratchpad u_wgt (
     .clk_i,
-    .load_valid_i     (wgt_valid),
-    .load_address_i   (wgt_load_address),
-    .load_data_i      (wgt_load_data),
+    .load_valid_i     (wgt_load_valid),
+    .load_i           (wgt_load),
     .compute_address_i(wgt_address),
     .compute_data_o   (wgt_data)
   );
 
   par_scratchpad u_par (
     .clk_i,
-    .load_valid_i        (par_valid),
-    .load_address_i      (par_load_address),
-    .load_data_i         (par_load_data),
-    .bias_address_i      (bias_address),
-    .bias_o              (bias),
-    .multiplier_address_i(multiplier_address),
-    .multiplier_o        (multiplier),
-    .shift_address_i     (shift_address),
-    .shift_o             (shift)
+    .load_valid_i(par_load_valid),
+    .load_i      (par_load),
+    .addresses_i (par_addresses),
+    .channels_o  (par_channels)
   );
 
 endmodule

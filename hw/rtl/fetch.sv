@@ -4,16 +4,17 @@
 // queue of its unit, with its index in the program and what the iteration adds to its offset.
 //
 //   program_walker --> reads of 64 bytes --> read master
-//            ... beats --> buffer --> word_assembler --> load, compute, store queues
+//            ... beats --> buffer --> word_assembler --> instruction_queues
 //
 // Handshake: start_i, one cycle when finished_o; the parameters hold until finished_o again. The
 // stream contract on commands, beats and queues. Only what the buffer has room for is asked for:
 // beat_ready_o is never low while a beat is coming, so fetch holds up nobody who shares the reads.
-// A beat every cycle, and one cycle between instructions. Latency: memory's + 6 cycles + the beats of an instruction.
-// finished_o: nothing is left to be given to the queues, which are empty_o. still_o: nothing will be
-// until a queue takes something, if ever.
-// Errors: error_o stays other than ErrorNone until reset, which is the way on; error_index_o names
-// the instruction; no instruction from that one on is given out.
+// A beat every cycle, and one cycle between instructions.
+// Latency: memory's + 6 cycles + the beats of an instruction.
+// finished_o: nothing is left to be given to the queues, which are empty_o.
+// still_o: nothing will be until a queue takes something, if ever.
+// Errors: failure_o stays until reset, which is the way on; no instruction from that one on is
+// given out.
 // Relies on sections of whole instructions, at an address of whole AXI words.
 
 module fetch
@@ -25,38 +26,27 @@ module fetch
   input logic clk_i,
   input logic rst_ni,
 
-  input logic                   start_i,
-  input logic [AddressBits-1:0] program_address_i,
-  input logic [           31:0] once_bytes_i,
-  input logic [           31:0] body_bytes_i,
-  input logic [           31:0] count_i,
-  input logic [           31:0] input_stride_i,
-  input logic [           31:0] output_stride_i,
+  input logic     start_i,   // one cycle
+  input request_t request_i, // holds until finished_o
 
-  output logic                   cmd_valid_o,
-  input  logic                   cmd_ready_i,
-  output logic [AddressBits-1:0] cmd_address_o,
-  output logic [           31:0] cmd_bytes_o,
-  input  logic                   beat_valid_i,
-  output logic                   beat_ready_o,
-  input  logic [   WordBits-1:0] beat_data_i,
-  input  logic                   beat_error_i,
+  output logic          cmd_valid_o,   // a command is offered
+  input  logic          cmd_ready_i,   // it is taken
+  output read_command_t cmd_o,         // a piece of the program
+  input  logic          beat_valid_i,  // a beat is offered
+  output logic          beat_ready_o,  // it is taken
+  input  read_beat_t    beat_i,        // of the pieces, in order
 
-  output logic     [ 2:0] valid_o,             // by unit, as are the next
-  input  logic     [ 2:0] ready_i,
-  output logic     [31:0] index_o        [3],
-  output load_t           load_o,
-  output logic     [31:0] load_advance_o,
-  output compute_t        compute_o,
-  output store_t          store_o,
-  output logic     [31:0] store_advance_o,
+  output logic           [2:0] valid_o,    // by unit, as ready_i and the entries
+  input  logic           [2:0] ready_i,    // it is taken
+  output load_entry_t          load_o,     // load's next instruction
+  output compute_entry_t       compute_o,  // compute's
+  output store_entry_t         store_o,    // store's
 
-  output logic   [31:0] iteration_o,   // of body: begun since start_i
-  output logic          finished_o,
-  output logic          empty_o,
-  output logic          still_o,
-  output error_e        error_o,
-  output logic   [31:0] error_index_o
+  output u32_t     iteration_o,  // of body: begun since start_i
+  output logic     finished_o,   // nothing is left for the queues
+  output logic     empty_o,      // the queues are
+  output logic     still_o,      // nothing comes to the queues until one of them is read
+  output failure_t failure_o     // until reset
 );
 
   localparam int unsigned PieceBytes = 64;
@@ -72,7 +62,7 @@ module fetch
   // -- Reads ------------------------------------------------------------------------------------
 
   logic asking, ask_last, unused_body;
-  logic [AddressBits-1:0] body_address_q;
+  axi_address_t address_q, body_address_q;
   logic [RoomBits-1:0] room_q;  // pieces that were not asked for, or have been used
 
   wire ask = cmd_valid_o && cmd_ready_i;
@@ -81,17 +71,15 @@ module fetch
     .clk_i,
     .rst_ni,
     .start_i,
-    .once_pieces_i(once_bytes_i[31:6]),
-    .body_pieces_i(body_bytes_i[31:6]),
-    .count_i,
-    .valid_o      (asking),
-    .next_i       (ask),
-    .body_o       (unused_body),
-    .last_o       (ask_last)
+    .request_i,
+    .valid_o(asking),
+    .next_i (ask),
+    .body_o (unused_body),
+    .last_o (ask_last)
   );
 
   assign cmd_valid_o = asking && room_q != '0;
-  assign cmd_bytes_o = 32'(PieceBytes);
+  assign cmd_o       = '{address: address_q, bytes: 32'(PieceBytes)};
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) room_q <= RoomBits'(Pieces);
@@ -100,10 +88,10 @@ module fetch
 
   always_ff @(posedge clk_i) begin
     if (start_i) begin
-      cmd_address_o  <= program_address_i;
-      body_address_q <= program_address_i + AddressBits'(once_bytes_i);
+      address_q      <= request_i.address;
+      body_address_q <= request_i.address + AddressBits'(request_i.once_bytes);
     end else if (ask) begin
-      cmd_address_o <= ask_last ? body_address_q : cmd_address_o + AddressBits'(PieceBytes);
+      address_q <= ask_last ? body_address_q : address_q + AddressBits'(PieceBytes);
     end
   end
 
@@ -128,7 +116,7 @@ module fetch
     .rst_ni,
     .valid_i(beat_valid_i),
     .ready_o(beat_ready_o),
-    .data_i ({beat_error_i, !is_opcode(beat_data_i[4:0]), beat_data_i}),
+    .data_i ({beat_i.error, !is_opcode(beat_i.data[4:0]), beat_i.data}),
     .valid_o(beat_valid),
     .ready_i(wanted),
     .data_o ({beat_error, unknown, beat}),
@@ -143,21 +131,19 @@ module fetch
     .clk_i,
     .rst_ni,
     .start_i,
-    .once_pieces_i(once_bytes_i[31:6]),
-    .body_pieces_i(body_bytes_i[31:6]),
-    .count_i,
-    .valid_o      (using),
-    .next_i       (piece_q),
-    .body_o       (use_body),
-    .last_o       (use_last)
+    .request_i,
+    .valid_o(using),
+    .next_i (piece_q),
+    .body_o (use_body),
+    .last_o (use_last)
   );
 
   // -- Instructions -----------------------------------------------------------------------------
 
   logic [8*2*PieceBytes-1:0] record;
-  logic [31:0] index_q, next_index_q, body_index_q;
-  logic [31:0] input_advance_q, output_advance_q, input_q, output_q;
-  logic in_body_q, began_q;  // a cycle after an instruction's first beat
+  u32_t index, next_index, input_advance, output_advance, error_index_q;
+  error_e error_q;
+  logic began_q;  // a cycle after an instruction's first beat
 
   word_assembler #(
     .BeatBits(WordBits),
@@ -174,124 +160,73 @@ module fetch
     .word_o      (record)
   );
 
-  wire begins = began_q && use_body && !in_body_q;  // an iteration
-  wire pass_ends = piece_q && use_last;  // no instruction begins in this cycle
-  function automatic logic [31:0] saturating(input logic [31:0] a, input logic [31:0] b);
-    logic [32:0] sum = {1'b0, a} + {1'b0, b};
-    return sum[32] ? '1 : sum[31:0];
-  endfunction
+  instruction_counter u_counter (
+    .clk_i,
+    .rst_ni,
+    .start_i,
+    .request_i,
+    .began_i         (began_q),
+    .body_i          (use_body),
+    .pass_ends_i     (piece_q && use_last),
+    .index_o         (index),
+    .next_index_o    (next_index),
+    .input_advance_o (input_advance),
+    .output_advance_o(output_advance),
+    .iteration_o
+  );
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni || start_i) begin
-      beat_q           <= '0;
-      first_q          <= 1'b1;
-      piece_q          <= 1'b0;
-      began_q          <= 1'b0;
-      second_q         <= 1'b0;
-      next_index_q     <= '0;
-      body_index_q     <= '0;
-      input_advance_q  <= '0;
-      output_advance_q <= '0;
-      in_body_q        <= 1'b0;
-      error_o          <= ErrorNone;
+      beat_q   <= '0;
+      first_q  <= 1'b1;
+      piece_q  <= 1'b0;
+      began_q  <= 1'b0;
+      second_q <= 1'b0;
+      error_q  <= ErrorNone;
     end else begin
       piece_q <= piece_out;
       began_q <= taken && first_q;
       if (taken) beat_q <= beat_q + BeatBits'(1);
       if (taken) first_q <= piece_out && !second;
       if (piece_out) second_q <= second;
-      // An index grows with the first beat of an instruction; body begins with that of once's end.
-      if (began_q) next_index_q <= next_index_q + 32'd1;
-      if (begins) {in_body_q, body_index_q} <= {1'b1, next_index_q};
-      if (pass_ends && use_body) begin
-        in_body_q        <= 1'b0;
-        next_index_q     <= body_index_q;
-        input_advance_q  <= saturating(input_advance_q, input_stride_i);
-        output_advance_q <= saturating(output_advance_q, output_stride_i);
-      end
-      if (beat_valid && bad && error_o == ErrorNone) begin
-        error_o <= beat_error ? ErrorRead : ErrorOpcode;
+      if (beat_valid && bad && error_q == ErrorNone) begin
+        error_q <= beat_error ? ErrorRead : ErrorOpcode;
       end
     end
   end
 
   always_ff @(posedge clk_i) begin
-    // Of interest after a failure, which resets all else.
-    if (start_i) iteration_o <= '0;
-    else if (begins) iteration_o <= iteration_o + 32'd1;
-
     if (taken && first_q) unit_q <= beat[4:2];
-    if (began_q) begin
-      index_q  <= next_index_q;
-      input_q  <= input_advance_q;
-      output_q <= output_advance_q;
-    end
-    if (error_o == ErrorNone) error_index_o <= first_q || began_q ? next_index_q : index_q;
+    if (error_q == ErrorNone) error_index_q <= first_q || began_q ? next_index : index;
   end
 
   // -- Queues -----------------------------------------------------------------------------------
 
-  load_t short;  // load and store begin alike
-  logic [2:0] queue_ready, queue_empty;
-  logic [31:0] advance;
-  assign short        = record[$bits(compute_t)-1 -: $bits(load_t)];
+  logic [2:0] queue_ready;
+
   assign record_ready = |(queue_ready & unit_q);
 
-  always_comb begin
-    advance = '0;
-    if (short.advances && short.base == BaseInput) advance = input_q;
-    if (short.advances && short.base == BaseOutput) advance = output_q;
-  end
-
-  registered_fifo #(
-    .Width(64 + $bits(load_t)),
+  instruction_queues #(
     .Depth(QueueDepth)
-  ) u_load (
+  ) u_queues (
     .clk_i,
     .rst_ni,
-    .valid_i(record_valid && unit_q[UnitLoad]),
-    .ready_o(queue_ready[UnitLoad]),
-    .data_i ({index_q, advance, short}),
-    .valid_o(valid_o[UnitLoad]),
-    .ready_i(ready_i[UnitLoad]),
-    .data_o ({index_o[UnitLoad], load_advance_o, load_o}),
-    .empty_o(queue_empty[UnitLoad])
-  );
-
-  registered_fifo #(
-    .Width(32 + $bits(compute_t)),
-    .Depth(QueueDepth)
-  ) u_compute (
-    .clk_i,
-    .rst_ni,
-    .valid_i(record_valid && unit_q[UnitCompute]),
-    .ready_o(queue_ready[UnitCompute]),
-    .data_i ({index_q, record}),
-    .valid_o(valid_o[UnitCompute]),
-    .ready_i(ready_i[UnitCompute]),
-    .data_o ({index_o[UnitCompute], compute_o}),
-    .empty_o(queue_empty[UnitCompute])
-  );
-
-  registered_fifo #(
-    .Width(64 + $bits(store_t)),
-    .Depth(QueueDepth)
-  ) u_store (
-    .clk_i,
-    .rst_ni,
-    .valid_i(record_valid && unit_q[UnitStore]),
-    .ready_o(queue_ready[UnitStore]),
-    .data_i ({index_q, advance, short}),
-    .valid_o(valid_o[UnitStore]),
-    .ready_i(ready_i[UnitStore]),
-    .data_o ({index_o[UnitStore], store_advance_o, store_o}),
-    .empty_o(queue_empty[UnitStore])
+    .valid_i         (unit_q & {3{record_valid}}),
+    .ready_o         (queue_ready),
+    .record_i        (record),
+    .index_i         (index),
+    .input_advance_i (input_advance),
+    .output_advance_i(output_advance),
+    .valid_o,
+    .ready_i,
+    .load_o,
+    .compute_o,
+    .store_o,
+    .empty_o
   );
 
   assign finished_o = !using && !record_valid;
   assign still_o    = finished_o || (record_valid && !record_ready);
-  assign empty_o    = &queue_empty;
-
-  wire unused_bytes = ^body_bytes_i[5:0];  // sections are whole pieces
+  assign failure_o  = '{code: error_q, index: error_index_q};
 
 endmodule

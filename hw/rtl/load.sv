@@ -2,82 +2,65 @@
 //
 // Executes LOAD_ACT, LOAD_WGT, LOAD_PAR and UNFOLD as docs/isa.md defines them.
 //
-//   instr --+--> run_commands --> read master ...
+//   entry --+--> load_commands --> read master ...
 //           +--> jobs --> word_walker -----------------> address --+--> load_end --> act, done
 //            ... beats --+--> word_assembler --> word -------------+--> wgt
 //                        +--> unfold ----------> word -------------+--> par
 //
 // Handshake: the stream contract on instructions, commands, beats and write ports. An instruction
 // is taken once its tokens are; up to Jobs of them are under way, so that the reads of the next
-// follow those of the last without a gap. Write addresses wrap; act_log2_l_o says in which bank a
-// word of act lies. A written word is there for whoever reads in a later cycle than done_o.
+// follow those of the last without a gap. Write addresses wrap; act_o says in which bank a word of
+// act lies. A written word is there for whoever reads in a later cycle than done_o.
 // done_o: one cycle for each instruction, in order, after its last write was taken; signal_to_o
 // with it. Latency: memory's + 10 cycles from instruction to the first write, 9 for wgt and par; 1
 // from the last to done_o, or 2.
-// Errors: error_o stays other than ErrorNone until reset; error_index_o names the instruction. From
-// then on done_o stays low; instructions under way still take their beats, but nothing is read for
-// an instruction after one with ErrorAddress.
+// Errors: failure_o stays until reset. From then on done_o stays low; instructions under way still
+// take their beats, but nothing is read for an instruction after one with ErrorAddress.
 // Relies on buffers, offsets and strides of whole AXI words, which is checked; UNFOLD's may be any.
 
 module load
   import cnnaccel_pkg::*;
 #(
-  parameter  int unsigned Jobs       = 4,                  // a power of two
-  localparam int unsigned OffsetBits = $clog2(InputLanes)
+  parameter int unsigned Jobs = 4  // under way at most, a power of two
 ) (
   input logic clk_i,
   input logic rst_ni,
 
-  input  logic                    instr_valid_i,
-  output logic                    instr_ready_o,
-  input  load_t                   instr_i,
-  input  logic  [           31:0] instr_index_i,       // in the program, for error_index_o
-  // The iteration adds so many bytes to dram_offset; all ones if 32 bits hold no more.
-  input  logic  [           31:0] instr_advance_i,
-  input  logic  [AddressBits-1:0] base_i         [4],  // of the buffers, by base_e
-  input  logic  [           31:0] size_i         [4],  // bytes
+  input  logic        entry_valid_i,    // an instruction is offered
+  output logic        entry_ready_o,    // it is taken
+  input  load_entry_t entry_i,          // with its tokens
+  input  buffer_t     buffers_i    [4], // by base_e
 
-  output logic                   cmd_valid_o,
-  input  logic                   cmd_ready_i,
-  output logic [AddressBits-1:0] cmd_address_o,
-  output logic [           31:0] cmd_bytes_o,
-  input  logic                   beat_valid_i,
-  output logic                   beat_ready_o,
-  input  logic [   WordBits-1:0] beat_data_i,
-  input  logic [ OffsetBits-1:0] beat_offset_i,
-  input  logic                   beat_last_i,
-  input  logic                   beat_error_i,
+  output logic          cmd_valid_o,   // a command is offered
+  input  logic          cmd_ready_i,   // it is taken
+  output read_command_t cmd_o,         // what is to be read
+  input  logic          beat_valid_i,  // a beat is offered
+  output logic          beat_ready_o,  // it is taken
+  input  read_beat_t    beat_i,        // of the commands, in order
 
-  output logic                        act_valid_o,
-  input  logic                        act_ready_i,
-  output act_address_t                act_address_o,
-  output u2_t                         act_log2_l_o,
-  output logic         [WordBits-1:0] act_data_o,
+  output logic       act_valid_o,  // a write of act is offered
+  input  logic       act_ready_i,  // it is taken
+  output act_write_t act_o,        // a word, by address
+  output logic       wgt_valid_o,  // a write of wgt is offered
+  input  logic       wgt_ready_i,  // it is taken
+  output wgt_write_t wgt_o,        // a word, by address
+  output logic       par_valid_o,  // a write of par is offered
+  input  logic       par_ready_i,  // it is taken
+  output par_write_t par_o,        // a word, by address
 
-  output logic                                    wgt_valid_o,
-  input  logic                                    wgt_ready_i,
-  output wgt_address_t                            wgt_address_o,
-  output logic         [WordBits*OutputLanes-1:0] wgt_data_o,     // byte k*C + c
-
-  output logic                           par_valid_o,
-  input  logic                           par_ready_i,
-  output par_address_t                   par_address_o,
-  output par_t         [OutputLanes-1:0] par_data_o,
-
-  output logic          done_o,
-  output u3_t           signal_to_o,
-  output logic          busy_o,
-  output error_e        error_o,
-  output logic   [31:0] error_index_o
+  output logic     done_o,       // one cycle
+  output u3_t      signal_to_o,  // with done_o: the units that get a token
+  output logic     busy_o,       // an instruction is taken and not done
+  output failure_t failure_o     // until reset
 );
 
   localparam int unsigned WgtBeats = OutputLanes;
-  localparam int unsigned ParWordBits = $bits(par_t) * OutputLanes;
-  localparam int unsigned ParBeats = ParWordBits / WordBits;
+  localparam int unsigned ParBeats = $bits(par_word_t) / WordBits;
   localparam int unsigned MaxBeats = WgtBeats > ParBeats ? WgtBeats : ParBeats;
+  localparam int unsigned Top = MaxBeats * WordBits - 1;  // words end there
   localparam int unsigned CountBits = $clog2(MaxBeats + 1);
-  if (ParWordBits % WordBits != 0 || $bits(par_t) != 8 * 7) begin : gen_check
-    $error("load: a par word of %0d bits is no whole AXI words, or not 7*K bytes", ParWordBits);
+  if ($bits(par_word_t) % WordBits != 0) begin : gen_check
+    $error("load: a par word of %0d bits is no whole AXI words", $bits(par_word_t));
   end
 
   typedef struct packed {
@@ -90,49 +73,21 @@ module load
 
   // -- Reads ------------------------------------------------------------------------------------
 
-  logic commands_ready, jobs_ready, range_error, unused_last;
-  logic [31:0] run_bytes, range_index;
+  logic commands_ready, jobs_ready, range_error;
+  u32_t range_index;
 
-  assign instr_ready_o = commands_ready && jobs_ready;
+  assign entry_ready_o = commands_ready && jobs_ready;
 
-  // Sums and shifts: a product would take a DSP.
-  wire [31:0] run_words = 32'(instr_i.run_words) + 32'd1;
-  wire [31:0] row_pixels = 32'(instr_i.row_pixels);
-  wire [31:0] row_bytes  = (instr_i.pixel_bytes[0] ? row_pixels : '0)
-                         + (instr_i.pixel_bytes[1] ? row_pixels << 1 : '0)
-                         + (instr_i.pixel_bytes[2] ? row_pixels << 2 : '0);
-
-  always_comb begin
-    unique case (instr_i.opcode)
-      OpcodeUnfold:  run_bytes = row_bytes;
-      OpcodeLoadWgt: run_bytes = run_words << $clog2(WgtBeats * InputLanes);
-      OpcodeLoadPar: run_bytes = ((run_words << 3) - run_words) << $clog2(OutputLanes);
-      default:       run_bytes = run_words << OffsetBits;
-    endcase
-  end
-
-  run_commands #(
-    .WordBytes  (InputLanes),
-    .AddressBits(AddressBits)
-  ) u_commands (
+  load_commands u_commands (
     .clk_i,
     .rst_ni,
-    .valid_i      (instr_valid_i && jobs_ready),
-    .ready_o      (commands_ready),
-    .offset_i     (instr_i.dram_offset),
-    .advance_i    (instr_advance_i),
-    .stride_i     (instr_i.dram_stride),
-    .runs_i       (instr_i.runs),
-    .bytes_i      (run_bytes),
-    .whole_words_i(instr_i.opcode != OpcodeUnfold),
-    .base_i       (base_i[instr_i.base]),
-    .size_i       (size_i[instr_i.base]),
-    .index_i      (instr_index_i),
+    .entry_valid_i(entry_valid_i && jobs_ready),
+    .entry_ready_o(commands_ready),
+    .entry_i,
+    .buffers_i,
     .cmd_valid_o,
     .cmd_ready_i,
-    .cmd_address_o,
-    .cmd_bytes_o,
-    .cmd_last_o   (unused_last),
+    .cmd_o,
     .error_o      (range_error),
     .error_index_o(range_index)
   );
@@ -142,11 +97,11 @@ module load
   logic job_valid, finish, jobs_empty;
 
   assign job_in = '{
-          is_unfold: instr_i.opcode == OpcodeUnfold,
-          is_wgt: instr_i.opcode == OpcodeLoadWgt,
-          is_par: instr_i.opcode == OpcodeLoadPar,
-          index: instr_index_i,
-          instr: instr_i
+          is_unfold: entry_i.instr.opcode == OpcodeUnfold,
+          is_wgt: entry_i.instr.opcode == OpcodeLoadWgt,
+          is_par: entry_i.instr.opcode == OpcodeLoadPar,
+          index: entry_i.index,
+          instr: entry_i.instr
       };
 
   registered_fifo #(
@@ -155,7 +110,7 @@ module load
   ) u_jobs (
     .clk_i,
     .rst_ni,
-    .valid_i(instr_valid_i && commands_ready),
+    .valid_i(entry_valid_i && commands_ready),
     .ready_o(jobs_ready),
     .data_i (job_in),
     .valid_o(job_valid),
@@ -168,26 +123,24 @@ module load
 
   logic active_q, ended_q, unfold_idle, last;  // ended: the last word was written
   logic assembler_beat_ready, assembler_valid, unfold_beat_ready, unfold_valid;
-  logic word_valid, word_ready, beat_valid, beat_ready, beat_error, beat_last;
-  logic end_ready, end_empty;
-  logic [WordBits-1:0] unfold_word;
+  logic word_valid, word_ready, beat_valid, beat_ready, end_ready, end_empty;
+  read_beat_t beat;
+  word_t unfold_word, act_word;
   logic [MaxBeats*WordBits-1:0] word;
   logic [CountBits-1:0] word_beats;
   u20_t address;
-  logic [WordBits-1:0] beat_data;
-  logic [OffsetBits-1:0] beat_offset;
 
   skid_buffer #(
-    .Width(2 + OffsetBits + WordBits)
+    .Width($bits(read_beat_t))
   ) u_beats (
     .clk_i,
     .rst_ni,
     .valid_i(beat_valid_i),
     .ready_o(beat_ready_o),
-    .data_i ({beat_error_i, beat_last_i, beat_offset_i, beat_data_i}),
+    .data_i (beat_i),
     .valid_o(beat_valid),
     .ready_i(beat_ready),
-    .data_o ({beat_error, beat_last, beat_offset, beat_data})
+    .data_o (beat)
   );
 
   assign instr = job.instr;
@@ -230,7 +183,7 @@ module load
     .beats_i     (word_beats),
     .beat_valid_i(beat_valid && feed),
     .beat_ready_o(assembler_beat_ready),
-    .beat_data_i (beat_data),
+    .beat_data_i (beat.data),
     .word_valid_o(assembler_valid),
     .word_ready_i(word_ready && !job.is_unfold),
     .word_o      (word)
@@ -239,33 +192,22 @@ module load
   unfold u_unfold (
     .clk_i,
     .rst_ni,
-    .start_i       (start && job.is_unfold),
-    .idle_o        (unfold_idle),
-    .runs_i        (instr.runs),
-    .pixel_bytes_i (instr.pixel_bytes),
-    .row_pixels_i  (instr.row_pixels),
-    .columns_i     (instr.columns),
-    .kernel_w_i    (instr.kernel_w),
-    .stride_x_i    (instr.stride_x),
-    .pad_left_i    (instr.pad_left),
-    .column_words_i(instr.column_words),
-    .beat_valid_i  (beat_valid),
-    .beat_ready_o  (unfold_beat_ready),
-    .beat_data_i   (beat_data),
-    .beat_offset_i (beat_offset),
-    .beat_last_i   (beat_last),
-    .word_valid_o  (unfold_valid),
-    .word_ready_i  (end_ready),
-    .word_o        (unfold_word)
+    .start_i     (start && job.is_unfold),
+    .idle_o      (unfold_idle),
+    .instr_i     (instr),
+    .beat_valid_i(beat_valid),
+    .beat_ready_o(unfold_beat_ready),
+    .beat_i      (beat),
+    .word_valid_o(unfold_valid),
+    .word_ready_i(end_ready),
+    .word_o      (unfold_word)
   );
 
+  assign act_word    = job.is_unfold ? unfold_word : word[Top-:WordBits];
   assign wgt_valid_o = word_valid && job.is_wgt;
   assign par_valid_o = word_valid && job.is_par;
-
-  assign wgt_address_o = wgt_address_t'(address);
-  assign wgt_data_o    = word[MaxBeats*WordBits-1 -: WgtBeats*WordBits];
-  assign par_address_o = par_address_t'(address);
-  assign par_data_o    = word[MaxBeats*WordBits-1 -: ParWordBits];
+  assign wgt_o       = '{address: wgt_address_t'(address), data: word[Top-:$bits(wgt_word_t)]};
+  assign par_o       = '{address: par_address_t'(address), data: word[Top-:$bits(par_word_t)]};
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
@@ -283,24 +225,19 @@ module load
     .write_i      (word_valid && !job.is_wgt && !job.is_par),
     .ends_i       (ends),
     .ready_o      (end_ready),
-    .address_i    (act_address_t'(address)),
-    .log2_l_i     (instr.interleave),
-    .data_i       (job.is_unfold ? unfold_word : word[MaxBeats*WordBits-1-:WordBits]),
+    .item_i       ({act_address_t'(address), instr.interleave, act_word}),
     .signal_to_i  (instr.signal_to),
     .empty_o      (end_empty),
-    .read_error_i (beat_valid && beat_ready && beat_error),
+    .read_error_i (beat_valid && beat_ready && beat.error),
     .read_index_i (job.index),
     .range_error_i(range_error),
     .range_index_i(range_index),
     .act_valid_o,
     .act_ready_i,
-    .act_address_o,
-    .act_log2_l_o,
-    .act_data_o,
+    .act_o,
     .done_o,
     .signal_to_o,
-    .error_o,
-    .error_index_o
+    .failure_o
   );
 
   assign busy_o = !jobs_empty || !end_empty;

@@ -16,12 +16,12 @@ module mac_array
   input logic clk_i,
   input logic rst_ni,
 
-  input step_t                              step_i,
-  input result_t                            operand_i[PixelLanes][InputLanes],
-  input logic    [OutputLanes*WordBits-1:0] weight_i,
+  input step_t     step_i,                             // rank 9
+  input result_t   operand_i[PixelLanes][InputLanes],  // rank 9: by lane and input channel
+  input wgt_word_t weight_i,                           // rank 9: by output and input channel
 
   output logic [PixelLanes-1:0] last_o,  // a tile ends with these sums; one per lane
-  output sum_t sum_o[PixelLanes][OutputLanes]
+  output sum_t sum_o[PixelLanes][OutputLanes]  // by lane and output channel
 );
 
   localparam int unsigned Latency = 4 + $clog2(InputLanes);

@@ -11,27 +11,21 @@ module monitor
   input logic clk_i,
   input logic rst_ni,
 
-  input logic       clear_i,              // the counters
-  input logic       running_i,
-  input logic       flush_i,              // the AXI masters end what is under way
-  input logic       step_i,               // of the array
-  input logic [2:0] valid_i,              // by unit, as are the next: an instruction is next
-  input u3_t        missing_i       [3],  // the givers whose tokens it misses
-  input logic [2:0] ready_i,              // but for tokens
-  input logic [2:0] busy_i,
-  input logic       fetch_still_i,
-  input logic       fetch_finished_i,
-  input logic       load_beat_i,          // data have come for load
-  input logic       read_i,               // a beat of the AXI channel
-  input logic       write_i,
+  input logic      clear_i,      // the counters: one cycle
+  input logic      running_i,    // the counter of cycles counts
+  input logic      flush_i,      // the AXI masters end what is under way
+  input activity_t activity_i,   // of the core
+  input logic      load_beat_i,  // data have come for load
+  input logic      read_i,       // a beat of AXI's R
+  input logic      write_i,      // a beat of AXI's W
 
-  output logic [63:0] counters_o[8],
-  output logic [31:0] waiting_o
+  output logic [63:0] counters_o[8],  // as the registers list them, from cycles on
+  output logic [31:0] waiting_o       // flags Waiting*
 );
 
   u3_t waits[3];
   for (genvar unit = 0; unit < 3; unit++) begin : gen_waits
-    assign waits[unit] = valid_i[unit] ? missing_i[unit] : '0;
+    assign waits[unit] = activity_i.valid[unit] ? activity_i.missing[unit] : '0;
   end
 
   // -- Counters ---------------------------------------------------------------------------------
@@ -42,11 +36,11 @@ module monitor
   assign events = {
     write_i,
     read_i,
-    busy_i[UnitStore],
-    busy_i[UnitLoad],
-    ready_i[UnitCompute] && waits[UnitCompute][UnitStore],
-    ready_i[UnitCompute] && waits[UnitCompute][UnitLoad],
-    step_i,
+    activity_i.busy[UnitStore],
+    activity_i.busy[UnitLoad],
+    activity_i.ready[UnitCompute] && waits[UnitCompute][UnitStore],
+    activity_i.ready[UnitCompute] && waits[UnitCompute][UnitLoad],
+    activity_i.step,
     running_i
   };
   for (genvar i = 0; i < 8; i++) begin : gen_amount
@@ -68,17 +62,17 @@ module monitor
 
   always_comb begin
     waiting = '0;
-    waiting[WaitingFetchDram]    = !fetch_still_i;
-    waiting[WaitingFetchQueue]   = fetch_still_i && !fetch_finished_i;
-    waiting[WaitingLoadBusy]     = busy_i[UnitLoad];
-    waiting[WaitingLoadDram]     = busy_i[UnitLoad] && !load_beat_i;
+    waiting[WaitingFetchDram]    = !activity_i.fetch_still;
+    waiting[WaitingFetchQueue]   = activity_i.fetch_still && !activity_i.fetch_finished;
+    waiting[WaitingLoadBusy]     = activity_i.busy[UnitLoad];
+    waiting[WaitingLoadDram]     = activity_i.busy[UnitLoad] && !load_beat_i;
     waiting[WaitingLoadCompute]  = waits[UnitLoad][UnitCompute];
     waiting[WaitingLoadStore]    = waits[UnitLoad][UnitStore];
-    waiting[WaitingComputeBusy]  = busy_i[UnitCompute];
+    waiting[WaitingComputeBusy]  = activity_i.busy[UnitCompute];
     waiting[WaitingComputeLoad]  = waits[UnitCompute][UnitLoad];
     waiting[WaitingComputeStore] = waits[UnitCompute][UnitStore];
-    waiting[WaitingStoreBusy]    = busy_i[UnitStore];
-    waiting[WaitingStoreDram]    = busy_i[UnitStore] && !write_i;
+    waiting[WaitingStoreBusy]    = activity_i.busy[UnitStore];
+    waiting[WaitingStoreDram]    = activity_i.busy[UnitStore] && !write_i;
     waiting[WaitingStoreLoad]    = waits[UnitStore][UnitLoad];
     waiting[WaitingStoreCompute] = waits[UnitStore][UnitCompute];
     waiting[WaitingEndDram]      = flush_i;

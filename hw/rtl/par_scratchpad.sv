@@ -10,16 +10,11 @@ module par_scratchpad
 (
   input logic clk_i,
 
-  input logic                           load_valid_i,
-  input par_address_t                   load_address_i,
-  input par_t         [OutputLanes-1:0] load_data_i,
+  input logic       load_valid_i,  // taken at once
+  input par_write_t load_i,        // a word, by address
 
-  input  par_address_t                   bias_address_i,
-  output s32_t         [OutputLanes-1:0] bias_o,
-  input  par_address_t                   multiplier_address_i,
-  output u16_t         [OutputLanes-1:0] multiplier_o,
-  input  par_address_t                   shift_address_i,
-  output u8_t          [OutputLanes-1:0] shift_o
+  input  par_addresses_t addresses_i,  // of each kind of parameter
+  output par_channels_t  channels_o    // each of its address ReadLatency cycles before
 );
 
   s32_t [OutputLanes-1:0] bias;
@@ -28,9 +23,9 @@ module par_scratchpad
 
   always_comb begin
     for (int unsigned k = 0; k < OutputLanes; k++) begin
-      bias[k]       = load_data_i[k].bias;
-      multiplier[k] = load_data_i[k].multiplier;
-      shift[k]      = load_data_i[k].shift;
+      bias[k]       = load_i.data[k].bias;
+      multiplier[k] = load_i.data[k].multiplier;
+      shift[k]      = load_i.data[k].shift;
     end
   end
 
@@ -40,10 +35,10 @@ module par_scratchpad
   ) u_bias (
     .clk_i,
     .write_i        (load_valid_i),
-    .write_address_i(load_address_i),
+    .write_address_i(load_i.address),
     .write_data_i   (bias),
-    .read_address_i (bias_address_i),
-    .read_data_o    (bias_o)
+    .read_address_i (addresses_i.bias),
+    .read_data_o    (channels_o.bias)
   );
 
   ram_sdp #(
@@ -52,10 +47,10 @@ module par_scratchpad
   ) u_multiplier (
     .clk_i,
     .write_i        (load_valid_i),
-    .write_address_i(load_address_i),
+    .write_address_i(load_i.address),
     .write_data_i   (multiplier),
-    .read_address_i (multiplier_address_i),
-    .read_data_o    (multiplier_o)
+    .read_address_i (addresses_i.multiplier),
+    .read_data_o    (channels_o.multiplier)
   );
 
   ram_sdp #(
@@ -64,10 +59,10 @@ module par_scratchpad
   ) u_shift (
     .clk_i,
     .write_i        (load_valid_i),
-    .write_address_i(load_address_i),
+    .write_address_i(load_i.address),
     .write_data_i   (shift),
-    .read_address_i (shift_address_i),
-    .read_data_o    (shift_o)
+    .read_address_i (addresses_i.shift),
+    .read_data_o    (channels_o.shift)
   );
 
 endmodule

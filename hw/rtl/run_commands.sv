@@ -11,43 +11,39 @@
 // instruction; then no command follows until reset. Runs before it have been given.
 // Relies on 0 < bytes < 2**31, so that a run after one inside the buffer never wraps.
 
-module run_commands #(
-  parameter int unsigned WordBytes   = 8,  // C
-  parameter int unsigned AddressBits = 32
-) (
+module run_commands
+  import cnnaccel_pkg::*;
+(
   input logic clk_i,
   input logic rst_ni,
 
-  input  logic                          valid_i,
-  output logic                          ready_o,
-  input  logic        [           31:0] offset_i,
-  input  logic        [           31:0] advance_i,      // added to the offset
-  input  logic signed [           31:0] stride_i,
-  input  logic        [           15:0] runs_i,         // value - 1
-  input  logic        [           31:0] bytes_i,
-  input  logic                          whole_words_i,
-  input  logic        [           31:0] index_i,        // of the instruction, for error_index_o
-  input  logic        [AddressBits-1:0] base_i,         // of the buffer
-  input  logic        [           31:0] size_i,         // of the buffer, bytes
+  input  logic    valid_i,        // an item is offered
+  output logic    ready_o,        // it is taken
+  input  u32_t    offset_i,       // of the first run in the buffer, bytes
+  input  u32_t    advance_i,      // added to the offset
+  input  s32_t    stride_i,       // bytes from run to run
+  input  u16_t    runs_i,         // value - 1
+  input  u32_t    bytes_i,        // of each run
+  input  logic    whole_words_i,  // an offset within a word is an error
+  input  u32_t    index_i,        // of the instruction, for error_index_o
+  input  buffer_t buffer_i,       // where, how large
 
-  output logic                   cmd_valid_o,
-  input  logic                   cmd_ready_i,
-  output logic [AddressBits-1:0] cmd_address_o,
-  output logic [           31:0] cmd_bytes_o,
-  output logic                   cmd_last_o,     // of the instruction
+  output logic          cmd_valid_o,  // a command is offered
+  input  logic          cmd_ready_i,  // it is taken
+  output read_command_t cmd_o,        // a run
+  output logic          cmd_last_o,   // of the instruction
 
-  output logic        error_o,
-  output logic [31:0] error_index_o
+  output logic error_o,       // until reset
+  output u32_t error_index_o  // of the instruction that has it
 );
 
-  localparam int unsigned OffsetBits = $clog2(WordBytes);
   // The sum of two offsets takes 33 bits, a run before byte 0 a sign, the end of a run one more.
-  typedef logic signed [34:0] offset_t;
+  typedef logic signed [34:0] wide_t;
 
   // -- a run --------------------------------------------------------------------------------------
 
   logic run_q, last_q, whole_words_q;
-  offset_t offset_q, stride_q;
+  wide_t offset_q, stride_q;
   logic [15:0] left_q;  // runs after this one
   logic [31:0] bytes_q, size_q, index_q;
   logic [AddressBits-1:0] base_q;
@@ -62,14 +58,14 @@ module run_commands #(
 
   always_ff @(posedge clk_i) begin
     if (ready_o) begin
-      offset_q      <= offset_t'({3'b0, offset_i}) + offset_t'({3'b0, advance_i});
+      offset_q      <= wide_t'({3'b0, offset_i}) + wide_t'({3'b0, advance_i});
       stride_q      <= stride_i;
       left_q        <= runs_i;
       last_q        <= runs_i == '0;
       bytes_q       <= bytes_i;
-      size_q        <= size_i;
+      size_q        <= buffer_i.bytes;
       index_q       <= index_i;
-      base_q        <= base_i;
+      base_q        <= buffer_i.base;
       whole_words_q <= whole_words_i;
     end else if (next_ready) begin
       offset_q <= offset_q + stride_q;
@@ -81,12 +77,12 @@ module run_commands #(
   // -- its address, and where it ends -------------------------------------------------------------
 
   logic placed_q, before_q, ends_q, error_q;
-  offset_t finish_q;
+  wide_t finish_q;
   logic [31:0] length_q, limit_q, place_q;
   logic [AddressBits-1:0] address_q;
   logic whole_q, room;
 
-  wire bad = before_q || finish_q > offset_t'({3'b0, limit_q})
+  wire bad = before_q || finish_q > wide_t'({3'b0, limit_q})
           || (whole_q && address_q[OffsetBits-1:0] != '0);
 
   assign next_ready = !placed_q || room;
@@ -104,7 +100,7 @@ module run_commands #(
   always_ff @(posedge clk_i) begin
     if (next_ready) begin
       before_q  <= offset_q < 0;
-      finish_q  <= offset_q + offset_t'({3'b0, bytes_q});
+      finish_q  <= offset_q + wide_t'({3'b0, bytes_q});
       address_q <= base_q + AddressBits'(offset_q[31:0]);
       length_q  <= bytes_q;
       limit_q   <= size_q;
@@ -120,7 +116,7 @@ module run_commands #(
   // -- the command --------------------------------------------------------------------------------
 
   skid_buffer #(
-    .Width(AddressBits + 33)
+    .Width($bits(read_command_t) + 1)
   ) u_command (
     .clk_i,
     .rst_ni,
@@ -129,7 +125,7 @@ module run_commands #(
     .data_i ({address_q, length_q, ends_q}),
     .valid_o(cmd_valid_o),
     .ready_i(cmd_ready_i),
-    .data_o ({cmd_address_o, cmd_bytes_o, cmd_last_o})
+    .data_o ({cmd_o, cmd_last_o})
   );
 
 endmodule

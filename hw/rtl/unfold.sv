@@ -14,7 +14,7 @@
 // ones of the same row, or 0.
 //
 // Handshake: start_i, one cycle when idle_o, takes the instruction's fields, which hold until the
-// last word has gone; the stream contract on beats (a row ends with beat_last_i) and on words.
+// last word has gone; the stream contract on beats (a row ends with its beat's last) and on words.
 // One pixel per cycle, or one word if that takes longer; no cycle between rows but for what is
 // dropped, and for the first word of a row if no zeros come before it. Latency: 3 cycles from the
 // beat that ends a column to its first word. Beats do not wait for words: two pixels may wait in
@@ -22,32 +22,21 @@
 
 module unfold
   import cnnaccel_pkg::*;
-#(
-  localparam int unsigned OffsetBits = $clog2(InputLanes)
-) (
+(
   input logic clk_i,
   input logic rst_ni,
 
-  input  logic        start_i,
-  output logic        idle_o,
-  input  logic [15:0] runs_i,         // rows, value - 1
-  input  logic [ 2:0] pixel_bytes_i,
-  input  logic [11:0] row_pixels_i,
-  input  logic [11:0] columns_i,
-  input  logic [ 4:0] kernel_w_i,
-  input  logic [ 3:0] stride_x_i,
-  input  logic [ 3:0] pad_left_i,
-  input  logic [ 4:0] column_words_i,
+  input  logic  start_i,  // one cycle, when idle_o
+  output logic  idle_o,   // the last column has come: another instruction may start
+  input  load_t instr_i,  // holds until the last word has gone
 
-  input  logic                  beat_valid_i,
-  output logic                  beat_ready_o,
-  input  logic [  WordBits-1:0] beat_data_i,
-  input  logic [OffsetBits-1:0] beat_offset_i,
-  input  logic                  beat_last_i,
+  input  logic       beat_valid_i,  // a beat is offered
+  output logic       beat_ready_o,  // it is taken
+  input  read_beat_t beat_i,        // rows, each a command
 
-  output logic                word_valid_o,
-  input  logic                word_ready_i,
-  output logic [WordBits-1:0] word_o
+  output logic  word_valid_o,  // a word is offered
+  input  logic  word_ready_i,  // it is taken
+  output word_t word_o         // C bytes under the kernel row
 );
 
   localparam int unsigned HeldBits = 8 * UnfoldBytes;
@@ -85,28 +74,24 @@ module unfold
   wire push = state_q == Row && (pixel_valid || !from_row_q) && !waits_q;
   wire complete = push && completes_row_q;
   wire restart = state_q != Row || complete;  // what follows is the first of a row
-  wire completes_d = completes_q ? stride_x_i == 4'd1 : until_q == 5'd2;
+  wire completes_d = completes_q ? instr_i.stride_x == 4'd1 : until_q == 5'd2;
   wire last_column_d = completes_q ? columns_q == 12'd2 : last_column_q;
 
   wire pops = from_row_q || state_q == Drop;
   wire over = over_q || (pops && pixel_valid && pixel_last);
   wire is_final = pops ? pixel_final : final_q;
 
-  byte_window #(
-    .WordBytes(InputLanes)
-  ) u_window (
+  byte_window u_window (
     .clk_i,
     .rst_ni,
     .start_i,
-    .rows_i       (runs_i),
-    .row_pixels_i,
-    .pixel_bytes_i,
+    .rows_i       (instr_i.runs),
+    .row_pixels_i (instr_i.row_pixels),
+    .pixel_bytes_i(instr_i.pixel_bytes),
     .drop_i       (state_q == Drop),
     .beat_valid_i,
     .beat_ready_o,
-    .beat_data_i,
-    .beat_offset_i,
-    .beat_last_i,
+    .beat_i,
     .pixel_valid_o(pixel_valid),
     .pixel_ready_i((push && from_row_q) || state_q == Drop),
     .pixel_o      (pixel),
@@ -115,7 +100,7 @@ module unfold
   );
 
   always_comb begin
-    unique case (pixel_bytes_i[1:0])  // of 1 to 4
+    unique case (instr_i.pixel_bytes[1:0])  // of 1 to 4
       2'd1:    newest_first = {24'b0, pixel[7:0]};
       2'd2:    newest_first = {16'b0, pixel[7:0], pixel[15:8]};
       2'd3:    newest_first = {8'b0, pixel[7:0], pixel[15:8], pixel[23:16]};
@@ -143,18 +128,18 @@ module unfold
 
   always_ff @(posedge clk_i) begin
     if (restart) begin
-      columns_q       <= columns_i;
-      until_q         <= kernel_w_i;
-      pad_q           <= pad_left_i;
+      columns_q       <= instr_i.columns;
+      until_q         <= instr_i.kernel_w;
+      pad_q           <= instr_i.pad_left;
       fresh_q         <= 1'b1;
-      from_row_q      <= pad_left_i == '0;
-      completes_q     <= kernel_w_i == 5'd1;
-      last_column_q   <= columns_i == 12'd1;
-      completes_row_q <= kernel_w_i == 5'd1 && columns_i == 12'd1;
+      from_row_q      <= instr_i.pad_left == '0;
+      completes_q     <= instr_i.kernel_w == 5'd1;
+      last_column_q   <= instr_i.columns == 12'd1;
+      completes_row_q <= instr_i.kernel_w == 5'd1 && instr_i.columns == 12'd1;
       over_q          <= 1'b0;
     end else if (push) begin
       columns_q       <= columns_q - 12'(completes_q);
-      until_q         <= completes_q ? 5'(stride_x_i) : until_q - 5'd1;
+      until_q         <= completes_q ? 5'(instr_i.stride_x) : until_q - 5'd1;
       if (pad_q != '0) pad_q <= pad_q - 4'd1;
       fresh_q         <= 1'b0;
       from_row_q      <= pad_q <= 4'd1 && !over;
@@ -182,7 +167,7 @@ module unfold
   wire fill = (push || waits_q) && room && completes;
 
   always_comb begin
-    unique case (pixel_bytes_i[1:0])
+    unique case (instr_i.pixel_bytes[1:0])
       2'd1:    shifted = shift_q << 8;
       2'd2:    shifted = shift_q << 16;
       2'd3:    shifted = shift_q << 24;
@@ -210,8 +195,8 @@ module unfold
     if (item.fresh && room) column_q[HeldBits-1:32] <= '0;
 
     if (fill) begin
-      words_q  <= column_words_i;
-      single_q <= column_words_i == 5'd1;
+      words_q  <= instr_i.column_words;
+      single_q <= instr_i.column_words == 5'd1;
       index_q  <= '0;
     end else if (word_ready_i) begin
       words_q  <= words_q - 5'd1;

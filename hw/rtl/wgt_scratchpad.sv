@@ -10,22 +10,21 @@ module wgt_scratchpad
 (
   input logic clk_i,
 
-  input logic                                    load_valid_i,
-  input wgt_address_t                            load_address_i,
-  input logic         [OutputLanes*WordBits-1:0] load_data_i,
+  input logic       load_valid_i,  // taken at once
+  input wgt_write_t load_i,        // a word, by address
 
-  input  wgt_address_t                            compute_address_i,
-  output logic         [OutputLanes*WordBits-1:0] compute_data_o
+  input  wgt_address_t compute_address_i,  // read in every cycle
+  output wgt_word_t    compute_data_o      // of the address ReadLatency cycles before
 );
 
   ram_sdp #(
-    .Width(OutputLanes * WordBits),
+    .Width($bits(wgt_word_t)),
     .Depth(WgtWords)
   ) u_ram (
     .clk_i,
     .write_i        (load_valid_i),
-    .write_address_i(load_address_i),
-    .write_data_i   (load_data_i),
+    .write_address_i(load_i.address),
+    .write_data_i   (load_i.data),
     .read_address_i (compute_address_i),
     .read_data_o    (compute_data_o)
   );

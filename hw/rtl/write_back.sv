@@ -15,23 +15,17 @@ module write_back
   input logic rst_ni,
 
   input par_address_t par_i,              // of the word of the next cycle
-  input drained_t     word_i,
-  input sum_t         sum_i [InputLanes],
+  input drained_t     word_i,             // rank 1
+  input sum_t         sum_i [InputLanes], // of word_i
 
-  output par_address_t                   bias_address_o,
-  input  s32_t         [OutputLanes-1:0] bias_i,
-  output par_address_t                   multiplier_address_o,
-  input  u16_t         [OutputLanes-1:0] multiplier_i,
-  output par_address_t                   shift_address_o,
-  input  u8_t          [OutputLanes-1:0] shift_i,
+  output par_addresses_t par_o,          // of the words on their way
+  input  par_channels_t  par_channels_i, // each of its address ReadLatency cycles before
 
-  output logic  act_valid_o,
-  output bank_t act_bank_o,
-  output row_t  act_row_o,
-  output word_t act_data_o,
+  output logic        act_valid_o,  // rank 14; never refused
+  output bank_write_t act_o,        // a word of act
 
-  output logic retiring_o,
-  output logic done_o
+  output logic retiring_o,  // one cycle: the last word of an instruction is near
+  output logic done_o       // one cycle
 );
 
   localparam int unsigned Last = 13;  // rank of pooled words
@@ -52,9 +46,11 @@ module write_back
   end
 
   // They come ReadLatency after their addresses: bias at rank 2, multiplier at 3, shift at 7.
-  assign bias_address_o       = par_i;
-  assign multiplier_address_o = word[3-ReadLatency].par;
-  assign shift_address_o      = word[7-ReadLatency].par;
+  assign par_o = '{
+          bias: par_i,
+          multiplier: word[3-ReadLatency].par,
+          shift: word[7-ReadLatency].par
+      };
 
   sum_t sum_q[InputLanes];
   result_t result[InputLanes];
@@ -66,9 +62,9 @@ module write_back
     u16_t multiplier[GroupWords];
     u8_t shift[GroupWords];
     for (genvar g = 0; g < GroupWords; g++) begin : gen_group
-      assign bias[g]       = bias_i[g*InputLanes+c];
-      assign multiplier[g] = multiplier_i[g*InputLanes+c];
-      assign shift[g]      = shift_i[g*InputLanes+c];
+      assign bias[g]       = par_channels_i.bias[g*InputLanes+c];
+      assign multiplier[g] = par_channels_i.multiplier[g*InputLanes+c];
+      assign shift[g]      = par_channels_i.shift[g*InputLanes+c];
     end
 
     requantize u_requantize (
@@ -109,9 +105,11 @@ module write_back
   end
 
   always_ff @(posedge clk_i) begin
-    act_bank_o <= bank_of(word[Last].address, word[Last].log2_l);
-    act_row_o  <= row_of(word[Last].address, word[Last].log2_l);
-    act_data_o <= pooled;
+    act_o <= '{
+        bank: bank_of(word[Last].address, word[Last].log2_l),
+        row: row_of(word[Last].address, word[Last].log2_l),
+        data: pooled
+    };
   end
 
   // This word is written in 7 cycles. An instruction that is taken in the next cycle is at rank 0

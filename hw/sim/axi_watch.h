@@ -107,11 +107,12 @@ class Watch {
     if (w_.offered()) {
       uint32_t all = (1u << WordBytes) - 1;
       check(open.lacking + top.mem_awvalid_o > open.ahead, "a word that no burst lacks");
-      check(top.mem_wstrb_o == all || (top.mem_wstrb_o == 0 && root.engine__DOT__flush),
+      bool flush = root.engine__DOT__u_probe__DOT__flush;
+      check(top.mem_wstrb_o == all || (top.mem_wstrb_o == 0 && flush),
             "strobes that are not all ones, nor none in a flush");
     }
     registers(top, check);
-    if (!root.engine__DOT__busy)
+    if (!root.engine__DOT__u_probe__DOT__busy)
       check(!(open.reads + open.lacking + open.ahead + open.responses + top.mem_arvalid_o +
               top.mem_awvalid_o + top.mem_wvalid_o), "something is under way and nothing busy");
     return wrong;
@@ -140,8 +141,8 @@ class Watch {
   }
 
   static Region buffer(const Root &root, int which) {
-    uint64_t first = root.engine__DOT__base[which];
-    return {first, first + root.engine__DOT__size[which]};
+    uint64_t first = root.engine__DOT__u_probe__DOT__base[which];
+    return {first, first + root.engine__DOT__u_probe__DOT__size[which]};
   }
 
   static bool writable(const Root &root, Region burst) {
@@ -149,8 +150,9 @@ class Watch {
   }
 
   static bool readable(const Root &root, Region burst) {
-    uint64_t first = root.engine__DOT__program_address;
-    uint64_t bytes = uint64_t{root.engine__DOT__once_bytes} + root.engine__DOT__body_bytes;
+    uint64_t first = root.engine__DOT__u_probe__DOT__program_address;
+    uint64_t bytes = uint64_t{root.engine__DOT__u_probe__DOT__once_bytes} +
+                     root.engine__DOT__u_probe__DOT__body_bytes;
     if (Region{first, first + bytes}.words(WordBytes).holds(burst)) return true;
     for (int which : {kWeights, kInput, kOutput, kScratch})
       if (buffer(root, which).words(WordBytes).holds(burst)) return true;

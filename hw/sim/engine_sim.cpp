@@ -211,15 +211,16 @@ struct Sim {
   void record(Activity &a) {
     if (now < a.first || now - a.first >= uint64_t{a.cycles} * a.bins) return;
     uint32_t cycle = static_cast<uint32_t>(now - a.first);
-    uint32_t events = top.rootp->engine__DOT__u_monitor__DOT__events;
+    uint32_t events = top.rootp->engine__DOT__u_probe__DOT__events;
     for (uint32_t *count = a.counts + cycle / a.cycles * kEvents; events; ++count, events >>= 1)
       *count += events & 1;
-    for (uint32_t unit = 0, take = top.rootp->engine__DOT__take; take; ++unit, take >>= 1) {
+    uint32_t take = top.rootp->engine__DOT__u_probe__DOT__take;
+    for (uint32_t unit = 0; take; ++unit, take >>= 1) {
       if (!(take & 1) || a.begun == a.room) continue;
       uint32_t *row = a.instructions + 3 * a.begun++;
       row[0] = cycle;
       row[1] = unit;
-      row[2] = top.rootp->engine__DOT__index[unit];
+      row[2] = top.rootp->engine__DOT__u_probe__DOT__index[unit];
     }
   }
 

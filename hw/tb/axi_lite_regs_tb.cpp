@@ -5,13 +5,13 @@
 #include <cstdint>
 #include <random>
 
-#include "Vaxi_lite_regs.h"
+#include "Vaxi_lite_regs_tb.h"
 
 namespace {
 
 struct Bench {
   VerilatedContext context;
-  Vaxi_lite_regs top{&context};
+  Vaxi_lite_regs_tb top{&context};
   std::mt19937 random;
   uint32_t stall_permille;
   uint32_t starts = 0, resets = 0;
@@ -69,7 +69,7 @@ void bench_close(Bench *bench) { delete bench; }
 
 // 0: the response is OKAY; else what was wrong.
 int bench_write(Bench *bench, uint32_t at, uint32_t value, uint32_t strobes) {
-  Vaxi_lite_regs &top = bench->top;
+  Vaxi_lite_regs_tb &top = bench->top;
   top.axi_awaddr_i = at;
   top.axi_wdata_i = value;
   top.axi_wstrb_i = strobes;
@@ -94,7 +94,7 @@ int bench_write(Bench *bench, uint32_t at, uint32_t value, uint32_t strobes) {
 }
 
 int bench_read(Bench *bench, uint32_t at, uint32_t *value) {
-  Vaxi_lite_regs &top = bench->top;
+  Vaxi_lite_regs_tb &top = bench->top;
   top.axi_araddr_i = at;
   bool given = false;
   for (int i = 0; i < Watchdog; ++i) {
@@ -116,7 +116,7 @@ int bench_read(Bench *bench, uint32_t at, uint32_t *value) {
 
 // Accesses that do not wait for the responses of those before them. 0, or what was wrong.
 int bench_write_all(Bench *bench, uint32_t count, const uint32_t *at, const uint32_t *values) {
-  Vaxi_lite_regs &top = bench->top;
+  Vaxi_lite_regs_tb &top = bench->top;
   uint32_t given = 0, answered = 0;
   top.axi_wstrb_i = 15;
   for (int i = 0; i < Watchdog && answered < count; ++i) {
@@ -136,7 +136,7 @@ int bench_write_all(Bench *bench, uint32_t count, const uint32_t *at, const uint
 }
 
 int bench_read_all(Bench *bench, uint32_t count, const uint32_t *at, uint32_t *values) {
-  Vaxi_lite_regs &top = bench->top;
+  Vaxi_lite_regs_tb &top = bench->top;
   uint32_t given = 0, answered = 0;
   for (int i = 0; i < Watchdog && answered < count; ++i) {
     top.axi_arvalid_i = given < count && (top.axi_arvalid_i || bench->chance());
@@ -154,7 +154,7 @@ int bench_read_all(Bench *bench, uint32_t count, const uint32_t *at, uint32_t *v
 }
 
 void bench_set(Bench *bench, const State *state) {
-  Vaxi_lite_regs &top = bench->top;
+  Vaxi_lite_regs_tb &top = bench->top;
   top.busy_i = state->busy;
   top.done_i = state->done;
   top.failed_i = state->failed;
@@ -168,7 +168,7 @@ void bench_set(Bench *bench, const State *state) {
 }
 
 void bench_get(Bench *bench, Outputs *out) {
-  Vaxi_lite_regs &top = bench->top;
+  Vaxi_lite_regs_tb &top = bench->top;
   bench->cycle();
   bench->cycle();
   out->program_address = top.program_address_o;

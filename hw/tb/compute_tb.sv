@@ -47,58 +47,43 @@ module compute_tb
   row_t act_row[PixelLanes];
   word_t act_data[PixelLanes];
   wgt_address_t wgt_address;
-  logic [OutputLanes*WordBits-1:0] wgt_data;
-  par_address_t bias_address, multiplier_address, shift_address;
-  s32_t [OutputLanes-1:0] bias;
-  u16_t [OutputLanes-1:0] multiplier;
-  u8_t [OutputLanes-1:0] shift;
-  bank_t drain_bank;
-  row_t drain_row;
-  word_t drain_data;
+  wgt_word_t wgt_data;
+  par_addresses_t par_addresses;
+  par_channels_t par_channels;
+  bank_write_t drain;
 
   compute u_compute (
     .clk_i,
     .rst_ni,
     .instr_valid_i,
     .instr_ready_o,
-    .instr_i             (compute_t'(instr_i)),
+    .instr_i       (compute_t'(instr_i)),
     .done_o,
     .busy_o,
     .step_o,
-    .act_row_o           (act_row),
-    .act_data_i          (act_data),
-    .wgt_address_o       (wgt_address),
-    .wgt_data_i          (wgt_data),
-    .bias_address_o      (bias_address),
-    .bias_i              (bias),
-    .multiplier_address_o(multiplier_address),
-    .multiplier_i        (multiplier),
-    .shift_address_o     (shift_address),
-    .shift_i             (shift),
+    .act_row_o     (act_row),
+    .act_data_i    (act_data),
+    .wgt_address_o (wgt_address),
+    .wgt_data_i    (wgt_data),
+    .par_o         (par_addresses),
+    .par_channels_i(par_channels),
     .drain_valid_o,
-    .drain_bank_o        (drain_bank),
-    .drain_row_o         (drain_row),
-    .drain_data_o        (drain_data)
+    .drain_o       (drain)
   );
 
   act_scratchpad u_act (
     .clk_i,
     .rst_ni,
-    .compute_row_i  (act_row),
-    .compute_data_o (act_data),
-    .drain_valid_i  (drain_valid_o),
-    .drain_bank_i   (drain_bank),
-    .drain_row_i    (drain_row),
-    .drain_data_i   (drain_data),
+    .compute_row_i (act_row),
+    .compute_data_o(act_data),
+    .drain_valid_i (drain_valid_o),
+    .drain_i       (drain),
     .load_valid_i,
     .load_ready_o,
-    .load_address_i (act_address_t'(load_address_i)),
-    .load_log2_l_i,
-    .load_data_i,
+    .load_i        ({act_address_t'(load_address_i), load_log2_l_i, load_data_i}),
     .store_valid_i,
     .store_ready_o,
-    .store_address_i(act_address_t'(store_address_i)),
-    .store_log2_l_i,
+    .store_i       ({act_address_t'(store_address_i), store_log2_l_i}),
     .store_data_valid_o,
     .store_data_o
   );
@@ -106,23 +91,17 @@ module compute_tb
   wgt_scratchpad u_wgt (
     .clk_i,
     .load_valid_i     (wgt_valid_i),
-    .load_address_i   (wgt_address_t'(wgt_address_i)),
-    .load_data_i      (wgt_data_i),
+    .load_i           ({wgt_address_t'(wgt_address_i), wgt_data_i}),
     .compute_address_i(wgt_address),
     .compute_data_o   (wgt_data)
   );
 
   par_scratchpad u_par (
     .clk_i,
-    .load_valid_i        (par_valid_i),
-    .load_address_i      (par_address_t'(par_address_i)),
-    .load_data_i         (par_data_i),
-    .bias_address_i      (bias_address),
-    .bias_o              (bias),
-    .multiplier_address_i(multiplier_address),
-    .multiplier_o        (multiplier),
-    .shift_address_i     (shift_address),
-    .shift_o             (shift)
+    .load_valid_i(par_valid_i),
+    .load_i      ({par_address_t'(par_address_i), par_data_i}),
+    .addresses_i (par_addresses),
+    .channels_o  (par_channels)
   );
 
 endmodule

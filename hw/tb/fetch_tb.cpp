@@ -9,7 +9,7 @@
 #include <deque>
 #include <random>
 
-#include "Vfetch.h"
+#include "Vfetch_tb.h"
 
 extern "C" {
 
@@ -41,7 +41,7 @@ void run(const Setup *setup, Result *result) {
   *result = Result{};
   VerilatedContext context;
   context.fatalOnError(false);
-  Vfetch top{&context};
+  Vfetch_tb top{&context};
   std::mt19937 random(s.seed);
   auto chance = [&] { return random() % 1000 >= s.stall_permille; };
   auto complain = [&](const char *text) {

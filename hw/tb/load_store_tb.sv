@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// load and store with their AXI masters, the read master shared with a client that the harness
-// plays (client 0). Wires only; memory, scratchpads and stalls are in load_store_tb.cpp.
+// load and store with the AXI masters, which a client shares that the harness plays (client 0). Wires only; memory, scratchpads and stalls are in load_store_tb.cpp.
 
 module load_store_tb
   import cnnaccel_pkg::*;
-#(
-  localparam int unsigned OffsetBits = $clog2(InputLanes)
-) (
+(
   input  logic clk_i,
   input  logic rst_ni,
   input  logic unit_rst_ni,
@@ -92,116 +89,114 @@ module load_store_tb
   input  logic [            1:0] bresp_i
 );
 
-  logic [1:0] client_valid, client_ready, client_beat_valid, client_beat_ready;
-  logic [AddressBits-1:0] client_address[2];
-  logic [31:0] client_bytes[2];
-  logic read_valid, read_ready, read_tag, read_idle;
-  logic [AddressBits-1:0] read_address;
-  logic [31:0] read_bytes;
-  logic beat_valid, beat_ready, beat_last, beat_error, beat_tag;
-  logic [WordBits-1:0] beat_data;
-  logic [OffsetBits-1:0] beat_offset;
-  logic write_valid, write_ready, write_last, write_done, write_error, write_idle;
-  logic [AddressBits-1:0] write_address;
-  logic [31:0] write_words;
-  logic data_valid, data_ready;
-  logic [WordBits-1:0] data;
-  error_e load_error, store_error;
+  logic [1:0] read_valid, read_ready, beat_valid, beat_ready;
+  read_command_t read[2];
+  read_beat_t beat;
+  logic write_valid, write_ready, data_valid, data_ready, write_done, write_error;
+  write_command_t write;
+  word_t data;
+  buffer_t buffers[4];
+  act_write_t act_write;
+  act_place_t act_read;
+  wgt_write_t wgt;
+  par_write_t par;
+  failure_t load_failure, store_failure;
 
-  assign client_valid[0]      = other_valid_i;
-  assign other_ready_o        = client_ready[0];
-  assign client_address[0]    = other_address_i;
-  assign client_bytes[0]      = other_bytes_i;
-  assign other_beat_valid_o   = client_beat_valid[0];
-  assign client_beat_ready[0] = other_beat_ready_i;
-  assign other_beat_data_o    = beat_data;
-  assign other_beat_offset_o  = beat_offset;
-  assign other_beat_last_o    = beat_last;
-  assign load_error_o         = load_error;
-  assign store_error_o        = store_error;
-  assign idle_o               = read_idle && write_idle;
+  for (genvar b = 0; b < 4; b++) begin : gen_buffer
+    assign buffers[b] = '{base: base_i[b], bytes: size_i[b]};
+  end
+  assign read_valid[0]       = other_valid_i;
+  assign other_ready_o       = read_ready[0];
+  assign read[0]             = '{address: other_address_i, bytes: other_bytes_i};
+  assign other_beat_valid_o  = beat_valid[0];
+  assign beat_ready[0]       = other_beat_ready_i;
+  assign other_beat_data_o   = beat.data;
+  assign other_beat_offset_o = beat.offset;
+  assign other_beat_last_o   = beat.last;
+
+  assign {act_write_address_o, act_write_log2_l_o, act_write_data_o} = act_write;
+  assign {act_read_address_o, act_read_log2_l_o}                     = act_read;
+  assign {wgt_address_o, wgt_data_o}                                 = wgt;
+  assign {par_address_o, par_data_o}                                 = par;
+  assign load_error_o        = load_failure.code;
+  assign load_error_index_o  = load_failure.index;
+  assign store_error_o       = store_failure.code;
+  assign store_error_index_o = store_failure.index;
 
   load u_load (
     .clk_i,
-    .rst_ni         (unit_rst_ni),
-    .instr_valid_i  (load_valid_i),
-    .instr_ready_o  (load_ready_o),
-    .instr_i        (load_t'(load_i)),
-    .instr_index_i  (load_index_i),
-    .instr_advance_i(load_advance_i),
-    .base_i,
-    .size_i,
-    .cmd_valid_o    (client_valid[1]),
-    .cmd_ready_i    (client_ready[1]),
-    .cmd_address_o  (client_address[1]),
-    .cmd_bytes_o    (client_bytes[1]),
-    .beat_valid_i   (client_beat_valid[1]),
-    .beat_ready_o   (client_beat_ready[1]),
-    .beat_data_i    (beat_data),
-    .beat_offset_i  (beat_offset),
-    .beat_last_i    (beat_last),
-    .beat_error_i   (beat_error),
-    .act_valid_o    (act_write_valid_o),
-    .act_ready_i    (act_write_ready_i),
-    .act_address_o  (act_write_address_o),
-    .act_log2_l_o   (act_write_log2_l_o),
-    .act_data_o     (act_write_data_o),
+    .rst_ni       (unit_rst_ni),
+    .entry_valid_i(load_valid_i),
+    .entry_ready_o(load_ready_o),
+    .entry_i      ({load_index_i, load_advance_i, load_i}),
+    .buffers_i    (buffers),
+    .cmd_valid_o  (read_valid[1]),
+    .cmd_ready_i  (read_ready[1]),
+    .cmd_o        (read[1]),
+    .beat_valid_i (beat_valid[1]),
+    .beat_ready_o (beat_ready[1]),
+    .beat_i       (beat),
+    .act_valid_o  (act_write_valid_o),
+    .act_ready_i  (act_write_ready_i),
+    .act_o        (act_write),
     .wgt_valid_o,
     .wgt_ready_i,
-    .wgt_address_o,
-    .wgt_data_o,
+    .wgt_o        (wgt),
     .par_valid_o,
     .par_ready_i,
-    .par_address_o,
-    .par_data_o,
-    .done_o         (load_done_o),
-    .signal_to_o    (load_signal_o),
-    .busy_o         (load_busy_o),
-    .error_o        (load_error),
-    .error_index_o  (load_error_index_o)
+    .par_o        (par),
+    .done_o       (load_done_o),
+    .signal_to_o  (load_signal_o),
+    .busy_o       (load_busy_o),
+    .failure_o    (load_failure)
   );
 
-  axi_read_arbiter #(
-    .AddressBits(AddressBits)
-  ) u_arbiter (
+  store u_store (
     .clk_i,
     .rst_ni       (unit_rst_ni),
-    .cmd_valid_i  (client_valid),
-    .cmd_ready_o  (client_ready),
-    .cmd_address_i(client_address),
-    .cmd_bytes_i  (client_bytes),
-    .cmd_valid_o  (read_valid),
-    .cmd_ready_i  (read_ready),
-    .cmd_address_o(read_address),
-    .cmd_bytes_o  (read_bytes),
-    .cmd_tag_o    (read_tag),
-    .beat_valid_i (beat_valid),
-    .beat_ready_o (beat_ready),
-    .beat_tag_i   (beat_tag),
-    .beat_valid_o (client_beat_valid),
-    .beat_ready_i (client_beat_ready)
+    .entry_valid_i(store_valid_i),
+    .entry_ready_o(store_ready_o),
+    .entry_i      ({store_index_i, store_advance_i, store_i}),
+    .buffers_i    (buffers),
+    .act_read_valid_o,
+    .act_read_ready_i,
+    .act_read_o   (act_read),
+    .act_valid_i,
+    .act_i        (act_data_i),
+    .cmd_valid_o  (write_valid),
+    .cmd_ready_i  (write_ready),
+    .cmd_o        (write),
+    .data_valid_o (data_valid),
+    .data_ready_i (data_ready),
+    .data_o       (data),
+    .write_done_i (write_done),
+    .write_error_i(write_error),
+    .done_o       (store_done_o),
+    .signal_to_o  (store_signal_o),
+    .busy_o       (store_busy_o),
+    .failure_o    (store_failure)
   );
 
-  axi_read_master #(
-    .WordBytes  (InputLanes),
-    .AddressBits(AddressBits)
-  ) u_read_master (
+  axi_masters u_masters (
     .clk_i,
     .rst_ni,
+    .core_rst_ni  (unit_rst_ni),
     .flush_i,
-    .idle_o       (read_idle),
-    .cmd_valid_i  (read_valid),
-    .cmd_ready_o  (read_ready),
-    .cmd_address_i(read_address),
-    .cmd_bytes_i  (read_bytes),
-    .cmd_tag_i    (read_tag),
+    .idle_o,
+    .read_valid_i (read_valid),
+    .read_ready_o (read_ready),
+    .read_i       (read),
     .beat_valid_o (beat_valid),
     .beat_ready_i (beat_ready),
-    .beat_data_o  (beat_data),
-    .beat_offset_o(beat_offset),
-    .beat_last_o  (beat_last),
-    .beat_error_o (beat_error),
-    .beat_tag_o   (beat_tag),
+    .beat_o       (beat),
+    .write_valid_i(write_valid),
+    .write_ready_o(write_ready),
+    .write_i      (write),
+    .data_valid_i (data_valid),
+    .data_ready_o (data_ready),
+    .data_i       (data),
+    .write_done_o (write_done),
+    .write_error_o(write_error),
     .axi_arvalid_o(arvalid_o),
     .axi_arready_i(arready_i),
     .axi_araddr_o (araddr_o),
@@ -210,60 +205,7 @@ module load_store_tb
     .axi_rready_o (rready_o),
     .axi_rdata_i  (rdata_i),
     .axi_rresp_i  (rresp_i),
-    .axi_rlast_i  (rlast_i)
-  );
-
-  store u_store (
-    .clk_i,
-    .rst_ni         (unit_rst_ni),
-    .instr_valid_i  (store_valid_i),
-    .instr_ready_o  (store_ready_o),
-    .instr_i        (store_t'(store_i)),
-    .instr_index_i  (store_index_i),
-    .instr_advance_i(store_advance_i),
-    .base_i,
-    .size_i,
-    .act_read_valid_o,
-    .act_read_ready_i,
-    .act_address_o  (act_read_address_o),
-    .act_log2_l_o   (act_read_log2_l_o),
-    .act_valid_i,
-    .act_data_i,
-    .cmd_valid_o    (write_valid),
-    .cmd_ready_i    (write_ready),
-    .cmd_address_o  (write_address),
-    .cmd_words_o    (write_words),
-    .cmd_last_o     (write_last),
-    .data_valid_o   (data_valid),
-    .data_ready_i   (data_ready),
-    .data_o         (data),
-    .write_done_i   (write_done),
-    .write_error_i  (write_error),
-    .done_o         (store_done_o),
-    .signal_to_o    (store_signal_o),
-    .busy_o         (store_busy_o),
-    .error_o        (store_error),
-    .error_index_o  (store_error_index_o)
-  );
-
-  axi_write_master #(
-    .WordBytes  (InputLanes),
-    .AddressBits(AddressBits)
-  ) u_write_master (
-    .clk_i,
-    .rst_ni,
-    .flush_i,
-    .idle_o       (write_idle),
-    .cmd_valid_i  (write_valid),
-    .cmd_ready_o  (write_ready),
-    .cmd_address_i(write_address),
-    .cmd_words_i  (write_words),
-    .cmd_last_i   (write_last),
-    .data_valid_i (data_valid),
-    .data_ready_o (data_ready),
-    .data_i       (data),
-    .done_o       (write_done),
-    .error_o      (write_error),
+    .axi_rlast_i  (rlast_i),
     .axi_awvalid_o(awvalid_o),
     .axi_awready_i(awready_i),
     .axi_awaddr_o (awaddr_o),

@@ -16,7 +16,7 @@ from cnnaccel.errors import EngineError
 from cnnaccel.hardware import HardwareConfig
 from cnnaccel.isa.random_program import draw
 from cnnaccel.render.params import render_params_svh
-from cnnaccel.render.sources import ENGINE, engine_sources
+from cnnaccel.render.sources import ENGINE, engine_sources, probe_sources
 from cnnaccel.resources import resource
 from cnnaccel.runtime.simulator import Style, Timing
 from cnnaccel.tools.tool import run_tool
@@ -172,8 +172,8 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
             text = text.replace("(fault ==", "(cnnaccel_pkg::fault ==")
         sources.append(folder / path.name)
         sources[-1].write_text(text, encoding="utf-8")
-    sim = HW / "sim"
-    return build(ENGINE, (*sources, sim / "activity.vlt"), SMALL, sim / "engine_sim.cpp")
+    harness = HW / "sim" / "engine_sim.cpp"
+    return build(ENGINE, (*sources, *probe_sources()), SMALL, harness)
 
 
 def complaint(library: Path, timing: Timing, monkeypatch: pytest.MonkeyPatch) -> str:

@@ -15,6 +15,7 @@ from cnnaccel.tools.verilate import build, lint
 from tests.support.load_store import HW, tiny
 from tests.support.modules import FETCH
 
+TESTBENCH = HW / "tb" / "fetch_tb.sv"
 LANES = ((2, 4, 4), (4, 8, 8), (2, 16, 64))
 STALLS = (0.0, 0.3, 0.9)
 ADDRESS = 0x1000
@@ -63,7 +64,9 @@ class _Result(ctypes.Structure):
 
 @cache
 def _library(hardware: HardwareConfig) -> ctypes.CDLL:
-    library = ctypes.CDLL(str(build("fetch", FETCH, hardware, HW / "tb" / "fetch_tb.cpp")))
+    library = ctypes.CDLL(
+        str(build("fetch_tb", (*FETCH, TESTBENCH), hardware, HW / "tb" / "fetch_tb.cpp"))
+    )
     library.run.argtypes = [ctypes.POINTER(_Setup), ctypes.POINTER(_Result)]
     library.run.restype = None
     return library

@@ -74,14 +74,14 @@ MUTANTS = (
     (WRITE_AFTER, "issue_idle && !queue_valid", "issue_idle"),
     ("axi_write_master, a flush ends", *BEFORE_ADDRESS),
     ("axi_lite_regs", "write && axi_wstrb_i[b]", "write"),
-    ("axi_lite_regs", "[ControlStart] && !busy_i", "[ControlStart]"),
+    ("axi_lite_regs", "[ControlStart] && !status_i.busy", "[ControlStart]"),
     ("axi_lite_regs", "write || (axi_bvalid_o && !axi_bready_i)", "write"),
     ("axi_lite_regs", "<= write || (axi_bvalid_o", "<= (write && axi_bready_i) || (axi_bvalid_o"),
     ("axi_lite_regs", "<= read || (axi_rvalid_o", "<= (read && axi_rready_i) || (axi_rvalid_o"),
     ("axi_lite_regs", "axi_awvalid_i && axi_wvalid_i && !write", "axi_awvalid_i && !write"),
     ("axi_lite_regs", "&& (!axi_bvalid_o || axi_bready_i)", ""),
     ("axi_lite_regs", "if (read) axi_rdata_o", "axi_rdata_o"),
-    ("axi_lite_regs", "failed_i && !failed_q", "failed_i"),
+    ("axi_lite_regs", "status_i.failed && !failed_q", "status_i.failed"),
 )
 QUICK = {name: index for index, (name, _, _) in reversed([*enumerate(MUTANTS)])}
 """The first mutant of each proof."""

@@ -16,6 +16,8 @@ from cnnaccel.tools.verilate import build, lint
 from tests.support.load_store import HW, tiny
 from tests.support.modules import REGISTERS
 
+TOP = "axi_lite_regs_tb"
+TESTBENCH = HW / "tb" / f"{TOP}.sv"
 COUNTERS = tuple(
     r for r in registers() if r.access == "read" and r.bits == 64 and r.name != "digest"
 )
@@ -49,7 +51,7 @@ class _Outputs(ctypes.Structure):
 @cache
 def _library(hardware: HardwareConfig) -> ctypes.CDLL:
     library = ctypes.CDLL(
-        str(build("axi_lite_regs", REGISTERS, hardware, HW / "tb" / "axi_lite_regs_tb.cpp"))
+        str(build(TOP, (*REGISTERS, TESTBENCH), hardware, HW / "tb" / f"{TOP}.cpp"))
     )
     library.bench_open.restype = ctypes.c_void_p
     return library

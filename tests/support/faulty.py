@@ -16,7 +16,7 @@ import pytest
 from cnnaccel.api.engine import SimulatedEngine
 from cnnaccel.hardware import HardwareConfig
 from cnnaccel.render.params import render_hwh
-from cnnaccel.render.sources import ENGINE, engine_sources
+from cnnaccel.render.sources import ENGINE, engine_sources, probe_sources
 from cnnaccel.resources import resource
 from cnnaccel.tools.verilate import build
 from tests.support.mutate import instead
@@ -34,10 +34,10 @@ _DROPPED = 77
 _PLACES = {
     "cnnaccel_pkg.sv": ("endpackage", '  import "DPI-C" function int fault();\nendpackage'),
     "wgt_scratchpad.sv": (
-        ".write_data_i   (load_data_i)",
-        f".write_data_i   (fault() == {STUCK_BIT} && load_address_i == wgt_address_t'({STUCK_WORD})"
-        f"\n      ? load_data_i | ((OutputLanes*WordBits)'(1) << {STUCK_LANE}*WordBits + {STUCK})"
-        "\n      : load_data_i)",
+        ".write_data_i   (load_i.data)",
+        f".write_data_i   (fault() == {STUCK_BIT} && load_i.address == wgt_address_t'({STUCK_WORD})"
+        f"\n      ? load_i.data | ((OutputLanes*WordBits)'(1) << {STUCK_LANE}*WordBits + {STUCK})"
+        "\n      : load_i.data)",
     ),
     "mac_array.sv": (
         "assign sum_o[PackedLanes*g+i][k] = sums[i];",
@@ -80,7 +80,7 @@ def faulty_bitstream(hardware: HardwareConfig, folder: Path) -> Path:
     for right, wrong in _MEMORY.items():
         memory = instead(memory, right, wrong)
     harness.write_text(_BEFORE + memory + _HARNESS)
-    library = build(ENGINE, [*sources, sim / "activity.vlt"], hardware, harness)
+    library = build(ENGINE, [*sources, *probe_sources()], hardware, harness)
     bitstream = folder / "cnnaccel.bit"
     shutil.copyfile(library, bitstream)
     bitstream.with_suffix(".hwh").write_text(render_hwh(hardware), encoding="utf-8")

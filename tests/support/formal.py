@@ -66,7 +66,10 @@ PROOFS = (
     ),
     Proof("burst_splitter", "burst_splitter", 3, 8, _ISSUE[:-1]),
     Proof("burst_issue", "burst_issue", 3, 9, _ISSUE, ("burst_splitter",)),
-    Proof("axi_read_arbiter", "axi_read_arbiter", 3, 8, (*_STREAM, "axi_read_arbiter_props")),
+    Proof(
+        "axi_read_arbiter", "axi_read_arbiter", 3, 8, (*_STREAM, "axi_read_arbiter_props"),
+        ("cnnaccel_pkg",),
+    ),
     Proof(
         "axi_read_master", "axi_read_master", 4, 12,
         (*_MASTER, "read_memory", "axi_read_master_props"), _PARTS, {"Outstanding": 4},

@@ -23,8 +23,8 @@ from cnnaccel.tools.verilate import build
 HW = resource("hw")
 MODULES = (
     "skid_buffer", "fifo", "burst_splitter", "burst_issue", "axi_read_master", "axi_read_arbiter",
-    "axi_write_master", "run_commands", "registered_fifo", "word_walker", "word_assembler",
-    "byte_window", "unfold", "load_end", "load", "store",
+    "axi_write_master", "axi_masters", "run_commands", "registered_fifo", "word_walker",
+    "word_assembler", "byte_window", "unfold", "load_end", "load_commands", "load", "store",
 )  # fmt: skip
 SOURCES = (HW / "rtl" / "cnnaccel_pkg.sv", *(HW / "rtl" / f"{name}.sv" for name in MODULES))
 TOP = "load_store_tb"
