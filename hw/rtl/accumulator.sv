@@ -9,20 +9,20 @@
 module accumulator
   import cnnaccel_pkg::*;
 #(
-  parameter int unsigned Width = 19
+  parameter int unsigned Width = 19  // bits of a value
 ) (
   input logic clk_i,
 
-  input logic                    valid_i,
-  input logic                    load_i,
-  input logic                    max_i,
-  input logic signed [Width-1:0] value_i,
+  input logic                    valid_i,  // the sum changes
+  input logic                    load_i,   // it starts with this value
+  input logic                    max_i,    // opcode MAX
+  input logic signed [Width-1:0] value_i,  // of this step
 
-  output sum_t sum_o
+  output sum_t sum_o  // of the steps so far
 );
 
-  // One adder serves all three: of its terms, one or the other is 0. Of a maximum the bits above the
-  // lowest 9 are its sign, that of both terms: they do not wait for the comparison.
+  // One adder serves all three: of its terms, one or the other is 0. Of a maximum the bits above
+  // the lowest 9 are its sign, that of both terms: they do not wait for the comparison.
   localparam int unsigned HighBits = SumBits - ResultBits;
 
   sum_t sum_q, value, sum_mask, value_mask;

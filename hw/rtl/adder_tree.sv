@@ -8,12 +8,12 @@ module adder_tree
   import cnnaccel_pkg::*;
 #(
   parameter  int unsigned Terms  = 8,                         // a power of two from 2 up
-  localparam int unsigned Stages = $clog2(Terms),
-  localparam int unsigned Bits   = $bits(product_t) + Stages
+  localparam int unsigned Stages = $clog2(Terms),             // registers from term to sum
+  localparam int unsigned Bits   = $bits(product_t) + Stages  // of the sum
 ) (
   input  logic                   clk_i,
-  input  product_t               term_i[Terms],
-  output logic signed [Bits-1:0] sum_o
+  input  product_t               term_i[Terms],  // summed up
+  output logic signed [Bits-1:0] sum_o           // of the terms Stages cycles before
 );
 
   for (genvar s = 0; s < Stages; s++) begin : gen_stage

@@ -17,39 +17,39 @@
 
 module axi_read_master #(
   parameter  int unsigned WordBytes   = 8,                 // C, a power of two up to 16
-  parameter  int unsigned AddressBits = 32,
+  parameter  int unsigned AddressBits = 32,                // of an AXI address
   parameter  int unsigned TagBits     = 1,                 // returned with the beats of a command
   parameter  int unsigned Outstanding = 8,                 // bursts, a power of two
-  localparam int unsigned OffsetBits  = $clog2(WordBytes)
+  localparam int unsigned OffsetBits  = $clog2(WordBytes)  // of a byte in a word
 ) (
   input  logic clk_i,
   input  logic rst_ni,
-  input  logic flush_i,
-  output logic idle_o,
+  input  logic flush_i,  // begin nothing, drop what comes
+  output logic idle_o,   // nothing is under way
 
-  input  logic                   cmd_valid_i,
-  output logic                   cmd_ready_o,
-  input  logic [AddressBits-1:0] cmd_address_i,
-  input  logic [           31:0] cmd_bytes_i,
-  input  logic [    TagBits-1:0] cmd_tag_i,
+  input  logic                   cmd_valid_i,    // a command is offered
+  output logic                   cmd_ready_o,    // it is taken
+  input  logic [AddressBits-1:0] cmd_address_i,  // the first byte
+  input  logic [           31:0] cmd_bytes_i,    // how many, from 1 up
+  input  logic [    TagBits-1:0] cmd_tag_i,      // whose it is
 
-  output logic                   beat_valid_o,
-  input  logic                   beat_ready_i,
-  output logic [8*WordBytes-1:0] beat_data_o,
+  output logic                   beat_valid_o,   // a beat is offered
+  input  logic                   beat_ready_i,   // it is taken
+  output logic [8*WordBytes-1:0] beat_data_o,    // a word, the first byte lowest
   output logic [ OffsetBits-1:0] beat_offset_o,  // of the command's first byte in its first beat
   output logic                   beat_last_o,    // of the command
-  output logic                   beat_error_o,
-  output logic [    TagBits-1:0] beat_tag_o,
+  output logic                   beat_error_o,   // AXI's response was one
+  output logic [    TagBits-1:0] beat_tag_o,     // that of its command
 
-  output logic                   axi_arvalid_o,
-  input  logic                   axi_arready_i,
-  output logic [AddressBits-1:0] axi_araddr_o,
-  output logic [            7:0] axi_arlen_o,
-  input  logic                   axi_rvalid_i,
-  output logic                   axi_rready_o,
-  input  logic [8*WordBytes-1:0] axi_rdata_i,
-  input  logic [            1:0] axi_rresp_i,
-  input  logic                   axi_rlast_i
+  output logic                   axi_arvalid_o,  // AR: an address to read from is offered
+  input  logic                   axi_arready_i,  // AR: it is taken
+  output logic [AddressBits-1:0] axi_araddr_o,   // AR: the first byte
+  output logic [            7:0] axi_arlen_o,    // AR: beats - 1
+  input  logic                   axi_rvalid_i,   // R: a beat is offered
+  output logic                   axi_rready_o,   // R: it is taken
+  input  logic [8*WordBytes-1:0] axi_rdata_i,    // R: its bytes, the first lowest
+  input  logic [            1:0] axi_rresp_i,    // R: OKAY, or what went wrong
+  input  logic                   axi_rlast_i     // R: it is its burst's last
 );
 
   typedef struct packed {

@@ -4,10 +4,10 @@
 // stream. Bursts are INCR, as `burst_issue` sends them; up to Outstanding of them wait for their
 // response.
 //
-// Handshake: the stream contract on commands, data and AXI channels. A word every cycle. The words of
-// a burst go out from the cycle after its address is offered, taken or not: a slave may wait for
-// WVALID before it takes the address (IHI0022, A3.3.1). Latency: 2 cycles from command to AW, 1 from
-// data to W.
+// Handshake: the stream contract on commands, data and AXI channels. A word every cycle. The words
+// of a burst go out from the cycle after its address is offered, taken or not: a slave may wait for
+// WVALID before it takes the address (IHI0022, A3.3.1).
+// Latency: 2 cycles from command to AW, 1 from data to W.
 // done_o: one cycle, when the response to a command with cmd_last_i has come, and to all before it.
 // error_o: one cycle, when a response is an error; done_o comes all the same, so nothing hangs.
 // Flush: while flush_i, commands are forgotten, no burst is begun and those begun are ended by
@@ -17,39 +17,39 @@
 
 module axi_write_master #(
   parameter int unsigned WordBytes   = 8,   // C, a power of two up to 16
-  parameter int unsigned AddressBits = 32,
+  parameter int unsigned AddressBits = 32,  // of an AXI address
   parameter int unsigned Outstanding = 8    // bursts, a power of two
 ) (
   input  logic clk_i,
   input  logic rst_ni,
-  input  logic flush_i,
-  output logic idle_o,
+  input  logic flush_i,  // begin nothing, end without writing
+  output logic idle_o,   // nothing is under way
 
-  input  logic                   cmd_valid_i,
-  output logic                   cmd_ready_o,
+  input  logic                   cmd_valid_i,    // a command is offered
+  output logic                   cmd_ready_o,    // it is taken
   input  logic [AddressBits-1:0] cmd_address_i,  // of a word
-  input  logic [           31:0] cmd_words_i,
-  input  logic                   cmd_last_i,
+  input  logic [           31:0] cmd_words_i,    // how many, from 1 up
+  input  logic                   cmd_last_i,     // done_o tells its end
 
-  input  logic                   data_valid_i,
-  output logic                   data_ready_o,
-  input  logic [8*WordBytes-1:0] data_i,
+  input  logic                   data_valid_i,  // a word is offered
+  output logic                   data_ready_o,  // it is taken
+  input  logic [8*WordBytes-1:0] data_i,        // words of the commands, in order
 
-  output logic done_o,
-  output logic error_o,
+  output logic done_o,  // one cycle: all up to a command with `last` is written
+  output logic error_o, // one cycle: a response was an error
 
-  output logic                   axi_awvalid_o,
-  input  logic                   axi_awready_i,
-  output logic [AddressBits-1:0] axi_awaddr_o,
-  output logic [            7:0] axi_awlen_o,
-  output logic                   axi_wvalid_o,
-  input  logic                   axi_wready_i,
-  output logic [8*WordBytes-1:0] axi_wdata_o,
-  output logic [  WordBytes-1:0] axi_wstrb_o,
-  output logic                   axi_wlast_o,
-  input  logic                   axi_bvalid_i,
-  output logic                   axi_bready_o,
-  input  logic [            1:0] axi_bresp_i
+  output logic                   axi_awvalid_o,  // AW: an address to write to is offered
+  input  logic                   axi_awready_i,  // AW: it is taken
+  output logic [AddressBits-1:0] axi_awaddr_o,   // AW: the first byte
+  output logic [            7:0] axi_awlen_o,    // AW: beats - 1
+  output logic                   axi_wvalid_o,   // W: a beat is offered
+  input  logic                   axi_wready_i,   // W: it is taken
+  output logic [8*WordBytes-1:0] axi_wdata_o,    // W: its bytes, the first lowest
+  output logic [  WordBytes-1:0] axi_wstrb_o,    // W: which of them are written
+  output logic                   axi_wlast_o,    // W: it is its burst's last
+  input  logic                   axi_bvalid_i,   // B: a response is offered
+  output logic                   axi_bready_o,   // B: it is taken
+  input  logic [            1:0] axi_bresp_i     // B: OKAY, or what went wrong
 );
 
   typedef struct packed {

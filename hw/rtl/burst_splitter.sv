@@ -19,25 +19,25 @@
 
 module burst_splitter #(
   parameter int unsigned WordBytes   = 8,   // a power of two up to 16
-  parameter int unsigned AddressBits = 32,
+  parameter int unsigned AddressBits = 32,  // of an AXI address
   parameter int unsigned InfoBits    = 1    // of what goes along with a range
 ) (
   input logic clk_i,
   input logic rst_ni,
   input logic flush_i, // forget the range
 
-  input  logic                   range_valid_i,
-  output logic                   range_ready_o,
+  input  logic                   range_valid_i,    // a range is offered
+  output logic                   range_ready_o,    // it is taken
   input  logic [AddressBits-1:0] range_address_i,  // bits below a word are ignored
-  input  logic [           31:0] range_beats_i,
-  input  logic [   InfoBits-1:0] range_info_i,
+  input  logic [           31:0] range_beats_i,    // words, from 1 up
+  input  logic [   InfoBits-1:0] range_info_i,     // comes with its bursts
 
-  output logic                   burst_valid_o,
-  input  logic                   burst_ready_i,
-  output logic [AddressBits-1:0] burst_address_o,
+  output logic                   burst_valid_o,    // a burst is offered
+  input  logic                   burst_ready_i,    // it is taken
+  output logic [AddressBits-1:0] burst_address_o,  // the first byte
   output logic [            7:0] burst_len_o,      // beats - 1, as AXI has it
   output logic                   burst_last_o,     // of its range
-  output logic [   InfoBits-1:0] burst_info_o
+  output logic [   InfoBits-1:0] burst_info_o      // that of its range
 );
 
   localparam int unsigned OffsetBits = $clog2(WordBytes);

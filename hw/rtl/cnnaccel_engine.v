@@ -9,72 +9,72 @@
 // Relies on AddressBits and WordBytes being those of the package, which the engine checks.
 
 module cnnaccel_engine #(
-  parameter integer AddressBits = 32,
+  parameter integer AddressBits = 32,  // of an AXI address
   parameter integer WordBytes   = 8    // C
 ) (
   (* X_INTERFACE_INFO = "xilinx.com:signal:clock:1.0 clk CLK" *)
   (* X_INTERFACE_PARAMETER = "ASSOCIATED_BUSIF s_axi_ctl:m_axi_mem, ASSOCIATED_RESET resetn" *)
-  input  wire                     clk,
+  input  wire clk,     // the one clock
   (* X_INTERFACE_INFO = "xilinx.com:signal:reset:1.0 resetn RST" *)
   (* X_INTERFACE_PARAMETER = "POLARITY ACTIVE_LOW" *)
-  input  wire                     resetn,
+  input  wire resetn,  // synchronous, active low
   (* X_INTERFACE_INFO = "xilinx.com:signal:interrupt:1.0 irq INTERRUPT" *)
   (* X_INTERFACE_PARAMETER = "SENSITIVITY LEVEL_HIGH" *)
-  output wire irq,
+  output wire irq,     // level, until interrupt_status is cleared
 
-  input  wire [ 7:0] s_axi_ctl_awaddr,
-  input  wire [ 2:0] s_axi_ctl_awprot,
-  input  wire        s_axi_ctl_awvalid,
-  output wire        s_axi_ctl_awready,
-  input  wire [31:0] s_axi_ctl_wdata,
-  input  wire [ 3:0] s_axi_ctl_wstrb,
-  input  wire        s_axi_ctl_wvalid,
-  output wire        s_axi_ctl_wready,
-  output wire [ 1:0] s_axi_ctl_bresp,
-  output wire        s_axi_ctl_bvalid,
-  input  wire        s_axi_ctl_bready,
-  input  wire [ 7:0] s_axi_ctl_araddr,
-  input  wire [ 2:0] s_axi_ctl_arprot,
-  input  wire        s_axi_ctl_arvalid,
-  output wire        s_axi_ctl_arready,
-  output wire [31:0] s_axi_ctl_rdata,
-  output wire [ 1:0] s_axi_ctl_rresp,
-  output wire        s_axi_ctl_rvalid,
-  input  wire        s_axi_ctl_rready,
+  input  wire [ 7:0] s_axi_ctl_awaddr,   // AW: the first byte
+  input  wire [ 2:0] s_axi_ctl_awprot,   // AW: makes no difference
+  input  wire        s_axi_ctl_awvalid,  // AW: an address to write to is offered
+  output wire        s_axi_ctl_awready,  // AW: it is taken
+  input  wire [31:0] s_axi_ctl_wdata,    // W: its bytes, the first lowest
+  input  wire [ 3:0] s_axi_ctl_wstrb,    // W: which of them are written
+  input  wire        s_axi_ctl_wvalid,   // W: a beat is offered
+  output wire        s_axi_ctl_wready,   // W: it is taken
+  output wire [ 1:0] s_axi_ctl_bresp,    // B: OKAY, or what went wrong
+  output wire        s_axi_ctl_bvalid,   // B: a response is offered
+  input  wire        s_axi_ctl_bready,   // B: it is taken
+  input  wire [ 7:0] s_axi_ctl_araddr,   // AR: the first byte
+  input  wire [ 2:0] s_axi_ctl_arprot,   // AR: makes no difference
+  input  wire        s_axi_ctl_arvalid,  // AR: an address to read from is offered
+  output wire        s_axi_ctl_arready,  // AR: it is taken
+  output wire [31:0] s_axi_ctl_rdata,    // R: its bytes, the first lowest
+  output wire [ 1:0] s_axi_ctl_rresp,    // R: OKAY, or what went wrong
+  output wire        s_axi_ctl_rvalid,   // R: a beat is offered
+  input  wire        s_axi_ctl_rready,   // R: it is taken
 
-  output wire [AddressBits-1:0] m_axi_mem_araddr,
-  output wire [            7:0] m_axi_mem_arlen,
-  output wire [            2:0] m_axi_mem_arsize,
-  output wire [            1:0] m_axi_mem_arburst,
-  output wire                   m_axi_mem_arlock,
-  output wire [            3:0] m_axi_mem_arcache,
-  output wire [            2:0] m_axi_mem_arprot,
-  output wire [            3:0] m_axi_mem_arqos,
-  output wire                   m_axi_mem_arvalid,
-  input  wire                   m_axi_mem_arready,
-  input  wire [8*WordBytes-1:0] m_axi_mem_rdata,
-  input  wire [            1:0] m_axi_mem_rresp,
-  input  wire                   m_axi_mem_rlast,
-  input  wire                   m_axi_mem_rvalid,
-  output wire                   m_axi_mem_rready,
-  output wire [AddressBits-1:0] m_axi_mem_awaddr,
-  output wire [            7:0] m_axi_mem_awlen,
-  output wire [            2:0] m_axi_mem_awsize,
-  output wire [            1:0] m_axi_mem_awburst,
-  output wire                   m_axi_mem_awlock,
-  output wire [            3:0] m_axi_mem_awcache,
-  output wire [            2:0] m_axi_mem_awprot,
-  output wire [            3:0] m_axi_mem_awqos,
-  output wire                   m_axi_mem_awvalid,
-  input  wire                   m_axi_mem_awready,
-  output wire [8*WordBytes-1:0] m_axi_mem_wdata,
-  output wire [  WordBytes-1:0] m_axi_mem_wstrb,
-  output wire                   m_axi_mem_wlast,
-  output wire                   m_axi_mem_wvalid,
-  input  wire                   m_axi_mem_wready,
-  input  wire [            1:0] m_axi_mem_bresp,
-  input  wire                   m_axi_mem_bvalid,
-  output wire                   m_axi_mem_bready
+  output wire [AddressBits-1:0] m_axi_mem_araddr,   // AR: the first byte
+  output wire [            7:0] m_axi_mem_arlen,    // AR: beats - 1
+  output wire [            2:0] m_axi_mem_arsize,   // AR: log2 of a beat's bytes
+  output wire [            1:0] m_axi_mem_arburst,  // AR: INCR
+  output wire                   m_axi_mem_arlock,   // AR: not exclusive
+  output wire [            3:0] m_axi_mem_arcache,  // AR: normal memory, bufferable
+  output wire [            2:0] m_axi_mem_arprot,   // AR: secure, data
+  output wire [            3:0] m_axi_mem_arqos,    // AR: none asked for
+  output wire                   m_axi_mem_arvalid,  // AR: an address to read from is offered
+  input  wire                   m_axi_mem_arready,  // AR: it is taken
+  input  wire [8*WordBytes-1:0] m_axi_mem_rdata,    // R: its bytes, the first lowest
+  input  wire [            1:0] m_axi_mem_rresp,    // R: OKAY, or what went wrong
+  input  wire                   m_axi_mem_rlast,    // R: it is its burst's last
+  input  wire                   m_axi_mem_rvalid,   // R: a beat is offered
+  output wire                   m_axi_mem_rready,   // R: it is taken
+  output wire [AddressBits-1:0] m_axi_mem_awaddr,   // AW: the first byte
+  output wire [            7:0] m_axi_mem_awlen,    // AW: beats - 1
+  output wire [            2:0] m_axi_mem_awsize,   // AW: log2 of a beat's bytes
+  output wire [            1:0] m_axi_mem_awburst,  // AW: INCR
+  output wire                   m_axi_mem_awlock,   // AW: not exclusive
+  output wire [            3:0] m_axi_mem_awcache,  // AW: normal memory, bufferable
+  output wire [            2:0] m_axi_mem_awprot,   // AW: secure, data
+  output wire [            3:0] m_axi_mem_awqos,    // AW: none asked for
+  output wire                   m_axi_mem_awvalid,  // AW: an address to write to is offered
+  input  wire                   m_axi_mem_awready,  // AW: it is taken
+  output wire [8*WordBytes-1:0] m_axi_mem_wdata,    // W: its bytes, the first lowest
+  output wire [  WordBytes-1:0] m_axi_mem_wstrb,    // W: which of them are written
+  output wire                   m_axi_mem_wlast,    // W: it is its burst's last
+  output wire                   m_axi_mem_wvalid,   // W: a beat is offered
+  input  wire                   m_axi_mem_wready,   // W: it is taken
+  input  wire [            1:0] m_axi_mem_bresp,    // B: OKAY, or what went wrong
+  input  wire                   m_axi_mem_bvalid,   // B: a response is offered
+  output wire                   m_axi_mem_bready    // B: it is taken
 );
 
   localparam [2:0] Size = WordBytes == 4 ? 3'd2 : WordBytes == 8 ? 3'd3 : 3'd4;

@@ -3,12 +3,12 @@
 // data_o = data_i of Cycles cycles before; shift registers, without reset.
 
 module delay #(
-  parameter int unsigned Width  = 8,
-  parameter int unsigned Cycles = 1
+  parameter int unsigned Width  = 8,  // bits
+  parameter int unsigned Cycles = 1   // from input to output, from 1 up
 ) (
   input  logic             clk_i,
-  input  logic [Width-1:0] data_i,
-  output logic [Width-1:0] data_o
+  input  logic [Width-1:0] data_i,  // anything
+  output logic [Width-1:0] data_o   // data_i of Cycles cycles before
 );
 
   logic [Width-1:0] data_q[Cycles];

@@ -15,13 +15,13 @@ module dot_product
 ) (
   input logic clk_i,
 
-  input operand_t operand_i[InputLanes],
-  input weight_t  weight_i [InputLanes],
-  input logic     valid_i,
-  input logic     load_i,
-  input logic     max_i,
+  input operand_t operand_i[InputLanes],  // of one or two lanes, by input channel
+  input weight_t  weight_i [InputLanes],  // by input channel
+  input logic     valid_i,                // a step is a cycle before the sums
+  input logic     load_i,                 // its sums start anew
+  input logic     max_i,                  // opcode MAX
 
-  output sum_t sum_o[PackedLanes]
+  output sum_t sum_o[PackedLanes]  // by lane of the operands
 );
 
   localparam int unsigned TreeBits = $bits(product_t) + $clog2(InputLanes);

@@ -18,12 +18,12 @@ module drain
   input logic rst_ni,
 
   input logic  [PixelLanes-1:0] take_i,                           // all alike, for their lanes
-  input sum_t                   sum_i [PixelLanes][OutputLanes],
-  input tile_t                  tile_i,
+  input sum_t                   sum_i [PixelLanes][OutputLanes],  // by lane and output channel
+  input tile_t                  tile_i,                           // where they go
 
   output par_address_t par_o,              // of the word that comes in the next cycle
-  output drained_t     word_o,
-  output sum_t         sum_o [InputLanes]
+  output drained_t     word_o,             // of a lane and a group: rank 1
+  output sum_t         sum_o [InputLanes]  // of word_o, by channel
 );
 
   localparam bank_t LastLane = bank_t'(PixelLanes - 1);

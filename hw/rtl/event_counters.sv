@@ -7,15 +7,15 @@
 // carry runs through 64 bits.
 
 module event_counters #(
-  parameter int unsigned Count      = 8,
-  parameter int unsigned AmountBits = 5
+  parameter int unsigned Count      = 8,  // of counters
+  parameter int unsigned AmountBits = 5   // of what an event adds
 ) (
   input  logic                  clk_i,
   input  logic                  rst_ni,
-  input  logic                  clear_i,
-  input  logic [     Count-1:0] event_i,
-  input  logic [AmountBits-1:0] amount_i [Count],
-  output logic [          63:0] counter_o[Count]
+  input  logic                  clear_i,           // all to 0
+  input  logic [     Count-1:0] event_i,           // by counter: it grows
+  input  logic [AmountBits-1:0] amount_i [Count],  // by so much
+  output logic [          63:0] counter_o[Count]   // wraps at 2**64
 );
 
   for (genvar i = 0; i < Count; i++) begin : gen_counter

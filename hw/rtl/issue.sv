@@ -17,24 +17,24 @@ module issue
   input logic clk_i,
   input logic rst_ni,
 
-  input  logic     instr_valid_i,
-  output logic     instr_ready_o,
-  input  compute_t instr_i,
+  input  logic     instr_valid_i,  // an instruction is offered
+  output logic     instr_ready_o,  // it is taken
+  input  compute_t instr_i,        // of opcode MAC or MAX
 
-  input  logic retiring_i,
-  input  logic done_i,
+  input  logic retiring_i,  // one cycle: of an instruction, in order
+  input  logic done_i,      // one cycle: of an instruction, in order
   output logic busy_o,      // an instruction is taken and not done
 
   output logic                  stepping_o,  // rank 0
   output step_t                 step_o,      // rank 1
-  output logic     [Levels-1:0] level_o,
-  output compute_t              instr_o,
+  output logic     [Levels-1:0] level_o,     // rank 1: the level that moves behind the step
+  output compute_t              instr_o,     // rank 1: of the step
 
   input  s17_t         column_i,      // rank 2: walkers
-  input  act_address_t address_i,
-  input  par_address_t par_i,
-  output logic         tile_valid_o,
-  output tile_t        tile_o
+  input  act_address_t address_i,     // rank 2: act word of slot 0
+  input  par_address_t par_i,         // rank 2: par word
+  output logic         tile_valid_o,  // rank 2: a tile ends
+  output tile_t        tile_o         // rank 2: what the drain needs of it
 );
 
   // From take to done are less than 80 cycles beyond the steps, and takes are 3 apart at least.

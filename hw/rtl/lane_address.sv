@@ -18,14 +18,14 @@ module lane_address
   input logic clk_i,
 
   input logic take_i,           // rank 1: the fields below are for this step on
-  input u16_t lane_distance_i,
-  input u2_t  log2_l_i,
-  input u16_t in_w_i,
-  input u12_t in_h_i,
+  input u16_t lane_distance_i,  // D: words of act from lane to lane
+  input u2_t  log2_l_i,         // of the interleave L
+  input u16_t in_w_i,           // columns of the input
+  input u12_t in_h_i,           // rows of the input
 
   input act_address_t a_i,  // rank 2
-  input s17_t         x_i,
-  input s12_t         y_i,
+  input s17_t         x_i,  // rank 2: column of lane 0
+  input s12_t         y_i,  // rank 2: row of all lanes
 
   output row_t                   row_o   [PixelLanes],  // rank 5, by bank
   output bank_t [PixelLanes-1:0] bank_o,                // by lane

@@ -13,11 +13,11 @@ module lane_operand
 
   input word_t                  word_i     [PixelLanes],  // by bank
   input bank_t [PixelLanes-1:0] bank_i,                   // by lane
-  input logic  [PixelLanes-1:0] inside_i,
-  input logic                   is_signed_i,
-  input logic                   max_i,
+  input logic  [PixelLanes-1:0] inside_i,                 // by lane: in the input
+  input logic                   is_signed_i,              // act is int8
+  input logic                   max_i,                    // opcode MAX
 
-  output result_t operand_o[PixelLanes][InputLanes]
+  output result_t operand_o[PixelLanes][InputLanes]  // by lane and input channel
 );
 
   word_t word_q[PixelLanes];

@@ -22,24 +22,24 @@ module loop_controller
   input logic clk_i,
   input logic rst_ni,
 
-  input logic              start_i,
+  input logic              start_i,         // one cycle, when ready_o
   input u16_t [Levels-1:0] start_bounds_i,  // value - 1, co first; of the instruction that starts
   input u16_t [Levels-1:0] bounds_i,        // of the instruction that runs
-  input logic              drain_i,
-  input u3_t               words_i,
-  input u3_t               words_last_i,
+  input logic              drain_i,         // of it: tiles are drained
+  input u3_t               words_i,         // of it: of a pixel in a group co
+  input u3_t               words_last_i,    // of it: in the last group
 
   output logic              ready_o,         // for start_i
-  output logic              step_o,
+  output logic              step_o,          // a step is taken
   output logic              first_o,         // of the instruction
-  output logic              tile_first_o,
-  output logic              tile_last_o,
+  output logic              tile_first_o,    // the step is its tile's first
+  output logic              tile_last_o,     // the step is its tile's last
   output logic              first_row_o,     // ky = 0
   output logic              window_first_o,  // wy = wx = 0
-  output logic              window_last_o,
+  output logic              window_last_o,   // wy and wx at their ends
   output logic              group_last_o,    // the last co
-  output logic              last_o,
-  output logic [Levels-1:0] level_o
+  output logic              last_o,          // one cycle: the step is its instruction's last
+  output logic [Levels-1:0] level_o          // one-hot: the level that moves behind the step
 );
 
   localparam int unsigned Tile = 6;  // the first level of a tile: ky

@@ -13,10 +13,10 @@ module lut_product
 (
   input logic clk_i,
 
-  input result_t a_i,
-  input weight_t weight_i,
+  input result_t a_i,      // an activation
+  input weight_t weight_i, // a weight
 
-  output product_t product_o
+  output product_t product_o  // of them, exact
 );
 
   typedef logic signed [10:0] triple_t;  // holds 3a

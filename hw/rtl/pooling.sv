@@ -12,13 +12,13 @@ module pooling
 (
   input logic clk_i,
 
-  input logic    valid_i,
-  input logic    first_i,
-  input bank_t   slot_i,
-  input group_t  group_i,
-  input result_t result_i[InputLanes],
+  input logic    valid_i,              // a word is there
+  input logic    first_i,              // its maximum starts anew
+  input bank_t   slot_i,               // of the word
+  input group_t  group_i,              // of the word
+  input result_t result_i[InputLanes], // of the word, by channel
 
-  output word_t word_o
+  output word_t word_o  // the maximum so far
 );
 
   localparam int unsigned Slots = (1 << BankBits) * (1 << GroupBits);

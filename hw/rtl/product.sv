@@ -19,10 +19,10 @@ module product
 ) (
   input logic clk_i,
 
-  input operand_t operand_i,
-  input weight_t  weight_i,
+  input operand_t operand_i,  // one activation, or two packed
+  input weight_t  weight_i,   // of one output and input channel
 
-  output product_t product_o[PackedLanes]
+  output product_t product_o[PackedLanes]  // by activation
 );
 
   if (UseDsp) begin : gen_dsp

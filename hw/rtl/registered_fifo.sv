@@ -12,15 +12,15 @@ module registered_fifo #(
   input logic clk_i,
   input logic rst_ni,
 
-  input  logic             valid_i,
-  output logic             ready_o,
-  input  logic [Width-1:0] data_i,
+  input  logic             valid_i,  // an item is offered
+  output logic             ready_o,  // it is taken
+  input  logic [Width-1:0] data_i,   // an item
 
-  output logic             valid_o,
-  input  logic             ready_i,
-  output logic [Width-1:0] data_o,
+  output logic             valid_o,  // an item is offered
+  input  logic             ready_i,  // it is taken
+  output logic [Width-1:0] data_o,   // the oldest item
 
-  output logic empty_o
+  output logic empty_o  // no item is here
 );
 
   logic next_valid;

@@ -21,14 +21,14 @@ module requantize
 (
   input logic clk_i,
 
-  input sum_t          sum_i,
-  input s32_t          bias_i,
-  input u16_t          multiplier_i,
-  input logic    [5:0] shift_i,
-  input result_t       low_i,
-  input result_t       high_i,
+  input sum_t          sum_i,         // stage 0
+  input s32_t          bias_i,        // stage 0: added to the sum
+  input u16_t          multiplier_i,  // stage 1
+  input logic    [5:0] shift_i,       // stage 5: 0 to 63
+  input result_t       low_i,         // stage 9: the least result
+  input result_t       high_i,        // stage 9: the greatest
 
-  output result_t result_o
+  output result_t result_o  // stage 10
 );
 
   // Widths with the fractional bit.

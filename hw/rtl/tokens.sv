@@ -21,16 +21,16 @@ module tokens
   input logic rst_ni,
 
   input  logic [2:0] valid_i,         // by unit, as are the next
-  input  u3_t        wait_for_i [3],
-  output logic [2:0] grant_o,
+  input  u3_t        wait_for_i [3],  // units whose tokens it needs
+  output logic [2:0] grant_o,         // they are all there
   output u3_t        missing_o  [3],  // the givers whose tokens are not there
-  input  logic [2:0] take_i,
-  input  logic [2:0] give_i,
-  input  u3_t        signal_to_i[3],
+  input  logic [2:0] take_i,          // it starts, with its tokens
+  input  logic [2:0] give_i,          // one cycle: an instruction is done
+  input  u3_t        signal_to_i[3],  // with give_i: units that get a token
 
-  input  logic [2:0] busy_i,
-  input  logic       fetch_still_i,
-  output logic       error_o
+  input  logic [2:0] busy_i,         // an instruction is taken and not done
+  input  logic       fetch_still_i,  // no instruction is on its way
+  output logic       error_o         // until reset
 );
 
   localparam int unsigned StuckBits = $clog2(StuckCycles + 1);

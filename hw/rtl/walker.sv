@@ -8,18 +8,18 @@
 // Latency: 1. Relies on init_i and jumps_i being those of the step beside them.
 
 module walker #(
-  parameter int unsigned Width  = 16,
-  parameter int unsigned Levels = 9
+  parameter int unsigned Width  = 16,  // bits of the value
+  parameter int unsigned Levels = 9    // that move it
 ) (
   input logic clk_i,
 
-  input logic                         step_i,
-  input logic                         first_i,
+  input logic                         step_i,   // rank 1: a step
+  input logic                         first_i,  // of its instruction
   input logic [Levels-1:0]            level_i,  // one-hot or 0
-  input logic [ Width-1:0]            init_i,
-  input logic [Levels-1:0][Width-1:0] jumps_i,
+  input logic [ Width-1:0]            init_i,   // its value at the first step
+  input logic [Levels-1:0][Width-1:0] jumps_i,  // by level: what it adds
 
-  output logic [Width-1:0] value_o
+  output logic [Width-1:0] value_o  // rank 2: of the step
 );
 
   logic [Width-1:0] value_q, jump_q, jump;

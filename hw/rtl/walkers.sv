@@ -13,17 +13,17 @@ module walkers
   input logic clk_i,
 
   input logic                  step_i,   // rank 1
-  input logic                  first_i,
-  input logic     [Levels-1:0] level_i,
-  input compute_t              instr_i,
+  input logic                  first_i,  // of its instruction
+  input logic     [Levels-1:0] level_i,  // one-hot: the level that moves behind the step
+  input compute_t              instr_i,  // of the step
 
   output act_address_t a_o,    // rank 2
-  output s12_t         y_o,
-  output s17_t         x_o,
-  output wgt_address_t w_o,
-  output par_address_t par_o,
-  output act_address_t o_o,
-  output s17_t         ox_o
+  output s12_t         y_o,    // rank 2: input row
+  output s17_t         x_o,    // rank 2: input column of lane 0
+  output wgt_address_t w_o,    // rank 2: wgt word
+  output par_address_t par_o,  // rank 2: par word
+  output act_address_t o_o,    // rank 2: act word of slot 0
+  output s17_t         ox_o    // rank 2: output column of slot 0
 );
 
   act_address_t [8:0] a_jumps;

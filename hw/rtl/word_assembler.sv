@@ -8,21 +8,21 @@
 // Relies on beats_i, n, to hold while a word is under way.
 
 module word_assembler #(
-  parameter  int unsigned BeatBits  = 64,
+  parameter  int unsigned BeatBits  = 64,                   // of an AXI word
   parameter  int unsigned MaxBeats  = 8,                    // n at most
-  localparam int unsigned CountBits = $clog2(MaxBeats + 1)
+  localparam int unsigned CountBits = $clog2(MaxBeats + 1)  // of a number of beats
 ) (
   input logic clk_i,
   input logic rst_ni,
 
-  input  logic [CountBits-1:0] beats_i,
-  input  logic                 beat_valid_i,
-  output logic                 beat_ready_o,
-  input  logic [ BeatBits-1:0] beat_data_i,
+  input  logic [CountBits-1:0] beats_i,       // n: of the word under way
+  input  logic                 beat_valid_i,  // a beat is offered
+  output logic                 beat_ready_o,  // it is taken
+  input  logic [ BeatBits-1:0] beat_data_i,   // an AXI word
 
-  output logic                         word_valid_o,
-  input  logic                         word_ready_i,
-  output logic [MaxBeats*BeatBits-1:0] word_o
+  output logic                         word_valid_o,  // a word is offered
+  input  logic                         word_ready_i,  // it is taken
+  output logic [MaxBeats*BeatBits-1:0] word_o         // n beats, in the top bits
 );
 
   logic valid_q;

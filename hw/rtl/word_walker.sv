@@ -6,24 +6,24 @@
 //
 // the inner index fastest. A run of words has one word in the inner level.
 //
-// Handshake: start_i, as many cycles as it lasts, takes address and counts; next_i moves on to the next address, in any cycle
-// after that. Outputs are registers. The steps hold from start to last.
+// Handshake: start_i, as many cycles as it lasts, takes address and counts; next_i moves on to the
+// next address, in any cycle after that. Outputs are registers. The steps hold from start to last.
 
 module word_walker (
   input logic clk_i,
 
-  input logic        start_i,
-  input logic [19:0] address_i,
+  input logic        start_i,        // takes address and counts
+  input logic [19:0] address_i,      // of the first word
   input logic [ 4:0] inner_i,        // words, from 1 up
   input logic [15:0] middle_i,       // value - 1
   input logic [15:0] outer_i,        // value - 1
-  input logic [19:0] inner_step_i,
-  input logic [15:0] middle_step_i,
+  input logic [19:0] inner_step_i,   // words of act from one to the next
+  input logic [15:0] middle_step_i,  // from column to column, or word to word
   input logic [19:0] outer_step_i,   // two's complement
 
-  input  logic        next_i,
-  output logic [19:0] address_o,
-  output logic        last_o
+  input  logic        next_i,     // one cycle: move on
+  output logic [19:0] address_o,  // of the word
+  output logic        last_o      // it is the last one
 );
 
   // What is left of each level, and where the words of the present middle and outer index begin.
