@@ -60,16 +60,17 @@ if TYPE_CHECKING:
         quantize,
     )
 
+else:  # a type checker would take every name for one of these
 
-def __getattr__(name: str) -> Any:
-    """A name of the Python API, which is loaded now."""
-    if name not in __all__:
-        raise AttributeError(f"module 'cnnaccel' has no attribute '{name}'")
-    from importlib import import_module
+    def __getattr__(name: str) -> Any:
+        """A name of the Python API, which is loaded now."""
+        if name not in __all__:
+            raise AttributeError(f"module 'cnnaccel' has no attribute '{name}'")
+        from importlib import import_module
 
-    value = getattr(import_module("cnnaccel.api"), name)
-    globals()[name] = value
-    return value
+        value = getattr(import_module("cnnaccel.api"), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

@@ -302,6 +302,6 @@ def test_torch_compile(quantized: ca.QuantizedNetwork) -> None:
         torch.compile(nn.Sequential(model, nn.Softmax(1)), backend="cnnaccel")(FLOATS)
     torch._dynamo.reset()
     with torch.no_grad():
-        model[0].weight += 1
+        next(model.parameters()).add_(1)
     with pytest.raises(Exception, match=r"weights changed since cnnaccel\.calibrate"):
         torch.compile(model, backend="cnnaccel")(FLOATS)

@@ -37,8 +37,8 @@ def test_it_is_built(board: str, folder: Path, cnnaccel: Cnnaccel) -> None:
 
 
 def test_a_changed_preset_makes_another_bitstream(folder: Path, cnnaccel: Cnnaccel) -> None:
-    options = ("--set", "hardware.board=own_board.yaml", "--vivado", mock_vivado())
-    options += ("--until", "package")
+    options: tuple[str | Path, ...] = ("--set", "hardware.board=own_board.yaml")
+    options += ("--vivado", mock_vivado(), "--until", "package")
     assert cnnaccel("build-hw", "tiny", *options).code == 0
     preset = folder / "own_board.tcl"
     preset.write_text(preset.read_text().replace("FREQMHZ 50", "FREQMHZ 33.333"))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.flow.conftest import ROOT, Cnnaccel
+from tests.support.commands import ROOT, Cnnaccel
 
 PAGE = (ROOT / "docs/tutorial.md").read_text(encoding="utf-8")
 EXACT = ("compile", "simulate")

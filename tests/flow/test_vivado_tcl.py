@@ -1022,7 +1022,7 @@ ZED = "digilentinc.com:zedboard:part0:1."
     ],
 )
 def test_the_first_step_looks_for_the_board(
-    change: dict[str, str], message: str, tmp_path: Path
+    change: dict[str, Any], message: str, tmp_path: Path
 ) -> None:
     prepare_vivado(dataclasses.replace(load_hardware("zedboard"), **change), tmp_path)
     done = Run(tmp_path).step("package")

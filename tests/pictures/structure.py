@@ -14,7 +14,7 @@ from cnnaccel.hardware import load_hardware
 from cnnaccel.isa.instructions import LEVELS, Compute, Opcode
 from cnnaccel.isa.scratchpad import Scratchpads
 from tests.pictures.shapes import Drawing
-from tests.unit.test_networks_as_programs import quantized
+from tests.support.networks import quantized
 
 BOARD = "pynq_z1"
 

@@ -10,8 +10,9 @@ from cnnaccel.compiler.compile import compile_graph
 from cnnaccel.hardware import load_hardware, shipped_boards
 from cnnaccel.ir import golden
 from cnnaccel.render.params import render_params_svh
-from tests.rtl.engine import Engine
-from tests.rtl.test_engine import images_for, quantized, run
+from tests.support.engine import Engine, run
+from tests.support.graphs import images_for
+from tests.support.networks import quantized
 
 ENGINES: dict[str, list[str]] = {}
 """Names of the boards with each engine."""

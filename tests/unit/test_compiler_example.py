@@ -19,8 +19,7 @@ from cnnaccel.isa.instructions import LEVELS, Compute
 from cnnaccel.isa.program import disassemble
 from cnnaccel.quant.canonical import canonicalize
 from cnnaccel.quant.frontend import describe, export, features, op_name
-from tests.unit.networks import network
-from tests.unit.test_networks_as_programs import quantized
+from tests.support.networks import network, quantized
 
 PAGE = Path(__file__).parents[2] / "docs/compiler-by-example.md"
 BLOCK = re.compile(r"(<!-- rendered: (\w+) -->\n```text\n)(.*?)(```\n)", re.DOTALL)

@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from cnnaccel.devices import Resources
+from cnnaccel.devices import DEVICES, Resources
 from cnnaccel.tools.prediction import Prediction, differences
 from cnnaccel.tools.reports import Usage
 
@@ -39,4 +39,6 @@ def test_small_memories_may_be_off_by_two() -> None:
 
 
 def test_as_lines() -> None:
-    assert PREDICTED.text == "dsp 144\nbram36 99.5\nlut 16000\n"
+    text = PREDICTED.text(DEVICES["xc7z020"])
+    assert text.startswith("dsp 144\nbram36 99.5\nlut 16000\navailable_dsp 220\n")
+    assert text.endswith("available_ff 106400\n")
