@@ -26,7 +26,11 @@ autodoc_typehints = "signature"
 default_role = "code"
 nitpicky = True
 # Types of other packages, and names that annotations use without their module, have no page here.
-nitpick_ignore_regex = [("py:.*", r"(?!cnnaccel\.).*|.*\.T")]
+# Nor have types of our own that a user meets only as attributes.
+nitpick_ignore_regex = [
+    ("py:.*", r"(?!cnnaccel\.).*|.*\.T"),
+    ("py:class", r"cnnaccel\.(quant|compiler|report|processing_system|api\.images)\..*"),
+]
 
 html_theme = "furo"
 html_title = f"cnnaccel {release}"
