@@ -232,7 +232,7 @@ def loop_nest() -> Drawing:
         "Lanes are neighbouring columns of the output. D is the distance of",
         "their windows in words of act (stride, pool): with D/L odd, all lanes",
         "meet different banks, and no step waits. Lanes outside of the input",
-        "are padding: they read 0.",
+        "are padding: they read 0, in a max pool the least value.",
     )
     return drawing
 
