@@ -54,7 +54,7 @@ def comparison(
 
 
 def prediction(name: str, estimate: Estimate) -> str:
-    """What a program is predicted to take, layer by layer, under its roof."""
+    """The predicted speed of a program, layer by layer, under its roof."""
     rows = predicted.layer_rows(estimate)
     layers = table("layers", predicted.LAYER_COLUMNS, rows)
     blocks = [
