@@ -50,6 +50,8 @@ def find_preset(name: str, folder: Path) -> Path:
     if path.suffix == ".tcl":
         raise FieldError("ps_preset", f"is {name}, and there is no file {path}; {HOW_TO}")
     near = difflib.get_close_matches(name.lower(), shipped, n=1)
+    if (folder / f"{name}.tcl").is_file():
+        near = [f"{name}.tcl"]
     hint = f"; did you mean '{near[0]}'?" if near else f"; {HOW_TO}"
     raise FieldError(
         "ps_preset",

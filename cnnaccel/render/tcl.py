@@ -79,7 +79,7 @@ def preset_of(hardware: HardwareConfig) -> Preset | None:
     """The preset of the board's processing system; None: Vivado's own files of the board set it.
 
     Raises:
-        ConfigError: with file:line, that there is neither, or that it is of another part.
+        ConfigError: with file:line, that there is neither, or that it is of another part or memory.
     """
     if hardware.board_part is not None:
         return None
@@ -100,6 +100,11 @@ def preset_of(hardware: HardwareConfig) -> Preset | None:
         raise ConfigError(
             f"{_where(hardware, 'ps_preset')}ps_preset {hardware.ps_preset} is of a board with "
             f"{preset.part}, the part is {hardware.part}; {way_out}"
+        )
+    if hardware.dram_mib is not None and hardware.dram_mib << 20 != preset.dram_bytes:
+        raise ConfigError(
+            f"{_where(hardware, 'dram_mib')}dram_mib is {hardware.dram_mib}, and ps_preset "
+            f"{hardware.ps_preset} is of a board with {preset.dram_bytes >> 20}; leave dram_mib out"
         )
     return preset
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 import torch
@@ -14,6 +16,8 @@ from cnnaccel.api.memory import shortage
 from cnnaccel.hardware import load_hardware
 from cnnaccel.ir.graph import Graph
 from cnnaccel.ir.storage import save_graph
+from cnnaccel.pipeline.identity import hardware_inputs
+from cnnaccel.pipeline.job import Job
 from cnnaccel.render.params import render_params_h
 from cnnaccel.runtime.network import contiguous_bytes, read_header
 from cnnaccel.workspace import sha256_of
@@ -152,3 +156,14 @@ def test_memory_is_no_part_of_the_digest(tiny_build: Path) -> None:
     assert contiguous_bytes(header, 2) - contiguous_bytes(header) == (
         header["input_stride"] + header["output_stride"]
     )
+
+
+def test_how_a_board_is_set_up_changes_no_result() -> None:
+    def inputs(*overrides: str) -> dict[str, object]:
+        hardware = load_hardware("tiny", overrides)
+        assert not {"file", "board_part", "dram_mib", "on_silicon"} & hardware.recorded.keys()
+        return hardware_inputs(cast(Job, SimpleNamespace(hardware=hardware)))
+
+    set_up = ("board_part=a:b:part0:1.0", "dram_mib=1024", "contiguous_mib=9", "on_silicon=seen")
+    assert inputs("ps_preset=null", *set_up) == inputs()
+    assert inputs("clock_mhz=50") != inputs() != inputs("part=xczu3eg-sbva484-1-i")

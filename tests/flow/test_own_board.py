@@ -53,8 +53,8 @@ def test_a_changed_preset_makes_another_bitstream(folder: Path, cnnaccel: Cnnacc
 
 
 def test_a_board_that_only_simulates(tiny: Path, folder: Path, cnnaccel: Cnnaccel) -> None:
-    (folder / "mine.yaml").write_text((ROOT / "configs/boards/tiny.yaml").read_text().replace(
-        "ps_preset: pynq_z1\n", ""))  # fmt: skip
+    text = (ROOT / "configs/boards/tiny.yaml").read_text(encoding="utf-8")
+    (folder / "mine.yaml").write_text(text.replace("ps_preset: pynq_z1\n", ""), encoding="utf-8")
     options = ("--build-dir", tiny, "--set", "hardware.board=mine.yaml")
     for command in ("compile", "export"):
         done = cnnaccel(command, "tiny", *options)

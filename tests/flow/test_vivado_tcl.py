@@ -21,6 +21,7 @@ import pytest
 from pynq.metadata.runtime_metadata_parser import RuntimeMetadataParser
 from pynqmetadata.frontends import Metadata
 
+from cnnaccel.devices import DEVICES, ZYNQ, Device
 from cnnaccel.errors import ToolError
 from cnnaccel.hardware import HardwareConfig, load_hardware, shipped_boards
 from cnnaccel.render.params import render_hwh
@@ -581,7 +582,7 @@ def test_the_mock_knows_what_the_scripts_use_and_no_more(
     code = re.sub(r"^\s*#.*$", "", written, flags=re.MULTILINE)
     code = re.sub(r'"[^"\n]*"', "", code)
     named = {name for name in re.findall(vivado, code) if name == name.lower()}
-    options = {"reset_run", "report_file", "apply_board_preset"}
+    options = {"reset_run", "report_file", "apply_board_preset", "make_external"}
     assert named - own - options <= defined
 
 
@@ -1053,3 +1054,14 @@ def test_a_board_that_the_mock_does_not_know_is_taken_on_trust(tmp_path: Path) -
     assert (tmp_path / "cnnaccel.bit").is_file()
     text = (tmp_path / "design.log").read_text()
     assert "cells, with the preset of board my.org:own:part0:1.0" in text
+
+
+def test_a_new_device_is_one_entry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(DEVICES, "xc7z030", Device(400, 265, 78_600, 26_600, ZYNQ))
+    (tmp_path / "own.yaml").write_text("part: xc7z030fbg484-1\nps_preset: own.tcl\n")
+    preset = (SCRIPTS / "boards/pynq_z1.tcl").read_text()
+    (tmp_path / "own.tcl").write_text(preset.replace("xc7z020clg400", "xc7z030"))
+    board = load_hardware(tmp_path / "own.yaml")
+    assert board.fits() and board.device.registers == 157_200
+    check_tcl(board, tmp_path / "build")
+    assert "part xc7z030fbg484-1" in (tmp_path / "build/reports/summary.txt").read_text()

@@ -129,6 +129,7 @@ def test_memory_of_a_board_by_its_name(dram: int, reached: int, tmp_path: Path) 
 
 REFUSED = [
     ("ps_preset: zcu_104", r"mine\.yaml:2: ps_preset is one of .* did you mean 'zcu104'"),
+    ("ps_preset: mine", r"mine\.yaml:2: ps_preset is one of .* did you mean 'mine.tcl'"),
     ("ps_preset: their.tcl", r"mine\.yaml:2: ps_preset is their\.tcl, and there is no file "),
     ("ps_preset: /nowhere/x.tcl", r"mine\.yaml:2: ps_preset is .* no file /nowhere/x\.tcl"),
     ("ps_preset: mine.tcl\n" + ARTY, r"mine\.yaml:3: board_part and ps_preset are both given"),
@@ -151,6 +152,10 @@ def test_what_no_board_has(text: str, message: str, tmp_path: Path) -> None:
 
 UNBUILT = [
     ("# mine\n", r"mine\.yaml: nothing says .* processing system .* give board_part or ps_preset"),
+    (
+        "ps_preset: pynq_z1\ndram_mib: 1024\n",
+        r"mine\.yaml:2: dram_mib is 1024, and ps_preset .* 512",
+    ),
     (ARTY, r"mine\.yaml:1: board_part wants dram_mib beside it"),
     (
         "part: xczu7ev-ffvc1156-2-e\nps_preset: pynq_z1\n",
