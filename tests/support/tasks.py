@@ -16,7 +16,7 @@ from tests.support.hardware import SMALL
 
 @cache
 def network() -> Network:
-    """An unfolded convolution, a padded one with a stride, an addition, a pool."""
+    """Convolutions, unfolded, strided and with a kernel wider than the input; an addition, a pool."""
     image = graphs.spec("image", (3, 11, 13))
     first = graphs.conv2d(image, np.ones((9, 3, 3, 3)), "first", padding=(1, 1, 1, 1))
     strided = graphs.conv2d(
@@ -24,7 +24,9 @@ def network() -> Network:
     )
     twice = graphs.add(strided.output, strided.output, name="twice")
     pool = graphs.max_pool(twice.output, (2, 2), "pool", stride=(1, 1))
-    return build(Graph("g", image, (first, strided, twice, pool)), SMALL)
+    # every output of this one lies over all columns
+    wide = graphs.conv2d(pool.output, np.ones((4, 20, 1, 9)), "wide", padding=(0, 0, 4, 4))
+    return build(Graph("g", image, (first, strided, twice, pool, wide)), SMALL)
 
 
 def cuts(task: Task) -> list[Cut]:
@@ -38,7 +40,7 @@ def cuts(task: Task) -> list[Cut]:
     ]
 
 
-TASKS = ("first", "strided", "twice", "pool")
+TASKS = ("first", "strided", "twice", "pool", "wide")
 
 
 def task_of(name: str) -> Task:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 
 from cnnaccel.hardware import PAR_BYTES
@@ -43,6 +45,19 @@ def test_free_instructions_are_legal_and_differ() -> None:
     assert {one.opcode for one in made} == {Opcode.MAC, Opcode.MAX}
     assert {one.drain for one in made} == {True, False} == {one.clear for one in made}
     assert len({one.bounds for one in made}) > 30
+
+
+def test_an_instruction_that_reads_what_it_writes_is_found() -> None:
+    rng = np.random.default_rng(7)
+    pads = garbage(SMALL, rng)
+    found = 0
+    for _ in range(40):
+        one = free(SMALL, rng, pads)
+        near = dataclasses.replace(one, o_init=one.a_init, interleave_out=one.interleave_in)
+        read, written = touched(pads, near)
+        found += bool((read & written).any())
+        assert separate(pads, near) == (not (read & written).any())
+    assert found > 3
 
 
 def test_what_an_instruction_touches_is_what_it_changes() -> None:
