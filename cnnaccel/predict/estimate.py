@@ -12,16 +12,11 @@ from dataclasses import dataclass, field
 
 from cnnaccel.compiler.compile import Compiled
 from cnnaccel.compiler.emit.transfers import transfer_bytes
-from cnnaccel.compiler.plan.tiling import (
-    ISSUE_CYCLES,
-    PIPELINE_CYCLES,
-    region_unit,
-    round_up,
-    unfold_cycles,
-)
+from cnnaccel.compiler.plan.tiling import region_unit, round_up, unfold_cycles
 from cnnaccel.hardware import HardwareConfig
 from cnnaccel.isa.execute import cost
 from cnnaccel.isa.instructions import Compute, Instruction, Load, Opcode, Store, Unit
+from cnnaccel.isa.latency import ISSUE_CYCLES, PIPELINE_CYCLES
 from cnnaccel.isa.program import Note
 
 _ITERATIONS = 3

@@ -11,6 +11,7 @@ from typing import Any
 
 from cnnaccel.hardware import FORMAT_VERSION, HardwareConfig
 from cnnaccel.isa import instructions as isa
+from cnnaccel.isa.latency import latencies
 from cnnaccel.isa.record import Code, Field, Record, layout
 from cnnaccel.processing_system import REGION_BYTES
 from cnnaccel.render.template import render_template as _render
@@ -31,6 +32,7 @@ def render_params_svh(hardware: HardwareConfig) -> str:
         **_engine(hardware),
         constants=[(_camel(name), value, text) for name, value, text in _constants(hardware)],
         dsp_packing=int(hardware.dsp_packing),
+        latencies=[(_camel(name), value, text) for name, value, text in latencies(hardware)],
         units=[(_camel(unit.name or ""), index) for index, unit in enumerate(isa.Unit)],
         enums=[_sv_enum(codes) for codes in _CODES],
         types=[

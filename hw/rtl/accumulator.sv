@@ -4,7 +4,7 @@
 //
 //   load  sum = value      max  sum = max(sum, value), both in 9 bits      else  sum = sum + value
 //
-// Handshake: valid_i alone; without it the sum stays. Latency: 1.
+// Handshake: valid_i alone; without it the sum stays. Latency: AccumulatorLatency, 1.
 
 module accumulator
   import cnnaccel_pkg::*;

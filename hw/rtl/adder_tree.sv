@@ -2,7 +2,7 @@
 //
 // sum_o = sum of Terms products, exact; a register behind every adder.
 //
-// Latency: log2 of Terms.
+// Latency: Stages, log2 of Terms.
 
 module adder_tree
   import cnnaccel_pkg::*;

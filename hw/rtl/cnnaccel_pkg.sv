@@ -20,7 +20,6 @@ package cnnaccel_pkg;
   localparam int unsigned BankBits = LaneLog2 == 0 ? 1 : LaneLog2;
   localparam int unsigned RowBits = ActBits - LaneLog2;
   localparam int unsigned GroupBits = GroupWords == 1 ? 1 : $clog2(GroupWords);
-  localparam int unsigned ReadLatency = 2;  // of every scratchpad: memory, output register
   localparam int unsigned SumBits = 32;
   localparam int unsigned BiasedBits = SumBits + 1;
   localparam int unsigned ResultBits = 9;  // holds int8 and uint8
@@ -30,6 +29,43 @@ package cnnaccel_pkg;
   localparam bit Packed = DspPacking && PixelLanes > 1;
   localparam int unsigned PackedLanes = Packed ? 2 : 1;
   localparam int unsigned OperandBits = Packed ? 25 : 9;
+
+  // -- Latencies, in cycles ---------------------------------------------------------------------
+
+  // Of modules, and what they add up to.
+  localparam int unsigned ReadLatency = 2;  // of every scratchpad: memory, output register
+  localparam int unsigned WalkerLatency = 1;
+  localparam int unsigned LaneAddressLatency = 3;
+  localparam int unsigned LaneOperandLatency = 2;
+  localparam int unsigned ProductLatency = 2;  // M and P of a DSP
+  localparam int unsigned TreeLatency = $clog2(InputLanes);
+  localparam int unsigned AccumulatorLatency = 1;
+  localparam int unsigned DotProductLatency = ProductLatency + TreeLatency + AccumulatorLatency;
+  localparam int unsigned ArrayLatency = 1 + DotProductLatency;  // lanes packed, weights chosen
+  localparam int unsigned DrainLatency = 2;  // to the first word
+  localparam int unsigned RequantizeLatency = 10;
+  localparam int unsigned PoolingLatency = 1;
+  localparam int unsigned WriteBackLatency = ReadLatency + RequantizeLatency + PoolingLatency;
+
+  // Ranks: registers behind the loop controller's counters, which are rank 0.
+  localparam int unsigned StepRank = 1;
+  localparam int unsigned WalkerRank = StepRank + WalkerLatency;
+  localparam int unsigned RowRank = WalkerRank + LaneAddressLatency;
+  localparam int unsigned WordRank = RowRank + ReadLatency;
+  localparam int unsigned OperandRank = WordRank + LaneOperandLatency;
+  localparam int unsigned SumRank = OperandRank + ArrayLatency;
+
+  // From DRAM.
+  localparam int unsigned SkidLatency = 1;
+  localparam int unsigned RunCommandsLatency = 3;
+  localparam int unsigned BurstIssueLatency = 2;  // command to AR or AW
+  localparam int unsigned ReadIssueLatency = SkidLatency + BurstIssueLatency;  // of axi_masters
+  localparam int unsigned ReadBeatLatency = SkidLatency;  // R to beat
+  localparam int unsigned AssemblerLatency = 1;
+  localparam int unsigned LoadLatency = RunCommandsLatency + ReadIssueLatency + ReadBeatLatency
+      + SkidLatency + AssemblerLatency + SkidLatency;  // beats wait in one, words in one
+
+  // -- Words and addresses ----------------------------------------------------------------------
 
   typedef logic [ActBits-1:0] act_address_t;
   typedef logic [WgtBits-1:0] wgt_address_t;

@@ -10,9 +10,11 @@
 // Handshake: an instruction is taken when valid and ready are high; its tokens are taken already.
 // done_o tells, in order, the end of each one's last write. One step per cycle; nothing but issue
 // waits, where the last step of a tile waits for the drain of the tile before. Instructions follow
-// one another with 1 cycle between them, unless wait_drain makes one wait for the last write.
-// Latency: 28 + log2 C cycles from the step that ends a tile to act's write port; from ready to
-// done_o 29 + log2 C, and those of `cost` in isa/execute.py.
+// one another with FirstStepCycles - 1 between them, unless wait_drain makes one wait for the last
+// write.
+// Latency: FirstStepCycles from ready to the first step; StepToSumCycles + SumToWriteCycles from
+// the step that ends a tile to act's write port, one more to done_o; between them as many as `cost`
+// in isa/execute.py says.
 
 module compute
   import cnnaccel_pkg::*;
@@ -50,11 +52,18 @@ module compute
     $error("compute: OutputLanes must be 1, 2 or 4 times %0d, got %0d", InputLanes, OutputLanes);
   end
 
-  // Ranks: 1 steps, 2 walkers, 5 rows, 7 words of act, 9 operands.
-  localparam int unsigned OperandRank = 9;
-  localparam int unsigned WordRank = 5 + ReadLatency;
+  if (SumRank != StepToSumCycles) begin : gen_check_sums
+    $error("compute: sums after %0d cycles, not %0d", SumRank, StepToSumCycles);
+  end
+  if (DrainLatency + WriteBackLatency != SumToWriteCycles) begin : gen_check_write
+    $error(
+        "compute: words after %0d cycles, not %0d",
+        DrainLatency + WriteBackLatency,
+        SumToWriteCycles
+    );
+  end
 
-  // Rank 1 and 2.
+  // Steps and walkers.
   step_t step;
   logic [Levels-1:0] level;
   compute_t instr;
@@ -102,17 +111,17 @@ module compute
     .ox_o   (ox)
   );
 
-  // Rank 3 to 5: rows; 7: words; 9: operands.
-  bank_t [PixelLanes-1:0] bank5, bank7;
-  logic [PixelLanes-1:0] inside5, inside7;
-  step_t step_q[2:OperandRank];
+  // Rows, words of act, operands.
+  bank_t [PixelLanes-1:0] row_bank, word_bank;
+  logic [PixelLanes-1:0] row_inside, word_inside;
+  step_t step_q[WalkerRank:OperandRank];
   result_t operand[PixelLanes][InputLanes];
 
   always_ff @(posedge clk_i) begin
-    step_q[2] <= step;
-    for (int unsigned r = 3; r <= OperandRank; r++) step_q[r] <= step_q[r-1];
+    step_q[WalkerRank] <= step;
+    for (int unsigned r = WalkerRank + 1; r <= OperandRank; r++) step_q[r] <= step_q[r-1];
     if (!rst_ni) begin
-      for (int unsigned r = 2; r <= OperandRank; r++) step_q[r].valid <= 1'b0;
+      for (int unsigned r = WalkerRank; r <= OperandRank; r++) step_q[r].valid <= 1'b0;
     end
   end
 
@@ -127,8 +136,8 @@ module compute
     .x_i            (x),
     .y_i            (y),
     .row_o          (act_row_o),
-    .bank_o         (bank5),
-    .inside_o       (inside5)
+    .bank_o         (row_bank),
+    .inside_o       (row_inside)
   );
 
   delay #(
@@ -136,15 +145,15 @@ module compute
     .Cycles(ReadLatency)
   ) u_lanes (
     .clk_i,
-    .data_i({bank5, inside5}),
-    .data_o({bank7, inside7})
+    .data_i({row_bank, row_inside}),
+    .data_o({word_bank, word_inside})
   );
 
   lane_operand u_lane_operand (
     .clk_i,
     .word_i     (act_data_i),
-    .bank_i     (bank7),
-    .inside_i   (inside7),
+    .bank_i     (word_bank),
+    .inside_i   (word_inside),
     .is_signed_i(step_q[WordRank].is_signed),
     .max_i      (step_q[WordRank].max),
     .operand_o  (operand)
@@ -152,7 +161,7 @@ module compute
 
   delay #(
     .Width (WgtBits),
-    .Cycles(OperandRank - ReadLatency - 2)
+    .Cycles(OperandRank - ReadLatency - WalkerRank)
   ) u_wgt_address (
     .clk_i,
     .data_i(w),

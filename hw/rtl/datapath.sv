@@ -2,7 +2,7 @@
 //
 // The three units between the scratchpads:
 //
-//   reads --> load --> act, wgt, par    act, wgt, par <--> compute --> act   act --> store --> writes
+//   AXI --> load --> act, wgt, par   act, wgt, par <--> compute --> act   act --> store --> AXI
 //
 // Handshake: valid_i[u] says that an instruction of unit u is there and its tokens are taken with
 // it; ready_o[u] that it is taken. done_o[u] tells the end of each, in order, with signal_to_o[u].

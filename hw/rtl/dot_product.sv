@@ -4,7 +4,7 @@
 //
 //   sum[i] += sum over c of a[i][c] * weight[c]      or as `accumulator` says
 //
-// Latency: 3 + log2 C cycles from operand and weight to sum. valid_i, load_i and max_i come a cycle
+// Latency: DotProductLatency from operand and weight to sum. valid_i, load_i and max_i come a cycle
 // before the tree's sums, so that every unit has registers of its own for them: they drive 32 bits
 // and more.
 

@@ -9,7 +9,7 @@
 // A tile that is not drained is one word without write, which carries `done`.
 //
 // Handshake: take_i with sums_i and tile_i; the controller sees to it that the words of the tile
-// before have left. Latency: 2 cycles from take_i to the first word.
+// before have left. Latency: DrainLatency, 2 cycles, from take_i to the first word.
 
 module drain
   import cnnaccel_pkg::*;

@@ -10,7 +10,8 @@
 //   rank 2  walkers: inputs                                          4  rows, limits
 //                                                                    5  rows by bank: outputs
 //
-// Latency: 3, of everything. Without handshake; what a step without valid gives is of no use.
+// Latency: LaneAddressLatency, 3, of everything. Without handshake; what a step without valid gives
+// is of no use.
 
 module lane_address
   import cnnaccel_pkg::*;

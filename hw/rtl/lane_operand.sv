@@ -4,7 +4,7 @@
 //
 //   lane p is the word of bank_i[p]; outside the input 0 in MAC, -128 in MAX
 //
-// Latency: 2, of everything: words to lanes, then sign and mask.
+// Latency: LaneOperandLatency, 2, of everything: words to lanes, then sign and mask.
 
 module lane_operand
   import cnnaccel_pkg::*;

@@ -12,7 +12,8 @@
 // follow those of the last without a gap. Write addresses wrap; act_o says in which bank a word of
 // act lies. A written word is there for whoever reads in a later cycle than done_o.
 // done_o: one cycle for each instruction, in order, after its last write was taken; signal_to_o
-// with it. Latency: memory's + 10 cycles from instruction to the first write, 9 for wgt and par; 1
+// with it.
+// Latency: memory's + LoadCycles from instruction to the first write, 1 less for wgt and par; 1
 // from the last to done_o, or 2.
 // Errors: failure_o stays until reset. From then on done_o stays low; instructions under way still
 // take their beats, but nothing is read for an instruction after one with ErrorAddress.
@@ -59,8 +60,8 @@ module load
   localparam int unsigned MaxBeats = WgtBeats > ParBeats ? WgtBeats : ParBeats;
   localparam int unsigned Top = MaxBeats * WordBits - 1;  // words end there
   localparam int unsigned CountBits = $clog2(MaxBeats + 1);
-  if ($bits(par_word_t) % WordBits != 0) begin : gen_check
-    $error("load: a par word of %0d bits is no whole AXI words", $bits(par_word_t));
+  if ($bits(par_word_t) % WordBits != 0 || LoadLatency != LoadCycles) begin : gen_check
+    $error("load: par words of %0d bits; words after %0d cycles", $bits(par_word_t), LoadLatency);
   end
 
   typedef struct packed {

@@ -12,9 +12,9 @@
 // which is when as many cycles have passed since the last step of the tile before as that tile has
 // words, max(2, P * words), or 1 if it is not drained.
 //
-// Latency: the first step 2 cycles after start_i; in the cycle between, what the counters will do
-// at the end of a tile is decided, so that a step needs just ky, kx and ci. This relies on tiles
-// being at least two cycles apart, or the only one of their instruction.
+// Latency: the first step FirstStepCycles, 2, after start_i; in the cycle between, what the
+// counters will do at the end of a tile is decided, so that a step needs just ky, kx and ci. This
+// relies on tiles being at least two cycles apart, or the only one of their instruction.
 
 module loop_controller
   import cnnaccel_pkg::*;

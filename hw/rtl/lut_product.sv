@@ -6,7 +6,7 @@
 //
 // A digit picks 0, a, 2a or 3a. 3a is the same for all weights of a lane, and is shared.
 //
-// Latency: 2.
+// Latency: ProductLatency, 2.
 
 module lut_product
   import cnnaccel_pkg::*;

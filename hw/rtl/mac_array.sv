@@ -8,7 +8,7 @@
 //   rank 9  operands, weights, step_i      10  packed, MAX weights      11  M      12  P
 //   12 + log2 C  sums of products          13 + log2 C  sums: outputs
 //
-// Latency: 4 + log2 C cycles; no step waits.
+// Latency: ArrayLatency cycles; no step waits.
 
 module mac_array
   import cnnaccel_pkg::*;
@@ -24,15 +24,16 @@ module mac_array
   output sum_t sum_o[PixelLanes][OutputLanes]  // by lane and output channel
 );
 
-  localparam int unsigned Latency = 4 + $clog2(InputLanes);
+  // The step whose sums leave the adder tree in the next cycle.
+  localparam int unsigned TreeStep = ArrayLatency - AccumulatorLatency - 2;
 
-  step_t step_q[Latency];
+  step_t step_q[ArrayLatency];
 
   always_ff @(posedge clk_i) begin
     step_q[0] <= step_i;
-    for (int unsigned i = 1; i < Latency; i++) step_q[i] <= step_q[i-1];
+    for (int unsigned i = 1; i < ArrayLatency; i++) step_q[i] <= step_q[i-1];
     if (!rst_ni) begin
-      for (int unsigned i = 0; i < Latency; i++) step_q[i].valid <= 1'b0;
+      for (int unsigned i = 0; i < ArrayLatency; i++) step_q[i].valid <= 1'b0;
     end
   end
 
@@ -41,7 +42,7 @@ module mac_array
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) last_q <= '0;
-    else last_q <= {PixelLanes{step_q[Latency-2].valid && step_q[Latency-2].last}};
+    else last_q <= {PixelLanes{step_q[ArrayLatency-2].valid && step_q[ArrayLatency-2].last}};
   end
 
   assign last_o = last_q;
@@ -82,9 +83,9 @@ module mac_array
         .clk_i,
         .operand_i(operand_q),
         .weight_i (weight_q[k]),
-        .valid_i  (step_q[Latency-3].valid),
-        .load_i   (step_q[Latency-3].load),
-        .max_i    (step_q[Latency-3].max),
+        .valid_i  (step_q[TreeStep].valid),
+        .load_i   (step_q[TreeStep].load),
+        .max_i    (step_q[TreeStep].max),
         .sum_o    (sums)
       );
 

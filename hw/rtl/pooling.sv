@@ -5,7 +5,7 @@
 //
 //   maximum[slot][group] = pool_first ? result : max(maximum[slot][group], result)      per channel
 //
-// Handshake: a word with valid in every cycle, if there is one. Latency: 1.
+// Handshake: a word with valid in every cycle, if there is one. Latency: PoolingLatency, 1.
 
 module pooling
   import cnnaccel_pkg::*;

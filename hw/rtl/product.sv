@@ -10,7 +10,7 @@
 // a[0] * weight is in -32640 .. 32640, so with 1 << 15 added, which the DSP does for free, it is
 // the low 16 bits and borrows nothing from the upper 16, which are a[1] * weight.
 //
-// Latency: 2, the registers M and P of the DSP.
+// Latency: ProductLatency, 2: the registers M and P of the DSP.
 
 module product
   import cnnaccel_pkg::*;

@@ -14,7 +14,7 @@
 //         4  high half             5  product: shift_i         6  by 16       7  by 4
 //         8  by 1                  9  rounded: low_i, high_i  10  result_o
 //
-// Latency: 10 cycles. Two DSPs.
+// Latency: RequantizeLatency, 10 cycles. Two DSPs.
 
 module requantize
   import cnnaccel_pkg::*;

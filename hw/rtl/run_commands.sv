@@ -5,7 +5,7 @@
 //   run j:  bytes  base + offset + advance + j*stride  onwards, `bytes` of them
 //
 // Handshake: the stream contract on instructions and commands. A run every cycle, no cycle between
-// instructions; latency: 3 cycles.
+// instructions; latency: RunCommandsLatency, 3 cycles.
 // Errors: a run that begins before byte 0 or ends after byte size - 1 of the buffer, or begins
 // within an AXI word where whole_words_i, gives no command and sets error_o, with the index of its
 // instruction; then no command follows until reset. Runs before it have been given.

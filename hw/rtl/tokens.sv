@@ -14,9 +14,7 @@
 
 module tokens
   import cnnaccel_pkg::*;
-#(
-  parameter int unsigned StuckCycles = 64  // more than from a unit's last busy cycle to its token
-) (
+(
   input logic clk_i,
   input logic rst_ni,
 

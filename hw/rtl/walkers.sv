@@ -5,7 +5,7 @@
 //   A act word of lane 0   Y, X input row and column   W wgt word   PAR par word
 //   O act word of slot 0   OX its output column
 //
-// Latency: 1, rank 1 to 2. Addresses wrap at the size of their scratchpad.
+// Latency: WalkerLatency, 1: rank 1 to 2. Addresses wrap at the size of their scratchpad.
 
 module walkers
   import cnnaccel_pkg::*;

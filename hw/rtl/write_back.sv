@@ -4,9 +4,9 @@
 //
 //   rank  1 word_i, sum_i     2 aligned with bias    12 results    13 pooled    14 act write port
 //
-// Handshake: none, a word in every cycle; act never refuses a drain. Latency: 13 cycles to the
-// write port; done_o comes the cycle after the last write of an instruction, retiring_o 8 cycles
-// before that.
+// Handshake: none, a word in every cycle; act never refuses a drain. Latency: WriteBackLatency to
+// the write port; done_o comes the cycle after the last write of an instruction, retiring_o
+// ReadAheadCycles before that write.
 
 module write_back
   import cnnaccel_pkg::*;
@@ -28,7 +28,22 @@ module write_back
   output logic done_o       // one cycle
 );
 
-  localparam int unsigned Last = 13;  // rank of pooled words
+  // Ranks: of the words of `drain`, which are rank 1.
+  localparam int unsigned BiasRank = ReadLatency;  // par_i is a cycle before its word
+  localparam int unsigned MultiplierRank = BiasRank + 1;
+  localparam int unsigned ShiftRank = BiasRank + 5;
+  localparam int unsigned LimitRank = BiasRank + 9;
+  localparam int unsigned ResultRank = BiasRank + RequantizeLatency;
+  localparam int unsigned Last = ResultRank + PoolingLatency;
+  localparam int unsigned WriteRank = Last + 1;
+  localparam int unsigned RetiringRank = WriteRank - ReadAheadCycles;
+  if (FirstStepCycles + RowRank != ReadAheadCycles) begin : gen_check
+    $error(
+        "write_back: rows %0d cycles after their instruction, not %0d",
+        FirstStepCycles + RowRank,
+        ReadAheadCycles
+    );
+  end
 
   // word[r] is at rank r.
   drained_t word[1:Last];
@@ -45,11 +60,11 @@ module write_back
     assign word[r] = word_q;
   end
 
-  // They come ReadLatency after their addresses: bias at rank 2, multiplier at 3, shift at 7.
+  // They come ReadLatency after their addresses.
   assign par_o = '{
           bias: par_i,
-          multiplier: word[3-ReadLatency].par,
-          shift: word[7-ReadLatency].par
+          multiplier: word[MultiplierRank-ReadLatency].par,
+          shift: word[ShiftRank-ReadLatency].par
       };
 
   sum_t sum_q[InputLanes];
@@ -70,11 +85,11 @@ module write_back
     requantize u_requantize (
       .clk_i,
       .sum_i       (sum_q[c]),
-      .bias_i      (bias[word[2].group]),
-      .multiplier_i(multiplier[word[3].group]),
-      .shift_i     (shift[word[7].group][5:0]),
-      .low_i       (word[11].low),
-      .high_i      (word[11].high),
+      .bias_i      (bias[word[BiasRank].group]),
+      .multiplier_i(multiplier[word[MultiplierRank].group]),
+      .shift_i     (shift[word[ShiftRank].group][5:0]),
+      .low_i       (word[LimitRank].low),
+      .high_i      (word[LimitRank].high),
       .result_o    (result[c])
     );
   end
@@ -83,10 +98,10 @@ module write_back
 
   pooling u_pooling (
     .clk_i,
-    .valid_i (word[12].valid),
-    .first_i (word[12].pool_first),
-    .slot_i  (word[12].slot),
-    .group_i (word[12].group),
+    .valid_i (word[ResultRank].valid),
+    .first_i (word[ResultRank].pool_first),
+    .slot_i  (word[ResultRank].slot),
+    .group_i (word[ResultRank].group),
     .result_i(result),
     .word_o  (pooled)
   );
@@ -112,8 +127,8 @@ module write_back
     };
   end
 
-  // This word is written in 7 cycles. An instruction that is taken in the next cycle is at rank 0
-  // two cycles later, and after five more its rows are: it reads in 8 cycles.
-  assign retiring_o = word[7].valid && word[7].done;
+  // This word is written in ReadAheadCycles. An instruction that is taken in the next cycle is at
+  // rank 0 FirstStepCycles after that, and its rows are there RowRank later: it reads one later.
+  assign retiring_o = word[RetiringRank].valid && word[RetiringRank].done;
 
 endmodule

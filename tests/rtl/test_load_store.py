@@ -14,6 +14,7 @@ from cnnaccel.hardware import PAR_BYTES, HardwareConfig
 from cnnaccel.ir.graph import Graph
 from cnnaccel.ir.intmath import SHIFT_MAX
 from cnnaccel.isa.instructions import Base, Error, Load, Opcode, Store
+from cnnaccel.isa.latency import LOAD_CYCLES, LOAD_TO_DONE_CYCLES
 from cnnaccel.isa.random_instruction import count, drawn, place, unfold_fields
 from cnnaccel.isa.scratchpad import Scratchpads
 from cnnaccel.tools.verilate import lint
@@ -224,12 +225,27 @@ def test_compiled_program(hardware: HardwareConfig, stall: float, rng: np.random
 # -- speed ---------------------------------------------------------------------------------------
 
 
+LATENCY = 50
+"""Cycles of memory."""
+TO_END = LATENCY + LOAD_CYCLES + LOAD_TO_DONE_CYCLES
+"""Of a load, beside its words."""
+
+
 def timed(hardware: HardwareConfig, steps: list[Load | Store], rng: np.random.Generator) -> Outcome:
-    case = random_case(rng, hardware, 0, latency=50)
+    case = random_case(rng, hardware, 0, latency=LATENCY)
     case.steps = [Step(step) for step in steps]
     found = simulate(case)
     assert_same(case, found)
     return found
+
+
+@pytest.mark.parametrize("opcode", LOADS[:3], ids=lambda opcode: opcode.name)
+def test_latency(hardware: HardwareConfig, opcode: Opcode, rng: np.random.Generator) -> None:
+    """From taking an instruction of one word to its end."""
+    base = Base.WEIGHTS if opcode is Opcode.LOAD_PAR else Base.SCRATCH
+    found = timed(hardware, [Load(opcode=opcode, base=base)], rng)
+    beats = found.read_beats - 1  # behind the first
+    assert found.cycles - 1 == TO_END + beats
 
 
 def test_loads_hide_the_latency(hardware: HardwareConfig, rng: np.random.Generator) -> None:
@@ -238,7 +254,7 @@ def test_loads_hide_the_latency(hardware: HardwareConfig, rng: np.random.Generat
                 stride=16)  # fmt: skip
     found = timed(hardware, [load] * 8, rng)
     assert found.read_beats == 8 * 64
-    assert found.cycles <= 8 * (64 + 3) + 50 + 15
+    assert found.cycles <= 8 * (64 + 3) + TO_END
 
 
 def test_unfold_takes_a_pixel_each_cycle(
@@ -248,11 +264,11 @@ def test_unfold_takes_a_pixel_each_cycle(
     load = Load(opcode=Opcode.UNFOLD, base=Base.INPUT, runs=6, pixel_bytes=3, row_pixels=40,
                 dram_stride=120, columns=40, kernel_w=1, stride=40)  # fmt: skip
     narrow = unfold_cycles(6, 40, 1, 1, 1)
-    assert narrow - 6 < timed(hardware, [load], rng).cycles <= narrow + 50 + 20
+    assert narrow - 6 < timed(hardware, [load], rng).cycles - 1 <= narrow + TO_END
     wide = dataclasses.replace(load, kernel_w=5, pad_left=2, plane=40,
                                column_words=-(-15 // hardware.input_lanes))  # fmt: skip
     longer = unfold_cycles(6, 40, wide.column_words, 5, 1)
-    assert longer - 6 < timed(hardware, [wide], rng).cycles <= longer + 50 + 20
+    assert longer - 6 < timed(hardware, [wide], rng).cycles - 1 <= longer + TO_END
 
 
 def test_unfold_drops_a_beat_each_cycle(hardware: HardwareConfig, rng: np.random.Generator) -> None:
@@ -269,7 +285,7 @@ def test_unfold_drops_a_beat_each_cycle(hardware: HardwareConfig, rng: np.random
         stride=4,
     )
     found = timed(hardware, [load], rng)
-    assert found.cycles <= found.read_beats + 6 * (8 + 4) + 50 + 20
+    assert found.cycles <= found.read_beats + 6 * (8 + 4) + TO_END
 
 
 def test_stores_hide_the_latency(hardware: HardwareConfig, rng: np.random.Generator) -> None:

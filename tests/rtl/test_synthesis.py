@@ -10,6 +10,7 @@ import pytest
 from cnnaccel.devices import Resources
 from cnnaccel.errors import ToolError
 from cnnaccel.hardware import HardwareConfig, load_hardware, shipped_boards
+from cnnaccel.isa import latency
 from cnnaccel.render.params import render_params_svh
 from cnnaccel.render.sources import WRAPPER, engine_sources, wrapper_parameters, wrapper_sources
 from cnnaccel.resources import resource
@@ -63,6 +64,22 @@ def test_the_wrapper_must_be_told_the_widths() -> None:
     wrong = wrapper_parameters(Z1) | {"WordBytes": 4}
     with pytest.raises(ToolError, match="4 bytes for a package of 32, 8"):
         lint.elaborate(WRAPPER, wrapper_sources(), Z1, wrong)
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("FIRST_STEP_CYCLES", "rows 8 cycles after their instruction, not 7"),
+        ("READ_AHEAD_CYCLES", "rows 7 cycles after their instruction, not 8"),
+        ("SUM_TO_WRITE_CYCLES", "words after 15 cycles, not 16"),
+        ("LOAD_CYCLES", "words after 10 cycles"),
+        ("_LANE_CYCLES", "sums after 15 cycles, not 16"),
+    ],
+)
+def test_latencies_add_up(name: str, says: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(latency, name, getattr(latency, name) + 1)
+    with pytest.raises(ToolError, match=says):
+        lint.elaborate(WRAPPER, wrapper_sources(), TINY, wrapper_parameters(TINY))
 
 
 def test_every_linter_complains(tmp_path: Path) -> None:

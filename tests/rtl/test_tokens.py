@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from cnnaccel.isa.instructions import TOKEN_BITS
+from cnnaccel.isa.latency import STUCK_CYCLES
 from cnnaccel.tools.verilate import build, lint
 from tests.support.load_store import HW, tiny
 from tests.support.modules import TOKENS
 
 LOAD, COMPUTE, STORE = UNITS = range(3)
 MOST = (1 << TOKEN_BITS) - 1
-STUCK_CYCLES = 64
 
 
 class _Inputs(ctypes.Structure):

@@ -20,6 +20,11 @@ import pytest
 from cnnaccel.hardware import HardwareConfig
 from cnnaccel.isa.execute import cost, execute
 from cnnaccel.isa.instructions import Compute
+from cnnaccel.isa.latency import (
+    FIRST_STEP_CYCLES,
+    READ_AHEAD_CYCLES,
+    step_to_done_cycles,
+)
 from cnnaccel.isa.random_instruction import touched
 from cnnaccel.isa.scratchpad import Scratchpads
 from cnnaccel.resources import resource
@@ -38,9 +43,6 @@ COMPUTE = [
 ]  # fmt: skip
 TESTBENCH = HW / "tb" / "compute_tb.sv"
 HARNESS = HW / "tb" / "compute_tb.cpp"
-READ_AHEAD = 7
-"""With wait_drain an instruction is taken so many cycles before the done of the one before: its
-first read comes later."""
 
 
 def engine(p: int, c: int, k: int, **rest: Any) -> HardwareConfig:
@@ -192,7 +194,7 @@ def law(hardware: HardwareConfig, instructions: Sequence[Compute]) -> tuple[list
     A tile takes its steps, or what the tile before takes to drain, if that is more: `cost` sums
     this up for an instruction; across instructions it holds too.
     """
-    first_step, to_drain = 2, 13 + hardware.input_lanes.bit_length() - 1
+    to_done = step_to_done_cycles(hardware.input_lanes)
     lanes = hardware.pixel_lanes
     taken: list[int] = []
     done: list[int] = []
@@ -201,16 +203,16 @@ def law(hardware: HardwareConfig, instructions: Sequence[Compute]) -> tuple[list
         spent = cost(lanes, one)
         at = free_to_take if number else 1
         if one.wait_drain and number:
-            at = max(at, done[-1] - READ_AHEAD)
+            at = max(at, done[-1] - READ_AHEAD_CYCLES)
         steps = math.prod(one.bounds[6:])
-        begin = at + first_step
+        begin = at + FIRST_STEP_CYCLES
         waits = max(0, free - (begin + steps - 1))
         end = begin + waits + spent.cycles - spent.last_drain - 1
         words = lanes * one.words_last if one.drain else 1
         free = end + max(words, spent.last_drain)
         free_to_take = end + (spent.steps == 1)
         taken.append(at)
-        done.append(end + to_drain + words + 15)
+        done.append(end + to_done + words - 1)
     return taken, done
 
 

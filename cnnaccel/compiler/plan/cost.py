@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from cnnaccel.compiler.lower.network import Task, Tensor
 from cnnaccel.compiler.plan.blocks import apart
 from cnnaccel.compiler.plan.tiling import (
-    ISSUE_CYCLES,
-    PIPELINE_CYCLES,
     Buffer,
     Buffers,
     Cut,
@@ -34,6 +32,7 @@ from cnnaccel.compiler.plan.tiling import (
 from cnnaccel.compiler.plan.traffic import Flow, Sources, results_flow, weights_flow
 from cnnaccel.hardware import HardwareConfig
 from cnnaccel.isa.instructions import Base
+from cnnaccel.isa.latency import ISSUE_CYCLES, PIPELINE_CYCLES
 
 _ALONE = 0.5
 """The share that counts of the time until an image's first block is there: as if every other image

@@ -18,10 +18,6 @@ from cnnaccel.errors import ProgramError
 from cnnaccel.hardware import HardwareConfig
 from cnnaccel.isa.instructions import Compute, Load
 
-PIPELINE_CYCLES = 33
-"""Cycles from the last step of an instruction to its last write."""
-ISSUE_CYCLES = 1
-"""Cycles between two instructions of a unit, as the RTL takes them."""
 UNFOLD_ROW_CYCLES = 1
 """Cycles between two rows of the image that are unfolded."""
 _BYTE_CYCLES = 1 / 24

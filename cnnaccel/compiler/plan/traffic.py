@@ -22,8 +22,9 @@ from cnnaccel.compiler.plan.blocks import (
     unfolded_pixels,
     weights_once,
 )
-from cnnaccel.compiler.plan.tiling import ISSUE_CYCLES, Cut, sizes, split, unfold_cycles
+from cnnaccel.compiler.plan.tiling import Cut, sizes, split, unfold_cycles
 from cnnaccel.hardware import HardwareConfig
+from cnnaccel.isa.latency import ISSUE_CYCLES
 
 _Sums = npt.NDArray[np.int64]
 """[4] of some blocks: how many, how many that hold anything, their pixels, and those that one

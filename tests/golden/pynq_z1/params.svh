@@ -18,6 +18,14 @@ localparam int unsigned TokenBits = 8;  // of a token counter
 localparam int unsigned UnfoldBytes = 64;  // most bytes under a kernel row
 localparam bit DspPacking = 1'b1;
 
+// Cycles, as cnnaccel/isa/latency.py has them; the modules that they are of check them.
+localparam int unsigned FirstStepCycles = 2;  // taken to first step
+localparam int unsigned StepToSumCycles = 16;  // step to its sums
+localparam int unsigned SumToWriteCycles = 15;  // sums to the first word at act
+localparam int unsigned ReadAheadCycles = 7;  // taken before the done of the one before
+localparam int unsigned LoadCycles = 10;  // taken to the first word at act, but for memory's
+localparam int unsigned StuckCycles = 64;  // until units wait for one another
+
 // Indices into wait_for and signal_to, and into the upper three bits of an opcode.
 localparam int unsigned UnitLoad = 0;
 localparam int unsigned UnitCompute = 1;

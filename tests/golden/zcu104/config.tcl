@@ -36,6 +36,7 @@ set config(sources) {
     act_scratchpad.sv
     adder_tree.sv
     axi_lite_regs.sv
+    axi_masters.sv
     axi_read_arbiter.sv
     axi_read_master.sv
     axi_write_master.sv
@@ -44,6 +45,7 @@ set config(sources) {
     byte_window.sv
     compute.sv
     control.sv
+    core.sv
     datapath.sv
     delay.sv
     dot_product.sv
@@ -52,10 +54,13 @@ set config(sources) {
     event_counters.sv
     fetch.sv
     fifo.sv
+    instruction_counter.sv
+    instruction_queues.sv
     issue.sv
     lane_address.sv
     lane_operand.sv
     load.sv
+    load_commands.sv
     load_end.sv
     loop_controller.sv
     lut_product.sv
