@@ -128,16 +128,15 @@ module core
     .store_failure_o(store_failure)
   );
 
-  // The lowest unit, compute first, of those that wait for tokens.
+  // Of a unit that waits for tokens: compute, if it does, else load, else store.
   wire u32_t waiting_index = index[valid[UnitCompute] && !grant[UnitCompute] ? UnitCompute
                                    : valid[UnitLoad] && !grant[UnitLoad] ? UnitLoad : UnitStore];
 
   always_comb begin
-    failure_o = fetch_failure;
+    failure_o = '{code: token_error ? ErrorToken : ErrorNone, index: waiting_index};
+    if (store_failure.code != ErrorNone) failure_o = store_failure;
+    if (load_failure.code != ErrorNone) failure_o = load_failure;
     if (fetch_failure.code != ErrorNone) failure_o = fetch_failure;
-    else if (load_failure.code != ErrorNone) failure_o = load_failure;
-    else if (store_failure.code != ErrorNone) failure_o = store_failure;
-    else if (token_error) failure_o = '{code: ErrorToken, index: waiting_index};
   end
 
   assign quiet_o    = fetch_finished && queues_empty && busy == '0;

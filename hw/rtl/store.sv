@@ -33,8 +33,8 @@ module store
   output logic       act_read_valid_o,  // a read of act is offered
   input  logic       act_read_ready_i,  // it is taken
   output act_place_t act_read_o,        // of which word
-  input  logic       act_valid_i,       // the words of the reads, in order
-  input  word_t      act_i,             // a word
+  input  logic       act_valid_i,       // a word is there: never refused
+  input  word_t      act_i,             // words of the reads, in order
 
   output logic           cmd_valid_o,   // a command is offered
   input  logic           cmd_ready_i,   // it is taken
