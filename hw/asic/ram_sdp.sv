@@ -7,18 +7,18 @@
 // same cycle gives nothing of use.
 
 module ram_sdp #(
-  parameter  int unsigned Width       = 8,
+  parameter  int unsigned Width       = 8,             // bits of a word
   parameter  int unsigned Depth       = 256,           // a power of two
-  localparam int unsigned AddressBits = $clog2(Depth)
+  localparam int unsigned AddressBits = $clog2(Depth)  // of a word
 ) (
   input logic clk_i,
 
-  input logic                   write_i,
-  input logic [AddressBits-1:0] write_address_i,
-  input logic [      Width-1:0] write_data_i,
+  input logic                   write_i,          // in this cycle
+  input logic [AddressBits-1:0] write_address_i,  // where
+  input logic [      Width-1:0] write_data_i,     // what
 
-  input  logic [AddressBits-1:0] read_address_i,
-  output logic [      Width-1:0] read_data_o
+  input  logic [AddressBits-1:0] read_address_i,  // in every cycle
+  output logic [      Width-1:0] read_data_o      // of the address 2 cycles before
 );
 
   logic [Width-1:0] read, unused_data;

@@ -7,19 +7,19 @@
 // same cycle gives nothing of use.
 
 module ram_tdp #(
-  parameter  int unsigned Width       = 8,
+  parameter  int unsigned Width       = 8,             // bits of a word
   parameter  int unsigned Depth       = 256,           // a power of two
-  localparam int unsigned AddressBits = $clog2(Depth)
+  localparam int unsigned AddressBits = $clog2(Depth)  // of a word
 ) (
   input logic clk_i,
 
-  input  logic [AddressBits-1:0] a_address_i,
-  output logic [      Width-1:0] a_data_o,
+  input  logic [AddressBits-1:0] a_address_i,  // read in every cycle
+  output logic [      Width-1:0] a_data_o,     // of the address 2 cycles before
 
-  input  logic                   b_write_i,
-  input  logic [AddressBits-1:0] b_address_i,
-  input  logic [      Width-1:0] b_data_i,
-  output logic [      Width-1:0] b_data_o
+  input  logic                   b_write_i,    // else B reads
+  input  logic [AddressBits-1:0] b_address_i,  // of the write or read
+  input  logic [      Width-1:0] b_data_i,     // what is written
+  output logic [      Width-1:0] b_data_o      // of the read 2 cycles before
 );
 
   logic [Width-1:0] a_read, b_read;

@@ -15,17 +15,17 @@ module sram #(
   parameter  int unsigned Width       = 8,             // bits of a word
   parameter  int unsigned Depth       = 256,           // words, a power of two
   parameter  bit          Reads       = 1,             // port B reads too
-  localparam int unsigned AddressBits = $clog2(Depth)
+  localparam int unsigned AddressBits = $clog2(Depth)  // of a word
 ) (
   input logic clk_i,
 
-  input  logic [AddressBits-1:0] a_address_i,
-  output logic [      Width-1:0] a_data_o,
+  input  logic [AddressBits-1:0] a_address_i,  // read in every cycle
+  output logic [      Width-1:0] a_data_o,     // of the address a cycle before
 
-  input  logic                   b_write_i,
-  input  logic [AddressBits-1:0] b_address_i,
-  input  logic [      Width-1:0] b_data_i,
-  output logic [      Width-1:0] b_data_o
+  input  logic                   b_write_i,    // else B reads
+  input  logic [AddressBits-1:0] b_address_i,  // of the write or read
+  input  logic [      Width-1:0] b_data_i,     // what is written
+  output logic [      Width-1:0] b_data_o      // of the read a cycle before
 );
 
   logic [Width-1:0] words[Depth];

@@ -1,4 +1,4 @@
-"""Every port and parameter of `hw/rtl` says what it is, at the end of its line or above it."""
+"""Every port and parameter of `hw/rtl` and `hw/asic` says what it is, beside it or above it."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from cnnaccel.render.sources import wrapper_sources
+from cnnaccel.resources import resource
 
 OBVIOUS = {"clk_i", "rst_ni"}
 """Of every module, as hw/README.md says once."""
 MODULES = [path for path in wrapper_sources() if path.stem != "cnnaccel_pkg"]
+MODULES += sorted((resource("hw") / "asic").glob("*.sv"))
 
 
 def bare(text: str) -> Iterator[str]:
@@ -45,7 +47,7 @@ def bare(text: str) -> Iterator[str]:
             yield name.valueText
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_every_port_says_what_it_is(path: Path) -> None:
     assert list(bare(path.read_text(encoding="utf-8"))) == []
 
