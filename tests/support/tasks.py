@@ -16,7 +16,7 @@ from tests.support.hardware import SMALL
 
 @cache
 def network() -> Network:
-    """Convolutions, unfolded, strided and with a kernel wider than the input; an addition, a pool."""
+    """Convolutions: unfolded, strided, a kernel wider than the input; an addition, a pool."""
     image = graphs.spec("image", (3, 11, 13))
     first = graphs.conv2d(image, np.ones((9, 3, 3, 3)), "first", padding=(1, 1, 1, 1))
     strided = graphs.conv2d(

@@ -14,8 +14,9 @@ from cnnaccel.compiler.plan.blocks import (
     spread,
     unfolded_pixels,
 )
-from cnnaccel.compiler.plan.tiling import ISSUE_CYCLES, Cut, unfold_cycles
+from cnnaccel.compiler.plan.tiling import Cut, unfold_cycles
 from cnnaccel.compiler.plan.traffic import Flow, Sources, results_flow, weights_flow
+from cnnaccel.isa.latency import ISSUE_CYCLES
 from tests.support.hardware import SMALL
 from tests.support.tasks import TASKS, cuts, network, task_of
 
