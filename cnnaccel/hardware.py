@@ -13,9 +13,9 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from cnnaccel.config import FieldError, line_of, load_dataclass
 from cnnaccel.devices import DEVICES, Device, Resources, device_of
 from cnnaccel.errors import ConfigError
+from cnnaccel.fields import FieldError, line_of, load_dataclass
 from cnnaccel.presets import find_preset, read_preset
 from cnnaccel.processing_system import ProcessingSystem
 from cnnaccel.resources import resource

@@ -11,8 +11,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from cnnaccel.config import FieldError
 from cnnaccel.errors import ConfigError
+from cnnaccel.fields import FieldError
 from cnnaccel.resources import resource
 
 HOW_TO = 'docs/build-hw.md shows both ways under "A board of your own"'

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from cnnaccel.errors import ConfigError, DataError, ProgramError
+from cnnaccel.nn.picture_files import PictureFiles
 from cnnaccel.runtime.images import as_batch
 
 Pixels = npt.NDArray[np.uint8]
@@ -60,6 +61,8 @@ def as_pixels(
     Raises:
         DataError: another shape or type, or floats outside of the range of pixels.
     """
+    if isinstance(images, PictureFiles) and (shape is None or images.shape[1:] == shape):
+        return cast(Pixels, images)
     if isinstance(images, torch.Tensor):
         images = images.detach().cpu()
         if images.dtype == torch.bfloat16:

@@ -27,7 +27,8 @@ def check_augment(config: AugmentConfig, shape: tuple[int, int, int]) -> None:
 def augment(images: Tensor, config: AugmentConfig, chance: Tensor) -> Tensor:
     """Change uint8[N, C, H, W] as `config` says and float32[N, CHANCES] in [0, 1) decides."""
     count, channels, height, width = images.shape
-    rows, columns = torch.arange(height), torch.arange(width)
+    device = images.device
+    rows, columns = torch.arange(height, device=device), torch.arange(width, device=device)
     if config.flip or config.shift:
         pitch = width + 2 * config.shift
         padded = F.pad(images, (config.shift,) * 4) if config.shift else images

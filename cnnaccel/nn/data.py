@@ -7,11 +7,13 @@ Nothing here depends on the training seed: a dataset is the same for every run.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
 import os
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,9 @@ import numpy.typing as npt
 
 from cnnaccel.config import DataConfig
 from cnnaccel.errors import DataError, DataMissingError
-from cnnaccel.nn import idx
+from cnnaccel.nn import custom, idx
+from cnnaccel.nn.custom import Part
+from cnnaccel.nn.picture_files import Framing, Pictures, find_pictures, pixels_of, rows_of
 from cnnaccel.nn.vision import import_torchvision
 from cnnaccel.workspace import sha256_of, sha256_of_value
 
@@ -30,11 +34,21 @@ NO_DOWNLOAD_CONFIG = "configs/lenet_digits.yaml"
 _MADE_HERE = {"digits": "scikit-learn digits, 28x28, 1", "synthetic": "waves and noise, 1"}
 """Datasets without files; the version goes up when the images change."""
 _CIFAR_FILES = (*(f"data_batch_{i}" for i in range(1, 6)), "test_batch", "batches.meta")
+_EMNIST = "balanced"
 _FILES = {
     "fashionmnist": ("FashionMNIST/raw", idx.FILES),
     "mnist": ("MNIST/raw", idx.FILES),
+    "kmnist": ("KMNIST/raw", idx.FILES),
+    "emnist": ("EMNIST/raw", idx.emnist_files(_EMNIST)),
     "cifar10": ("cifar-10-batches-py", _CIFAR_FILES),
+    "cifar100": ("cifar-100-python", ("train", "test", "meta")),
+    "svhn": ("SVHN", ("train_32x32.mat", "test_32x32.mat")),
 }
+_OWN = ("folder", "arrays")
+"""Datasets of a user's own, read from `data.dir` or --data-dir alone."""
+_HELD_OUT = 5000
+_OWN_SHARE = 10
+"""One training image in so many is held out, of a dataset of a user's own."""
 _SPLIT_SEED = 0
 _DIGITS_TRAIN = 1437
 _CONNECT_SECONDS = 5.0
@@ -45,6 +59,7 @@ class Split:
     """Images uint8[N, C, H, W] and their labels int64[N]."""
 
     images: npt.NDArray[np.uint8]
+    """An array; or `PictureFiles`, which read the rows that are taken of it."""
     labels: npt.NDArray[np.int64]
 
     def __len__(self) -> int:
@@ -52,7 +67,7 @@ class Split:
 
     def take(self, rows: npt.NDArray[np.int64]) -> Split:
         """The images in these rows, in this order."""
-        return Split(self.images[rows], self.labels[rows])
+        return Split(rows_of(self.images, rows), self.labels[rows])
 
 
 @dataclass(frozen=True)
@@ -78,26 +93,104 @@ def load_dataset(config: DataConfig, folder: Path | None) -> Dataset:
         DataError: a file is missing or broken, or `config.validation` leaves nothing to train on.
     """
     match config.name:
-        case "fashionmnist" | "mnist" | "cifar10":
-            train, test, classes = _from_files(config.name, _checked(config.name, folder))
         case "digits":
             train, test, classes = _digits()
         case "synthetic":
             train, test, classes = _synthetic(config)
-    if config.validation >= len(train):
+        case "folder":
+            return _from_pictures(config, _named(config, folder))
+        case "arrays":
+            return _from_parts(config, *custom.read_arrays(_named(config, folder)))
+        case name if name in _FILES:
+            train, test, classes = _from_files(name, _checked(name, folder))
+        case spec:
+            return _from_parts(config, *custom.import_data(spec))
+    return _held_out(config, train, test, classes)
+
+
+def _held_out(config: DataConfig, train: Split, test: Split, classes: tuple[str, ...]) -> Dataset:
+    """A dataset whose validation images are some of those for training."""
+    count = config.validation
+    if count is None:
+        own = config.name in _OWN or config.name not in (*_FILES, *_MADE_HERE)
+        count = max(1, len(train) // _OWN_SHARE) if own else _HELD_OUT
+    if count >= len(train):
         raise DataError(
-            f"data.validation = {config.validation} leaves nothing to train on: {config.name} has "
+            f"data.validation = {count} leaves nothing to train on: {config.name} has "
             f"{len(train)} training images; hold out fewer"
         )
     order = np.random.default_rng(_SPLIT_SEED).permutation(len(train))
-    held_out, kept = np.sort(order[: config.validation]), np.sort(order[config.validation :])
+    held_out, kept = np.sort(order[:count]), np.sort(order[count:])
     return Dataset(train.take(kept), train.take(held_out), test, classes)
+
+
+def _from_pictures(config: DataConfig, folder: Path) -> Dataset:
+    found, framing = find_pictures(folder), Framing.of(config)
+    first = found.train.paths[0]
+
+    def split(pictures: Pictures) -> Split:
+        return Split(pixels_of(pictures, framing, first), pictures.labels)
+
+    train, test = split(found.train), split(found.test)
+    if found.validation is None or config.validation is not None:
+        return _held_out(config, train, test, found.classes)
+    return Dataset(train, split(found.validation), test, found.classes)
+
+
+def _from_parts(config: DataConfig, parts: dict[str, Part], names: tuple[str, ...]) -> Dataset:
+    """A dataset of arrays; those that are no split are divided, a tenth of them for tests."""
+    splits = {name: Split(*part) for name, part in parts.items()}
+    if "whole" in splits or "test" not in splits:
+        whole = splits.pop("whole", None) or splits.pop("train")
+        if len(whole) < 3:
+            raise DataError(f"data.name {config.name}: {len(whole)} images cannot be divided")
+        order = np.random.default_rng(_SPLIT_SEED).permutation(len(whole))
+        count = max(1, len(whole) // _OWN_SHARE)
+        splits["test"] = whole.take(np.sort(order[:count]))
+        splits["train"] = whole.take(np.sort(order[count:]))
+    train, test = splits["train"], splits["test"]
+    highest = max(int(split.labels.max()) for split in splits.values())
+    if names and highest >= len(names):
+        raise DataError(
+            f"data.name {config.name}: label {highest}, but there are {len(names)} classes, from 0"
+        )
+    classes = names or tuple(f"class {index}" for index in range(highest + 1))
+    for name, other in splits.items():
+        if other.images.shape[1:] != train.images.shape[1:]:
+            raise DataError(
+                f"data.name {config.name}: {name} images are {list(other.images.shape[1:])}, those "
+                f"of train {list(train.images.shape[1:])}"
+            )
+    if config.validation is None and "validation" in splits:
+        return Dataset(train, splits["validation"], test, classes)
+    return _held_out(config, train, test, classes)
+
+
+def _named(config: DataConfig, folder: Path | None) -> Path:
+    if folder is None:
+        raise DataError(
+            f"data.name {config.name} is read from a place of yours; name it with data.dir or "
+            "--data-dir"
+        )
+    return folder
 
 
 def fingerprint(config: DataConfig, folder: Path | None) -> str:
     """Hex digest of the files the dataset is read from, or of the version it is made by."""
     if config.name in _MADE_HERE:
         return sha256_of_value(_MADE_HERE[config.name])
+    if config.name == "folder":
+        return find_pictures(_named(config, folder)).digest(_named(config, folder))
+    if config.name == "arrays":
+        place = _named(config, folder)
+        return sha256_of(*(sorted(place.glob("*.npy")) if place.is_dir() else [place]))
+    if config.name not in _FILES:
+        data = load_dataset(config, None)
+        parts = (data.train, data.validation, data.test)
+        digests = [hashlib.sha256(part.images[:].tobytes()) for part in parts]
+        for digest, part in zip(digests, parts, strict=True):
+            digest.update(part.labels.tobytes())
+        return sha256_of_value([digest.hexdigest() for digest in digests])
     where = _checked(config.name, folder)
     subfolder, names = _FILES[config.name]
     return sha256_of(*(where / subfolder / name for name in names))
@@ -112,8 +205,8 @@ def find_data_dir(config: DataConfig, option: Path | None) -> Path | None:
     Raises:
         DataMissingError: it is in none of them, and the download failed.
     """
-    if config.name in _MADE_HERE:
-        return None
+    if config.name not in _FILES:
+        return _own_place(config, option)
     found = folder_at_hand(config, option)
     if found is None:
         found = _folders(config, option)[0]
@@ -124,8 +217,8 @@ def find_data_dir(config: DataConfig, option: Path | None) -> Path | None:
 def folder_at_hand(config: DataConfig, option: Path | None) -> Path | None:
     """The folder that `find_data_dir` finds without a download; None where the files are in no
     place."""
-    if config.name in _MADE_HERE:
-        return None
+    if config.name not in _FILES:
+        return _own_place(config, option)
     *named, cache = _folders(config, option)
     subfolder, _ = _FILES[config.name]
     begun = (folder for folder in named if any((folder / subfolder).glob("*")))
@@ -134,7 +227,18 @@ def folder_at_hand(config: DataConfig, option: Path | None) -> Path | None:
 
 def is_at_hand(config: DataConfig, option: Path | None) -> bool:
     """Whether the dataset can be read without a download."""
-    return config.name in _MADE_HERE or folder_at_hand(config, option) is not None
+    if config.name in _OWN:
+        place = _own_place(config, option)
+        return place is not None and place.exists()
+    return config.name not in _FILES or folder_at_hand(config, option) is not None
+
+
+def _own_place(config: DataConfig, option: Path | None) -> Path | None:
+    """Where a dataset of a user's own is; None of those that need no place."""
+    if config.name not in _OWN:
+        return None
+    named = option or config.dir
+    return None if named is None else Path(named).expanduser()
 
 
 def _folders(config: DataConfig, option: Path | None) -> list[Path]:
@@ -169,8 +273,10 @@ def _checked(name: str, folder: Path | None) -> Path:
         if packed.exists():
             raise DataError(f"{packed}: still compressed; unpack it: gunzip {packed}")
         raise DataMissingError(f"{first} is missing; {_where_to_put_it(name, folder)}")
-    if name in ("fashionmnist", "mnist"):
+    if name in ("fashionmnist", "mnist", "kmnist"):
         idx.check_files(folder / subfolder, classes=10)
+    if name == "emnist":
+        idx.check_files(folder / subfolder, classes=47, files=idx.emnist_files(_EMNIST))
     return folder
 
 
@@ -179,8 +285,23 @@ def _torchvision_class(name: str) -> Any:
     return {
         "fashionmnist": datasets.FashionMNIST,
         "mnist": datasets.MNIST,
+        "kmnist": datasets.KMNIST,
+        "emnist": partial(datasets.EMNIST, split=_EMNIST),
         "cifar10": datasets.CIFAR10,
+        "cifar100": datasets.CIFAR100,
+        "svhn": _Svhn,
     }[name]
+
+
+class _Svhn:
+    """torchvision's SVHN, called as its others are."""
+
+    classes = tuple(map(str, range(10)))
+
+    def __init__(self, root: str, train: bool = True, download: bool = False) -> None:
+        for split in ("train", "test") if download else ("train" if train else "test",):
+            made = import_torchvision().datasets.SVHN(f"{root}/SVHN", split, download=download)
+        self.data, self.targets = made.data.transpose(0, 2, 3, 1), made.labels
 
 
 def _from_files(name: str, folder: Path) -> tuple[Split, Split, tuple[str, ...]]:
@@ -192,6 +313,8 @@ def _from_files(name: str, folder: Path) -> tuple[Split, Split, tuple[str, ...]]
         place = folder / _FILES[name][0]
         raise DataError(f"{place}: torchvision cannot read these files: {error}") from error
     train, test = (_to_split(np.asarray(half.data), half.targets) for half in halves)
+    if name == "emnist":  # its files have rows and columns exchanged
+        train, test = (Split(s.images[:].swapaxes(2, 3).copy(), s.labels) for s in (train, test))
     return train, test, tuple(halves[0].classes)
 
 

@@ -19,13 +19,19 @@ def to_input(images: Tensor) -> Tensor:
     return images.float().div_(255)
 
 
+def device_of(model: nn.Module) -> torch.device:
+    """The device that a model's parameters are on."""
+    return next((one.device for one in model.parameters()), torch.device("cpu"))
+
+
 def predict_logits(
     model: nn.Module, images: npt.NDArray[np.uint8], batch: int = 512
 ) -> npt.NDArray[np.float32]:
     """Logits [N, classes] of images [N, C, H, W], in evaluation mode."""
+    device = device_of(model)
     with _evaluating(model), torch.no_grad():
         parts = [
-            model(to_input(torch.from_numpy(images[start : start + batch])))
+            model(to_input(torch.from_numpy(images[start : start + batch]).to(device))).cpu()
             for start in range(0, len(images), batch)
         ]
     logits: npt.NDArray[np.float32] = torch.cat(parts).numpy()

@@ -7,6 +7,7 @@ is checked here, with the file's name in the error, before any reader sees the f
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,9 +25,18 @@ _MAGIC_IMAGES = 0x803  # unsigned bytes, three dimensions
 _MAGIC_LABELS = 0x801  # unsigned bytes, one dimension
 
 
-def check_files(folder: Path, classes: int) -> None:
+def emnist_files(split: str) -> tuple[str, ...]:
+    """The four files of a split of EMNIST."""
+    return tuple(
+        f"emnist-{split}-{half}-{kind}-ubyte"
+        for half in ("train", "test")
+        for kind in ("images-idx3", "labels-idx1")
+    )
+
+
+def check_files(folder: Path, classes: int, files: Sequence[str] = FILES) -> None:
     """Raise DataError unless the four files in `folder` are two splits of 28x28 images."""
-    for images, labels in (FILES[:2], FILES[2:]):
+    for images, labels in (files[:2], files[2:]):
         count, *shape = _dimensions(folder / images, _MAGIC_IMAGES)
         if tuple(shape) != _IMAGE_SHAPE:
             height, width = shape

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch.distributed as dist
 from torch import Tensor
@@ -19,6 +19,8 @@ class Ranks:
 
     rank: int
     size: int
+    device: str = "cpu"
+    """The device that tensors are exchanged on."""
 
     @property
     def first(self) -> bool:
@@ -28,13 +30,17 @@ class Ranks:
     def add_up(self, tensor: Tensor) -> None:
         """Replace a tensor by its sum over all processes."""
         if self.size > 1:
-            dist.all_reduce(tensor)
+            summed = tensor.to(self.device)
+            dist.all_reduce(summed)
+            tensor.copy_(summed)
 
     def copy_from_first(self, tensors: Iterable[Tensor]) -> None:
         """Replace tensors by those of the first process."""
         if self.size > 1:
             for tensor in tensors:
-                dist.broadcast(tensor, src=0)
+                copied = tensor.to(self.device)
+                dist.broadcast(copied, src=0)
+                tensor.copy_(copied)
 
 
 def ranks_from_environment() -> Ranks:
@@ -43,14 +49,14 @@ def ranks_from_environment() -> Ranks:
 
 
 @contextmanager
-def process_group() -> Iterator[Ranks]:
-    """Join the other processes, over gloo, for the length of the block."""
-    ranks = ranks_from_environment()
+def process_group(device: str = "cpu") -> Iterator[Ranks]:
+    """Join the other processes for the length of the block: over nccl on GPUs, else over gloo."""
+    ranks = replace(ranks_from_environment(), device=device)
     if ranks.size == 1:
         yield ranks
         return
     try:
-        dist.init_process_group("gloo")
+        dist.init_process_group("nccl" if device.startswith("cuda") else "gloo")
     except (RuntimeError, ValueError) as error:
         raise ConfigError(
             f"WORLD_SIZE is {ranks.size}, but the processes do not find each other ({error}); "

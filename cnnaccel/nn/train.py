@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -97,7 +98,8 @@ def train(
         ConfigError: the batch or the augmentation does not fit the data.
     """
     check_augment(config.train.augment, dataset.shape)
-    with process_group() as ranks, _reproducible():
+    device = choose_device(config.train.device)
+    with process_group(device) as ranks, _reproducible(device):
         return _train(config, model, dataset, folder, resume, observer, ranks)
 
 
@@ -112,6 +114,7 @@ def _train(
 ) -> TrainResult:
     """`train` among processes that have found each other."""
     path = folder / CHECKPOINT
+    model.to(ranks.device)
     _lay_out(model, torch.channels_last)  # a fifth faster on a CPU
     training = _Training(config, model, dataset, ranks)
     if resume:
@@ -133,6 +136,7 @@ def _train(
             f"training interrupted; {path} holds its last whole epoch, --resume continues it"
         ) from None
     model.load_state_dict(training.best_weights)
+    model.cpu()
     _lay_out(model, torch.contiguous_format)
     best = training.history[training.best_epoch - 1]
     if ranks.first:
@@ -155,7 +159,8 @@ class _Training:
 
     def __init__(self, config: Config, model: nn.Module, dataset: Dataset, ranks: Ranks) -> None:
         self.config, self.model, self.ranks = config, model, ranks
-        self.images = torch.from_numpy(dataset.train.images)
+        self.device = torch.device(ranks.device)
+        self.images = dataset.train.images
         self.labels = torch.from_numpy(dataset.train.labels)
         part = slice(ranks.rank, None, ranks.size)
         self.validation_images = len(dataset.validation)
@@ -226,12 +231,15 @@ class _Training:
 
     def _step(self, rows: Tensor, chance: Tensor, sums: Tensor) -> None:
         options = self.config.train
-        labels = self.labels[rows]
-        images = to_input(augment(self.images[rows], options.augment, chance))
+        labels = self.labels[rows].to(self.device)
+        pixels = torch.from_numpy(self.images[rows.numpy()]).to(self.device)
+        images = to_input(augment(pixels, options.augment, chance.to(self.device)))
         images = images.contiguous(memory_format=torch.channels_last)
         self.optimizer.zero_grad()
         try:
-            logits = main_output(self.distributed(images), training=True)
+            with torch.autocast(self.device.type, torch.bfloat16, options.precision == "mixed"):
+                logits = main_output(self.distributed(images), training=True)
+            logits = logits.float()
             self._require_logits(logits, len(rows))
             loss = F.cross_entropy(logits, labels, label_smoothing=options.label_smoothing)
             loss.backward()  # type: ignore[no-untyped-call]
@@ -305,6 +313,25 @@ class _Training:
         self.best_epoch, self.best_weights = content["best_epoch"], content["best_weights"]
 
 
+def choose_device(wanted: str) -> str:
+    """The device that `train.device` names, of this process among those of a torchrun.
+
+    Raises:
+        ConfigError: this machine has none.
+    """
+    cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
+    have = {"cuda": cuda, "mps": mps, "cpu": True}
+    if wanted == "auto":
+        wanted = next(name for name in have if have[name])
+    if not have[wanted]:
+        raise ConfigError(f"train.device is {wanted}, which torch does not see here; take auto")
+    if wanted != "cuda":
+        return wanted
+    device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
+    torch.cuda.set_device(device)
+    return device
+
+
 def _lay_out(model: nn.Module, memory_format: torch.memory_format) -> None:
     model.to(memory_format=memory_format)  # type: ignore[call-overload]
 
@@ -338,7 +365,7 @@ def _plain(value: Any) -> Any:
 def _identity(config: Config) -> dict[str, Any]:
     """Values that must be equal in a checkpoint and its continuation; data may move."""
     whole = _plain(dataclasses.asdict(config))
-    del whole["data"]["dir"]
+    del whole["data"]["dir"], whole["train"]["device"]
     return {key: whole[key] for key in ("model", "model_args", "data", "train")}
 
 
@@ -352,8 +379,10 @@ def _flat(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 @contextmanager
-def _reproducible() -> Iterator[None]:
+def _reproducible(device: str) -> Iterator[None]:
     """Deterministic arithmetic inside the block; torch's global settings and random state after."""
+    if device.startswith("cuda"):
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # else sums differ by run
     algorithms = torch.are_deterministic_algorithms_enabled()
     warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
     options: Any = torch.utils.deterministic
@@ -361,7 +390,7 @@ def _reproducible() -> Iterator[None]:
     torch.use_deterministic_algorithms(True, warn_only=True)
     options.fill_uninitialized_memory = False  # costs time, and nothing here reads such memory
     try:
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[device] if device.startswith("cuda") else []):
             yield
     finally:
         torch.use_deterministic_algorithms(algorithms, warn_only=warn_only)

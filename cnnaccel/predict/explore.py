@@ -33,8 +33,8 @@ from threading import Thread
 from cnnaccel.compiler.compile import choose, compile_graph, compile_schedule
 from cnnaccel.compiler.plan.allocate import DoesNotFitError
 from cnnaccel.compiler.plan.schedule import TooSmallError
-from cnnaccel.config import FieldError
 from cnnaccel.errors import CnnaccelError, ProgramError
+from cnnaccel.fields import FieldError
 from cnnaccel.hardware import HardwareConfig
 from cnnaccel.ir.graph import Graph, operations
 from cnnaccel.predict.estimate import estimate

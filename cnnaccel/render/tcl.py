@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cnnaccel.config import line_of
 from cnnaccel.errors import ConfigError
+from cnnaccel.fields import line_of
 from cnnaccel.hardware import HardwareConfig
 from cnnaccel.presets import HOW_TO, Preset, read_preset, shipped_presets
 from cnnaccel.processing_system import ENGINE_CELL, INTERRUPT_CELL, REGION_BYTES

@@ -29,6 +29,7 @@ FLOORS = (
     ("processing_system", "presets"),
     ("workspace",),
     ("config", "resources"),
+    ("fields",),
     ("runtime",),
     ("errors",),
     ("",),  # the package's own __init__

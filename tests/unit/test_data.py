@@ -264,7 +264,7 @@ def test_download_without_network(
     # it gives up at once: no waiting between attempts
     monkeypatch.setattr(time, "sleep", lambda seconds: pytest.fail(f"waited for {seconds} s"))
     with pytest.raises(DataError) as caught:
-        find_data_dir(DataConfig(name=name), None)  # type: ignore[arg-type]
+        find_data_dir(DataConfig(name=name), None)
     message = str(caught.value)
     wanted = FILES if name != "cifar10" else ("data_batch_1", "test_batch")
     assert all(file in message for file in wanted)

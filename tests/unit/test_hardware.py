@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from cnnaccel.config import FieldError
 from cnnaccel.devices import DEVICES, Resources
 from cnnaccel.errors import ConfigError
+from cnnaccel.fields import FieldError
 from cnnaccel.hardware import HardwareConfig, load_hardware
 
 ROOT = Path(__file__).parents[2]
