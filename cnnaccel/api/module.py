@@ -41,6 +41,11 @@ class AcceleratedModule(nn.Module):
         self.target = target
         self.output_shape = tuple(output_shape)
         self.engine: SimulatedEngine | None = None
+        self._images = 0
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but the engine, which belongs to this process: a copy makes its own."""
+        return {**self.__dict__, "engine": None}
 
     @property
     def measured(self) -> Measured | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 import subprocess
 import sys
@@ -280,6 +281,8 @@ def test_accelerate_is_a_drop_in(quantized: ca.QuantizedNetwork) -> None:
         logits.numpy(), quantized.logits(IMAGES[:11]).astype(np.float32).reshape(11, 10)
     )
     assert fast.measured is not None and fast.measured.cycles > 0
+    copied = copy.deepcopy(fast)
+    assert copied.engine is None and copied.measured is None and fast.engine is not None
     assert torch.equal(nn.Sequential(fast, nn.Softmax(1))(FLOATS[:2]), logits[:2].softmax(1))
     assert fast(FLOATS[:0]).shape == (0, 10)
     same = ca.AcceleratedModule(fast.network, "golden", (10,))
