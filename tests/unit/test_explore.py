@@ -212,7 +212,11 @@ from tests.support import imagenet
 
 if __name__ == "__main__":
     try:
-        explore(imagenet.vgg16(112, classifier=False), HardwareConfig())
+        explore(
+            imagenet.vgg16(112, classifier=False),
+            HardwareConfig(),
+            lambda done, total: print(done, "of", total, flush=True),
+        )
     except KeyboardInterrupt:
         sys.exit(130)
 """
@@ -225,11 +229,12 @@ def test_nothing_is_left_running(how: str, tmp_path: Path) -> None:
     script.write_text(SCRIPT, encoding="utf-8")
     root = Path(__file__).parents[2]
     started = subprocess.Popen(
-        [sys.executable, str(script)], cwd=root, start_new_session=True, stderr=subprocess.PIPE,
+        [sys.executable, str(script)], cwd=root, start_new_session=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         env=os.environ | {"PYTHONPATH": str(root)},
     )  # fmt: skip
-    _wait_for(lambda: len(_of_session(started.pid)) > 1)
-    time.sleep(2)  # they work now
+    assert started.stdout is not None and b" of " in started.stdout.readline()  # they work now
+    assert len(_of_session(started.pid)) > 1
     if how == "Ctrl-C":
         os.killpg(started.pid, signal.SIGINT)
     else:
