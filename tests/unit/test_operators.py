@@ -49,7 +49,7 @@ def said(refusal: str) -> dict[str, str]:
     """A refusal as reason and way out, with dots for what the error says of the model."""
     text = re.sub(r"\{\w+\}", "…", refusal)
     reason, _, advice = text.partition("; ")
-    return {"reason": reason, "advice": advice}
+    return {"reason": reason, "advice": advice or "-"}
 
 
 def summary(cls: type) -> str:

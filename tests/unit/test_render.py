@@ -67,11 +67,12 @@ def test_lines_are_short_and_bytes_the_same(render: Callable[..., str]) -> None:
 
 
 def test_templates_compute_nothing() -> None:
+    """They repeat and include, and say where values go."""
     for path in (ROOT / "templates").glob("*.j2"):
         if path.name == "quantize.md.j2":
             continue
         text = path.read_text(encoding="utf-8")
-        assert {"for", "endfor"} >= set(re.findall(r"{%-?\s*(\w+)", text)), path.name
+        assert {"for", "endfor", "include"} >= set(re.findall(r"{%-?\s*(\w+)", text)), path.name
         assert not re.search(r"{{[^}]*[-+*/][^}]*}}", text), path.name
 
 
