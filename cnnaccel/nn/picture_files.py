@@ -189,7 +189,7 @@ class Pictures:
 
 @dataclass(frozen=True)
 class PictureFolder:
-    """What is in a folder: files by split, and the names of the classes."""
+    """The files of a folder by split, and the names of the classes."""
 
     train: Pictures
     validation: Pictures | None
