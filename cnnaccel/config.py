@@ -19,9 +19,18 @@ SEED_MAX = 2**32 - 1
 
 
 DATASETS = (
-    "fashionmnist", "mnist", "kmnist", "emnist", "cifar10", "cifar100", "svhn", "digits",
-    "synthetic", "folder", "arrays",
-)  # fmt: skip
+    "fashionmnist",
+    "mnist",
+    "kmnist",
+    "emnist",
+    "cifar10",
+    "cifar100",
+    "svhn",
+    "digits",
+    "synthetic",
+    "folder",
+    "arrays",
+)
 """Names that `data.name` knows."""
 
 

@@ -49,10 +49,10 @@ class Place:
 
 @dataclass(frozen=True)
 class Board:
-    """What a board said of itself, and of the images it ran."""
+    """Findings on a board, and on the images it ran."""
 
     checks: Mapping[str, str]
-    """What was looked at, and found."""
+    """Checks of the board and what they found."""
     copied: Mapping[str, int]
     """Bytes that were copied, by the name of the file."""
     load_seconds: float
@@ -64,7 +64,7 @@ class Board:
     """Part of `run_seconds` in which the engine had nothing to do."""
     counters: Mapping[str, int]
     tests: Sequence[str]
-    """What ran before the images, in a line for each."""
+    """Tests that ran before the images, in a line for each."""
 
 
 def run_on_board(
@@ -111,9 +111,15 @@ def run_on_board(
     counters: Counter[str] = sum((Counter(run["counters"]) for run in runs), Counter())
     run_seconds, host_seconds = (sum(r[name] for r in runs) for name in ("seconds", "host_seconds"))
     board = Board(
-        checks, copied, loaded["seconds"], loaded["clock_mhz"], run_seconds, host_seconds,
-        {name: counters[name] for name in COUNTERS}, tested,
-    )  # fmt: skip
+        checks,
+        copied,
+        loaded["seconds"],
+        loaded["clock_mhz"],
+        run_seconds,
+        host_seconds,
+        {name: counters[name] for name in COUNTERS},
+        tested,
+    )
     return results, board
 
 
@@ -183,7 +189,7 @@ def _look(console: Console, session: Session) -> tuple[dict[str, str], list[str]
 
 
 def _tested(console: Console, session: Session, path: Path, self_test: str) -> str:
-    """What came of a file of tests.
+    """The outcome of a file of tests.
 
     Raises:
         MismatchError: something differs.

@@ -82,7 +82,7 @@ class CompiledNetwork:
         return Prediction(**vars(found), network=self.name)
 
     def show(self, name: str) -> str:
-        """What a pass of the compiler made, as text: lower, plan, emit or tokens."""
+        """The result of a pass of the compiler as text: lower, plan, emit or tokens."""
         return show(self.compiled, name)
 
     def explain(self) -> str:
@@ -240,9 +240,16 @@ class CompiledNetwork:
                 )
                 exported = self.export(program / "exported", bitstream=bitstream, progress=console)
                 ran = run_deployed(
-                    self.graph, self.hardware, place, self.name, exported, pixels,
-                    _WHEN[self_test], file, console,
-                )  # fmt: skip
+                    self.graph,
+                    self.hardware,
+                    place,
+                    self.name,
+                    exported,
+                    pixels,
+                    _WHEN[self_test],
+                    file,
+                    console,
+                )
             ran.require_golden(self.graph, pixels, console)
         return ran
 

@@ -30,7 +30,7 @@ SIMULATED = "sim"
 
 @dataclass(frozen=True, eq=False)
 class Deployment:
-    """What a board made of some images."""
+    """Results of a board for some images, and figures of the run."""
 
     network: str
     where: str
@@ -44,9 +44,9 @@ class Deployment:
     host: str
     """Whose time `measured.host_seconds` is, in words."""
     remark: str
-    """What else is to be said of the run, in a line."""
+    """A further remark on the run, in a line."""
     values: Mapping[str, Any]
-    """What else was found, by name."""
+    """Further findings, by name."""
 
     @property
     def logits(self) -> npt.NDArray[np.float64]:
@@ -106,10 +106,15 @@ def run_simulated(
     with counter(console, "engine", len(images)) as progress:
         results = engine.run(program, images, progress)
     return Deployment(
-        graph.name, "the simulated board", results, graph.output.scale,
-        engine.measured(graph, len(images)), "this machine", f"simulated memory: {engine.memory}",
+        graph.name,
+        "the simulated board",
+        results,
+        graph.output.scale,
+        engine.measured(graph, len(images)),
+        "this machine",
+        f"simulated memory: {engine.memory}",
         {"target": SIMULATED, "memory": engine.memory},
-    )  # fmt: skip
+    )
 
 
 def run_deployed(
@@ -139,6 +144,12 @@ def run_deployed(
     values = {"target": place.target.text, **asdict(board)}
     del values["counters"], values["host_seconds"]  # those of any run: `measured` has them
     return Deployment(
-        graph.name, place.target.text, results, graph.output.scale, measured, "the board", line,
+        graph.name,
+        place.target.text,
+        results,
+        graph.output.scale,
+        measured,
+        "the board",
+        line,
         values,
-    )  # fmt: skip
+    )

@@ -76,6 +76,6 @@ def measure(
     counters: Mapping[str, int],
     host_seconds: float,
 ) -> Measured:
-    """What the counters of a run say of a network."""
+    """Figures of a network, from the counters of a run."""
     useful = sum(macs(layer) for layer in graph.layers if isinstance(layer, Conv2d))
     return Measured(hardware, images, useful, operations(graph), dict(counters), host_seconds)

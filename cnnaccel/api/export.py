@@ -59,7 +59,7 @@ def find_bitstream(folder: Path, hardware: HardwareConfig) -> Bitstream:
 
 
 def _recorded(path: Path, key: str) -> str:
-    """What a JSON file of `build-hw` says."""
+    """The value of a key in a JSON file of `build-hw`."""
     try:
         return str(json.loads(path.read_text(encoding="utf-8"))[key])
     except (ValueError, KeyError, TypeError):
@@ -68,7 +68,7 @@ def _recorded(path: Path, key: str) -> str:
 
 @dataclass(frozen=True)
 class Contents:
-    """What an exported folder is made of."""
+    """Parts of an exported folder."""
 
     name: str
     hardware: HardwareConfig
@@ -82,7 +82,7 @@ class Contents:
 
     @property
     def headline(self) -> str:
-        """What the folder is, in a line."""
+        """The folder in a line: its engine, and whether the bitstream is in it."""
         has = "no bitstream" if self.bitstream.missing else "bitstream included"
         return f"digest {self.hardware.digest:016x}, {has}"
 

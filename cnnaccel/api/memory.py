@@ -1,4 +1,4 @@
-"""What a program takes of the memory that a board's image keeps contiguous."""
+"""Memory of a program, against that which a board's image keeps contiguous."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _SHOWN = {"weights_bytes": "weights", "scratch_bytes": "tensors between layers"}
 
 
 def shortage(hardware: HardwareConfig, header: dict[str, int]) -> str:
-    """What a board lacks for one iteration of a program, or empty.
+    """The shortage of a board for one iteration of a program, or empty.
 
     header: of `program.bin`.
     """

@@ -82,7 +82,7 @@ class AcceleratedModule(nn.Module):
         return self.engine
 
     def extra_repr(self) -> str:
-        """What `repr` says between the brackets."""
+        """Text of `repr` between the brackets."""
         hardware = self.network.hardware
         return f"{self.network.name} on {hardware.name or hardware.part}, target={self.target}"
 
@@ -151,7 +151,7 @@ def _weights(model: nn.Module) -> dict[str, int]:
 
 
 def backend(graph: fx.GraphModule, inputs: Sequence[Any]) -> Callable[..., Any]:
-    """What `torch.compile(model, backend="cnnaccel")` calls with the graph that it traced.
+    """The function that `torch.compile(model, backend="cnnaccel")` calls with a traced graph.
 
     Raises:
         ModelError: the model is not calibrated, was trained since, or is traced in several parts.

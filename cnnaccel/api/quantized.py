@@ -72,7 +72,7 @@ class QuantizedNetwork:
     images: Pixels | None = None
     """Calibration images; None where they were not kept."""
     normalized: Normalization | None = None
-    """What was done to float images before they came here."""
+    """Normalisation of float images before they come here."""
 
     @property
     def name(self) -> str:
@@ -81,7 +81,7 @@ class QuantizedNetwork:
 
     @property
     def equalization(self) -> Equalization | None:
-        """What equalizing the channels came to; None where no image was left to try it on."""
+        """The outcome of equalizing channels; None where no image was left to try it on."""
         trial = None if self.quantized is None else self.quantized.trial
         return None if trial is None else Equalization(**dataclasses.asdict(trial))
 

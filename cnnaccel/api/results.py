@@ -1,4 +1,4 @@
-"""What is found of a quantized network: accuracy, and float beside int8."""
+"""Findings on a quantized network: accuracy, and float beside int8."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class Evaluation:
     classes: tuple[str, ...]
     labels: npt.NDArray[np.int64]
     predictions: npt.NDArray[np.int64]
-    """What the int8 network took each image for."""
+    """The class that the int8 network takes each image for."""
     float_predictions: npt.NDArray[np.int64] | None
-    """What the float network took it for; None where there is none at hand."""
+    """The class that the float network takes it for; None where there is none at hand."""
 
     @property
     def images(self) -> int:
@@ -82,7 +82,7 @@ class LayerComparison:
 
     layer: str
     kind: str
-    """What makes it, as `Conv2d`; `image` is the input."""
+    """The kind of layer that makes it, as `Conv2d`; `image` is the input."""
     sqnr_db: float
     """Signal to quantization noise; infinite where there is no noise."""
     noise_steps: float
@@ -129,10 +129,16 @@ class Comparison:
 
     def __str__(self) -> str:
         rows = [
-            [row.layer, row.kind, f"{row.sqnr_db:.1f}", f"{row.noise_steps:.2f}",
-             f"{row.bias_steps:+.2f}", f"{row.clipped:.2%}"]
+            [
+                row.layer,
+                row.kind,
+                f"{row.sqnr_db:.1f}",
+                f"{row.noise_steps:.2f}",
+                f"{row.bias_steps:+.2f}",
+                f"{row.clipped:.2%}",
+            ]
             for row in self.layers
-        ]  # fmt: skip
+        ]
         columns = ["tensor", "made by", "SQNR dB", "noise, steps", "shift, steps", "clipped"]
         title = f"{self.graph.name}: float beside int8 on {self.images:,} images"
         return text_of(table(title, columns, rows))
@@ -145,7 +151,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Prediction(Estimate):
-    """What the compiler predicts of a program; nothing in it was measured."""
+    """Predictions of the compiler for a program; nothing in it was measured."""
 
     network: str = ""
 

@@ -61,9 +61,9 @@ class Simulation:
     predicted_cycles: int
     """Cycles that the compiler predicted for the same run."""
     recorded: Recorded
-    """What the units did over time, at the beginning of the run."""
+    """Activity of the units over time, at the beginning of the run."""
     memory: str
-    """What the simulated memory was like, in words."""
+    """The simulated memory, in words."""
 
     @property
     def logits(self) -> npt.NDArray[np.float64]:
@@ -226,7 +226,7 @@ class _Watch:
             simulator.trace(self.waves.path, first + cycles.start, first + cycles.stop)
 
     def recorded(self, compiled: Compiled, iterations: int, cycles: int) -> Recorded:
-        """What was recorded, once the run has ended."""
+        """The record, once the run has ended."""
         assert self.activity is not None
         return recorded(self.activity, compiled.program, iterations, cycles)
 

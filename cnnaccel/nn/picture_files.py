@@ -24,8 +24,17 @@ from cnnaccel.config import DataConfig
 from cnnaccel.errors import DataError
 
 ENDINGS = {
-    ".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp",
-}  # fmt: skip
+    ".bmp",
+    ".gif",
+    ".jpeg",
+    ".jpg",
+    ".pgm",
+    ".png",
+    ".ppm",
+    ".tif",
+    ".tiff",
+    ".webp",
+}
 _IN_MEMORY_BYTES = 512 << 20
 """Pixels of a split up to which all of them are read at once."""
 _SPLITS = {
@@ -274,9 +283,10 @@ def _classes(folder: Path) -> dict[str, list[Path]]:
     found: dict[str, list[Path]] = {}
     for place in _folders(folder):
         files = sorted(
-            path for path in place.rglob("*")
+            path
+            for path in place.rglob("*")
             if path.suffix.lower() in ENDINGS and not path.name.startswith(".")
-        )  # fmt: skip
+        )
         if not files:
             raise DataError(
                 f"{place}: a class without images; remove the folder, or put images "

@@ -87,9 +87,13 @@ def quantize_model(
     config, data = job.config.quantize, job.dataset
     sets, aside = divide(data, config)
     network = quantize(
-        model, sets, name=job.config.name, config=config, classes=data.classes,
+        model,
+        sets,
+        name=job.config.name,
+        config=config,
+        classes=data.classes,
         progress=job.console,
-    )  # fmt: skip
+    )
     graph, quantized = network.graph, network.quantized
     assert quantized is not None
     score = network.evaluate(data.test.images, data.test.labels, progress=job.console)

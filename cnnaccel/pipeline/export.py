@@ -30,7 +30,7 @@ def find_bitstream(job: Job) -> Bitstream:
 
 
 def contents(job: Job, bitstream: Bitstream) -> Contents:
-    """What the folder of a configuration is made of; its self-test is made if it is not there."""
+    """Parts of the folder of a configuration; its self-test is made if it is not there."""
     program = job.workspace.stage("compile").folder
     program_inputs(job)  # the program must belong to the configuration
     return Contents(
@@ -39,7 +39,7 @@ def contents(job: Job, bitstream: Bitstream) -> Contents:
 
 
 def export_inputs(job: Job, made_of: Contents) -> Inputs:
-    """What an exported folder is made from."""
+    """Values that an exported folder is made from."""
     return program_inputs(job) | hardware_inputs(job) | made_of.inputs()
 
 

@@ -37,9 +37,15 @@ def simulate(
     with stage.write(simulate_inputs(job)) as folder:
         waves = None if trace is None else Waves(folder / f"waves.{best_trace()}", trace)
         found, engine = simulate_images(
-            graph, compiled, predicted, some,
-            folder=folder / "program", console=job.console, stalls=stalls, waves=waves,
-        )  # fmt: skip
+            graph,
+            compiled,
+            predicted,
+            some,
+            folder=folder / "program",
+            console=job.console,
+            stalls=stalls,
+            waves=waves,
+        )
         found.recorded.write(folder)
         draw("activity", graph.name, found.recorded, folder / "activity.png")
         write_results(

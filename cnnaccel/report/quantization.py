@@ -22,8 +22,16 @@ TRY = " Try, in this order: "
 
 
 LAYER_COLUMNS = (
-    "tensor", "made by", "type", "scale", "zero", "weight scale", "multiplier", "shift", "SQNR dB",
-)  # fmt: skip
+    "tensor",
+    "made by",
+    "type",
+    "scale",
+    "zero",
+    "weight scale",
+    "multiplier",
+    "shift",
+    "SQNR dB",
+)
 
 
 @dataclass(frozen=True)

@@ -73,8 +73,12 @@ def test_page_runs_as_it_says(tmp_path: Path) -> None:
     (tmp_path / "page.py").write_text("\n".join(blocks), encoding="utf-8")
     ran = subprocess.run(
         [sys.executable, "-W", "error::UserWarning", "page.py"],
-        cwd=tmp_path, capture_output=True, text=True, timeout=600, check=False,
-    )  # fmt: skip
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
     assert ran.returncode == 0, ran.stderr
     shown = re.findall(r"^    (int8 .*)$", page, re.M)
     assert shown and all(line in ran.stdout for line in shown)

@@ -58,13 +58,23 @@ def example(hardware: HardwareConfig = TINY, count: int = 2) -> Example:
             begin,
             begin,
             Load(opcode=Opcode.LOAD_WGT, run_words=len(mapped[0].weights)),
-            Load(opcode=Opcode.LOAD_PAR, dram_offset=len(weights),
-                 run_words=len(mapped[0].parameters["bias"])),
+            Load(
+                opcode=Opcode.LOAD_PAR,
+                dram_offset=len(weights),
+                run_words=len(mapped[0].parameters["bias"]),
+            ),
         ),
         body=(
             *(
-                Load(wait_for=compute, signal_to=compute, base=Base.INPUT, advances=True,
-                     dram_offset=n * image, run_words=places[n].size, address=places[n].base)
+                Load(
+                    wait_for=compute,
+                    signal_to=compute,
+                    base=Base.INPUT,
+                    advances=True,
+                    dram_offset=n * image,
+                    run_words=places[n].size,
+                    address=places[n].base,
+                )
                 for n in range(2)
             ),
             dataclasses.replace(mapped[0].instruction, wait_for=load, signal_to=load | store),
@@ -73,9 +83,15 @@ def example(hardware: HardwareConfig = TINY, count: int = 2) -> Example:
                 mapped[1].instruction, wait_for=load | store, signal_to=load | store
             ),
             *(
-                Store(wait_for=compute, signal_to=(compute, Unit(0))[n], base=Base.OUTPUT,
-                      advances=True, dram_offset=n * result, run_words=places[2 + n].size,
-                      address=places[2 + n].base)
+                Store(
+                    wait_for=compute,
+                    signal_to=(compute, Unit(0))[n],
+                    base=Base.OUTPUT,
+                    advances=True,
+                    dram_offset=n * result,
+                    run_words=places[2 + n].size,
+                    address=places[2 + n].base,
+                )
                 for n in range(2)
             ),
         ),
@@ -84,5 +100,5 @@ def example(hardware: HardwareConfig = TINY, count: int = 2) -> Example:
         images_per_iteration=2,
         input_stride=2 * image,
         output_stride=2 * result,
-    )  # fmt: skip
+    )
     return Example(hardware, layer, places[0], places[2], program)

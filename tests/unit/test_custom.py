@@ -27,9 +27,12 @@ def saved(path: Path, **arrays: object) -> Path:
 def test_arrays_by_split(tmp_path: Path) -> None:
     path = saved(
         tmp_path / "mine.npz",
-        train_images=IMAGES, train_labels=LABELS, test_x=IMAGES[:8], test_y=LABELS[:8],
+        train_images=IMAGES,
+        train_labels=LABELS,
+        test_x=IMAGES[:8],
+        test_y=LABELS[:8],
         classes=np.array(["a", "b", "c", "d"]),
-    )  # fmt: skip
+    )
     data = load_dataset(ARRAYS, path)
     assert (len(data.train), len(data.validation), len(data.test)) == (36, 4, 8)
     assert data.classes == ("a", "b", "c", "d") and data.shape == (3, 6, 5)

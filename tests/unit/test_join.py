@@ -49,7 +49,8 @@ REASONS: dict[str, tuple[tuple[AnyLayer, ...], str]] = {
         "'b' is followed by max pool 'pool' already",
     ),
     "readers": (
-        (A, B, SUM, graphs.add(SUM.output, B.output, name="last")), "2 layers read its operand 'b'",
+        (A, B, SUM, graphs.add(SUM.output, B.output, name="last")),
+        "2 layers read its operand 'b'",
     ),
     "concatenation": (
         (A, B, graphs.concat(A.output, B.output, name="both"), SUM),
@@ -59,7 +60,7 @@ REASONS: dict[str, tuple[tuple[AnyLayer, ...], str]] = {
         (A, B, SUM, graphs.add(SUM.output, X, name="last")),
         "its operand comes from another addition, 'sum'",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", REASONS)

@@ -21,10 +21,13 @@ def one(rows: int, columns: int) -> Graph:
 @pytest.mark.parametrize(
     ("rows", "columns", "tall"),
     [
-        (MOST_ROWS, 4, False), (MOST_ROWS + 1, 4, True), (MOST_ROWS + 1, MOST_ROWS, True),
-        (MOST_ROWS + 1, MOST_ROWS + 1, False), (4, MOST_ROWS + 1, False),
+        (MOST_ROWS, 4, False),
+        (MOST_ROWS + 1, 4, True),
+        (MOST_ROWS + 1, MOST_ROWS, True),
+        (MOST_ROWS + 1, MOST_ROWS + 1, False),
+        (4, MOST_ROWS + 1, False),
     ],
-)  # fmt: skip
+)
 def test_what_is_tall(rows: int, columns: int, tall: bool) -> None:
     graph = one(rows, columns)
     assert is_tall(graph) == tall

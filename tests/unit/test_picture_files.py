@@ -56,9 +56,12 @@ def test_a_folder_of_classes_is_divided_by_a_fixed_seed(tmp_path: Path) -> None:
     assert np.array_equal(data.test.images, again.test.images)
     assert data.test.labels.tolist() == [0, 0, 1, 1]
     shades = [
-        *(int(one[0, 0, 0]) for part in (data.train, data.validation, data.test)
-          for one in part.images)
-    ]  # fmt: skip
+        *(
+            int(one[0, 0, 0])
+            for part in (data.train, data.validation, data.test)
+            for one in part.images
+        )
+    ]
     assert sorted(shades) == [*range(20), *range(100, 120)]
 
 
@@ -105,9 +108,11 @@ def bomb(path: Path) -> None:
 
     head = struct.pack(">IIBBBBB", 20_000, 20_000, 8, 2, 0, 0, 0)
     path.write_bytes(
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(b"")) +
-        chunk(b"IEND", b"")
-    )  # fmt: skip
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", head)
+        + chunk(b"IDAT", zlib.compress(b""))
+        + chunk(b"IEND", b"")
+    )
 
 
 def broken(kind: str, folder: Path) -> Path:

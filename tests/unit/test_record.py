@@ -34,9 +34,13 @@ class Example(Record):
 
 def test_where_fields_lie() -> None:
     assert [(f.name, f.at, f.width, f.low, f.high) for f in layout(Example)] == [
-        ("colour", 0, 2, 0, 3), ("offset", 2, 5, -16, 15), ("count", 7, 4, 1, 16),
-        ("lanes", 11, 2, 1, 8), ("pair", 13, 6, 0, 7), ("low", 19, 4, 0, 9),
-    ]  # fmt: skip
+        ("colour", 0, 2, 0, 3),
+        ("offset", 2, 5, -16, 15),
+        ("count", 7, 4, 1, 16),
+        ("lanes", 11, 2, 1, 8),
+        ("pair", 13, 6, 0, 7),
+        ("low", 19, 4, 0, 9),
+    ]
 
 
 def test_bits_of_a_record() -> None:
@@ -65,9 +69,10 @@ def test_refused(values: dict[str, int], message: str) -> None:
 
 def test_bytes_that_are_no_record() -> None:
     for data, message in (
-        (bytes(3), "Example has 4 bytes, got 3"), (b"\1\0\0\0", "colour has no value 1"),
+        (bytes(3), "Example has 4 bytes, got 3"),
+        (b"\1\0\0\0", "colour has no value 1"),
         (b"\0\0\0\x80", "bits are set that belong to no field"),
-    ):  # fmt: skip
+    ):
         with pytest.raises(ProgramError, match=message):
             Example.unpack(data)
     assert Colour.BLUE.meaning == "as the sky"

@@ -26,8 +26,11 @@ def site(shared: Callable[..., Path]) -> Path:
         assert recipe is not None
         done = subprocess.run(
             [sys.executable, "-m", *recipe[1].split(), str(folder)],
-            cwd=ROOT, capture_output=True, text=True, check=False,
-        )  # fmt: skip
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         assert done.returncode == 0, done.stdout + done.stderr
 
     return shared("site", make)

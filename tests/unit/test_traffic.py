@@ -77,9 +77,10 @@ def test_results_are_stored_once(name: str) -> None:
 def test_weights_come_once_or_with_every_block() -> None:
     """Chunks inside blocks bring all weights for each block; blocks inside chunks only once."""
     task, bytes_once = task_of("strided"), 0
-    groups, words = task.work.channels.groups, len(task.work.weight_words(
-        range(task.work.channels.groups), task.work.whole
-    ))  # fmt: skip
+    groups, words = (
+        task.work.channels.groups,
+        len(task.work.weight_words(range(task.work.channels.groups), task.work.whole)),
+    )
     bytes_once = words * SMALL.wgt_word_bytes + groups * SMALL.par_word_bytes
     for outer, times in ((False, 1), (True, task.rows)):
         cut = Cut(1, task.columns, 1, (task.work.whole,), outer)
