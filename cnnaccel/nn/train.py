@@ -239,9 +239,8 @@ class _Training:
         try:
             with torch.autocast(self.device.type, torch.bfloat16, options.precision == "mixed"):
                 logits = main_output(self.distributed(images), training=True)
-            logits = logits.float()
             self._require_logits(logits, len(rows))
-            loss = F.cross_entropy(logits, labels, label_smoothing=options.label_smoothing)
+            loss = F.cross_entropy(logits.float(), labels, label_smoothing=options.label_smoothing)
             loss.backward()  # type: ignore[no-untyped-call]
         except ModelError:
             raise

@@ -258,11 +258,12 @@ def test_ctrl_c_leaves_a_checkpoint(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param("lenet", marks=pytest.mark.slow),
+        "lenet",
         "resnet8",
-        pytest.param("tests.support.train_driver:TwoHeads", marks=pytest.mark.slow),
+        "tests.support.train_driver:TwoHeads",
     ],
 )
+@pytest.mark.slow
 def test_two_processes_train_as_one(tmp_path: Path, name: str) -> None:
     launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     done = subprocess.run(

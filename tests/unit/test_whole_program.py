@@ -53,7 +53,13 @@ def test_from_pixels_to_logits(graph: Graph, compiled: Compiled, order: Order) -
     check(PYNQ, graph, compiled, order, images=compiled.ports.images + 2)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(
+    "engine",
+    [
+        pytest.param(name, marks=pytest.mark.slow) if name == "small 1x4x16" else name
+        for name in ENGINES
+    ],
+)
 def test_other_engines(graph: Graph, engine: str) -> None:
     hw = ENGINES[engine]
     check(hw, graph, compile_graph(graph, hw, 1), "random", images=2)
