@@ -15,7 +15,9 @@ from cnnaccel.cli.options import configured, make_job, reads_stages
 @click.command()
 @click.argument("names", nargs=-1, metavar="[BOARDS]")
 def boards(names: tuple[str, ...]) -> None:
-    """List the boards that come with the package, or BOARDS: the engine, what was seen of it.
+    """List the boards that come with the package, or BOARDS alone.
+
+    A line has the engine, its share of the device, and what was seen of it.
 
     Each of BOARDS is a name that hardware.board takes, or a YAML file of your own.
 

@@ -73,6 +73,7 @@ def test_wheel_carries_what_lies_beside_the_package(installed: Path) -> None:
         assert here == {p.name for p in (package / folder).rglob("*") if p.is_file()}
 
 
+@pytest.mark.slow
 def test_wheel_builds_for_a_board_of_a_user(installed: Path, tmp_path: Path) -> None:
     write_examples(tmp_path)
     (mock,) = installed.parent.glob("lib/*/site-packages/cnnaccel/hw/tcl/mock/vivado")

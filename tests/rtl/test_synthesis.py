@@ -171,6 +171,7 @@ def whole(board: HardwareConfig, off: float = 0.05) -> Resources:
     return made.resources
 
 
+@pytest.mark.slow
 def test_pynq_z1() -> None:
     assert whole(Z1).beyond(Resources(dsp=160, bram36=110, lut=53_200 * 40 // 100)) == ()
 

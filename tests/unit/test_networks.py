@@ -184,7 +184,7 @@ class RandomNet(nn.Module):
         return x
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.too_slow])
 @given(
     steps=st.lists(st.sampled_from(STEPS), min_size=1, max_size=8),
     end=st.sampled_from(("linear", "pooled", "conv")),

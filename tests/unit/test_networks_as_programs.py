@@ -57,7 +57,8 @@ def test_every_layer(name: str, layers: int, hw: HardwareConfig) -> None:
         compare(hw, up_to(graph, graph.layers[layer]), images)
 
 
-@pytest.mark.parametrize("name", [pytest.param("mobilenet_v2", marks=pytest.mark.slow), "resnet18"])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["mobilenet_v2", "resnet18"])
 def test_larger_than_the_chip(name: str) -> None:
     """Weights of megabytes through 128 KiB; every fifth layer, and the logits."""
     graph = quantized(name)
