@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from cnnaccel.compiler.show import PASSES, show
 from cnnaccel.hardware import HardwareConfig, load_hardware
 from cnnaccel.ir.graph import Add, AnyLayer, Conv2d, Graph, TensorSpec
 from tests.support import graphs
-from tests.support.hardware import SMALLEST
+from tests.support.hardware import PYNQ, SMALLEST
 from tests.support.networks import quantized
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "passes.txt"
@@ -47,6 +48,18 @@ def test_through_small_scratchpads(name: str) -> None:
         if task.joined:
             assert f"'{task.joined}'" in paragraph
     assert "pieces" in told and "in DRAM: " in told
+
+
+def test_reasons_for_memory() -> None:
+    """One tensor for two sizes of act: too large for one, cheaper in the other."""
+    small = dataclasses.replace(PYNQ, act_kib=8, wgt_kib=8, par_groups=16)
+    reasons = {
+        load_hardware("tiny"): "in DRAM: 'one', 1,520 words; in act no room for a tile would be "
+        "left to the tasks meanwhile",
+        small: "kept: 'one', 760 words; in DRAM its tasks would cost 265 cycles more",
+    }
+    for hardware, reason in reasons.items():
+        assert reason in explain(compile_graph(graphs.spilling(), hardware, 1))
 
 
 SOURCE = graphs.spec("image", (8, 8, 8))
