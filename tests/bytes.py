@@ -11,6 +11,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import torch
+
 from cnnaccel.compiler.compile import compile_graph
 from cnnaccel.hardware import HardwareConfig, load_hardware
 from cnnaccel.ir.graph import Graph
@@ -43,6 +45,7 @@ def digests(folder: Path) -> Iterator[tuple[str, str]]:
 
 def main() -> None:
     """Print the table."""
+    torch.set_num_threads(1)  # sums of floats, and so scales, depend on how many there are
     for graph, board, hardware in programs():
         with tempfile.TemporaryDirectory() as folder:
             compile_graph(graph, hardware).to_files(Path(folder))
