@@ -15,7 +15,7 @@ import numpy.typing as npt
 from rich.console import Console
 
 from cnnaccel.api.board import Place
-from cnnaccel.api.deployment import SIMULATED, Deployment, run_deployed, run_simulated
+from cnnaccel.api.deployment import Deployment, run_deployed, run_simulated
 from cnnaccel.api.export import NO_BITSTREAM, Bitstream, Contents, find_bitstream
 from cnnaccel.api.quantized import QuantizedNetwork, console_of
 from cnnaccel.api.results import Comparison, Evaluation, Prediction
@@ -30,6 +30,7 @@ from cnnaccel.ir.graph import Graph, operations
 from cnnaccel.isa.program import disassemble
 from cnnaccel.predict.estimate import estimate
 from cnnaccel.remote.ssh import parse_target
+from cnnaccel.report.findings import SIMULATED
 from cnnaccel.runtime.board import ALWAYS, FIRST, NEVER, SELF_TEST
 from cnnaccel.tools.verilate import best_trace
 from cnnaccel.workspace import Stage, sha256_of

@@ -20,12 +20,11 @@ from cnnaccel.hardware import HardwareConfig
 from cnnaccel.ir import golden
 from cnnaccel.ir.graph import Graph
 from cnnaccel.report import notebook
+from cnnaccel.report.findings import SIMULATED
 from cnnaccel.report.measured import Measured, counters_table, speed_lines
 from cnnaccel.report.progress import counter, working
 from cnnaccel.report.tables import text_of
 from cnnaccel.runtime.selftest import case_count, run_cases
-
-SIMULATED = "sim"
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,7 +6,7 @@ import copy
 import dataclasses
 import json
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -292,15 +292,10 @@ def golden_predictions(graph: Graph, images: Pixels, console: Console) -> npt.ND
     """int64[N]: what the golden executor takes each image for."""
     parts = []
     with counter(console, "golden", len(images)) as progress:
-        for values in _chunks(graph, images):
+        for chunk, values in golden.run_chunks(graph, images):
             parts.append(golden.predictions(values))
-            progress(sum(map(len, parts)))
+            progress(chunk.stop)
     return np.concatenate(parts)
-
-
-def _chunks(graph: Graph, images: Pixels) -> Iterator[npt.NDArray[Any]]:
-    for _, values in golden.run_chunks(graph, images):
-        yield values
 
 
 def engine_of(board: str | Path | HardwareConfig, overrides: Mapping[str, Any]) -> HardwareConfig:

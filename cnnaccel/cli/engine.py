@@ -226,9 +226,9 @@ def deploy(
       cnnaccel deploy configs/lenet_fashionmnist.yaml --target xilinx@192.168.2.99
     """
     from cnnaccel.api.board import Place
-    from cnnaccel.api.deployment import SIMULATED
     from cnnaccel.pipeline import deploy as stage
     from cnnaccel.remote.ssh import parse_target
+    from cnnaccel.report.findings import SIMULATED
     from cnnaccel.runtime.board import ALWAYS, FIRST, NEVER
 
     def password() -> str:

@@ -112,7 +112,7 @@ def _held_out(config: DataConfig, train: Split, test: Split, classes: tuple[str,
     """A dataset whose validation images are some of those for training."""
     count = config.validation
     if count is None:
-        own = config.name in _OWN or config.name not in (*_FILES, *_MADE_HERE)
+        own = config.name not in (*_FILES, *_MADE_HERE)
         count = max(1, len(train) // _OWN_SHARE) if own else _HELD_OUT
     if count >= len(train):
         raise DataError(

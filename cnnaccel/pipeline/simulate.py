@@ -21,9 +21,10 @@ STALLED = "simulate-stalls"
 def simulate(
     job: Job, images: int, layers: bool = False, trace: range | None = None, stalls: float = 0.0
 ) -> None:
-    """Compare them on the first test images; trace: cycles, from the start, whose waves to write.
+    """Compare all three on the first test images.
 
-    A run with `stalls` is a stage of its own, so that it replaces no run without.
+    trace: cycles, from the start, whose waves to write. A run with `stalls` is a stage of
+    its own, so that it replaces no run without.
 
     Raises:
         MismatchError: they differ; says in which layer first.

@@ -28,7 +28,7 @@ EXPLAINED = RTL.parent / "lint" / "coverage.txt"
 TESTS = ("test_engine", "test_random_programs", "test_directed", "test_faults", "test_waiting")
 _NOT_LINT = ("-k", "not lint")
 _OTHER_ENGINES = ("-m", "slow", "-k", "test_some_engines")
-"""Of the slow tests, those on engines that no other one uses."""
+"""Options that choose the slow tests on engines that no other test uses."""
 
 
 @dataclass(frozen=True)

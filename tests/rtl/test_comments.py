@@ -12,7 +12,7 @@ from cnnaccel.render.sources import wrapper_sources
 from cnnaccel.resources import resource
 
 OBVIOUS = {"clk_i", "rst_ni"}
-"""Of every module, as hw/README.md says once."""
+"""Ports of every module that hw/README.md explains once."""
 MODULES = [path for path in wrapper_sources() if path.stem != "cnnaccel_pkg"]
 MODULES += sorted((resource("hw") / "asic").glob("*.sv"))
 

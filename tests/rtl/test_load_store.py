@@ -228,7 +228,7 @@ def test_compiled_program(hardware: HardwareConfig, stall: float, rng: np.random
 LATENCY = 50
 """Cycles of memory."""
 TO_END = LATENCY + LOAD_CYCLES + LOAD_TO_DONE_CYCLES
-"""Of a load, beside its words."""
+"""Cycles of a load, beside those of its words."""
 
 
 def timed(hardware: HardwareConfig, steps: list[Load | Store], rng: np.random.Generator) -> Outcome:

@@ -75,9 +75,13 @@ def test_a_library_is_built_once_by_any_number_of_processes(
 def test_files_are_compiled_together_by_level(cores: int, tmp_path: Path) -> None:
     """Each once, those that run once apart from the others, no more units than cores."""
     sizes = {
-        "V.cpp": 40, "V__0.cpp": 900, "V__1.cpp": 350, "V__Syms.cpp": 16, "V__0__Slow.cpp": 500,
+        "V.cpp": 40,
+        "V__0.cpp": 900,
+        "V__1.cpp": 350,
+        "V__Syms.cpp": 16,
+        "V__0__Slow.cpp": 500,
         "harness.cpp": 10,
-    }  # fmt: skip
+    }
     for name, size in sizes.items():
         (tmp_path / name).write_text(" " * size)
     units = verilate._units(sorted(tmp_path.iterdir()), cores)

@@ -29,7 +29,7 @@ class Bound:
     inside: int
     outside: int
     message: str
-    """Of the refusal, a pattern."""
+    """Pattern that the refusal matches."""
 
 
 REFUSED = {
@@ -38,42 +38,67 @@ REFUSED = {
         lambda n: net(
             conv(1, 2, (1, 2), stride=(1, 2047), padding=(n // 2, 0)), nn.AvgPool2d((n, 1))
         ),
-        (1, 1, 2049), 2047, 2049, r"layer '1': 2,049 rows of its input, .* 1 to 2,047 \(in_h\)",
+        (1, 1, 2049),
+        2047,
+        2049,
+        r"layer '1': 2,049 rows of its input, .* 1 to 2,047 \(in_h\)",
     ),
     "Compute.in_w": Bound(
         lambda n: net(
             conv(1, 2, (1, 2), padding=(0, (n - 3) // 2)), conv(2, 2, (1, 3), stride=(1, 3))
         ),
-        (1, 1, 4), 65_535, 65_537, r"layer '1': 65,537 columns of its input, .* 65,535 \(in_w\)",
+        (1, 1, 4),
+        65_535,
+        65_537,
+        r"layer '1': 65,537 columns of its input, .* 65,535 \(in_w\)",
     ),
     "Compute.bounds": Bound(
         lambda n: net(conv(1, 2, (1, 2), padding=(0, (n - 3) // 2)), nn.MaxPool2d((1, n))),
-        (1, 1, 4), 16_385, 65_537, r"layer '0': 65,537 columns of the pool's window, .*bounds",
+        (1, 1, 4),
+        16_385,
+        65_537,
+        r"layer '0': 65,537 columns of the pool's window, .*bounds",
     ),
     "Compute.y_init": Bound(
         lambda n: net(conv(1, 2, (2, 2), padding=(n, 0))),
-        (1, 3, 4), 2048, 2049, r"layer '0': -2,049 as the first row .* -2,048 .*y_init.* padding",
+        (1, 3, 4),
+        2048,
+        2049,
+        r"layer '0': -2,049 as the first row .* -2,048 .*y_init.* padding",
     ),
     "Compute.y_jumps": Bound(
         lambda n: net(conv(1, 2, (2, 2), padding=(1100, 0), dilation=(n, 1))),
-        (1, 3, 4), 2047, 2051, r"layer '0': -?2,05\d rows .* moves .* \(y_jumps\); .* dilation",
+        (1, 3, 4),
+        2047,
+        2051,
+        r"layer '0': -?2,05\d rows .* moves .* \(y_jumps\); .* dilation",
     ),
     "Compute.x_init": Bound(
         lambda n: net(conv(1, 2, (1, 2), padding=(0, n), stride=(1, 5001))),
-        (1, 1, 4), 65_000, 65_537, r"layer '0': -65,537 as the first column .*x_init.* padding",
+        (1, 1, 4),
+        65_000,
+        65_537,
+        r"layer '0': -65,537 as the first column .*x_init.* padding",
     ),
     "Compute.x_jumps": Bound(
         lambda n: net(conv(1, 2, (1, 2), padding=(0, 33_000), dilation=(1, n))),
-        (1, 1, 4), 65_535, 65_537, r"layer '0': -?65,537 columns .* \(x_jumps\); .* dilation",
+        (1, 1, 4),
+        65_535,
+        65_537,
+        r"layer '0': -?65,537 columns .* \(x_jumps\); .* dilation",
     ),
     "Compute.lane_distance": Bound(
         lambda n: net(conv(1, 2, (1, 2), padding=(0, 33_000), stride=(1, n))),
-        (1, 1, 4), 65_535, 65_537, r"layer '0': 65,537 columns between .*lane_distance.* stride",
+        (1, 1, 4),
+        65_535,
+        65_537,
+        r"layer '0': 65,537 columns between .*lane_distance.* stride",
     ),
-}  # fmt: skip
+}
 HANDLED: dict[str, tuple[Callable[[], nn.Module], Shape]] = {
     "Compute.a_init": (  # wraps, and so do the other addresses of act
-        lambda: net(conv(1, 2, (2, 2), padding=(300, 0), stride=(60, 9))), (1, 4, 3000),
+        lambda: net(conv(1, 2, (2, 2), padding=(300, 0), stride=(60, 9))),
+        (1, 4, 3000),
     ),
     "Compute.a_jumps": (
         lambda: net(conv(1, 2, (2, 2), padding=(150, 0), stride=(60, 9), dilation=(290, 1))),
@@ -85,4 +110,4 @@ HANDLED: dict[str, tuple[Callable[[], nn.Module], Shape]] = {
     "Load.kernel_w": (lambda: net(conv(1, 2, (1, 32))), (1, 2, 60)),
     "Load.stride_x": (lambda: net(conv(1, 2, (1, 3), stride=(1, 16))), (1, 2, 60)),
     "Load.pad_left": (lambda: net(conv(1, 2, (1, 20), padding=(0, 16))), (1, 2, 60)),
-}  # fmt: skip
+}

@@ -25,7 +25,7 @@ Cnnaccel = Callable[..., Result]
 
 
 def digests(folder: Path) -> dict[str, str]:
-    """Of every file, but for the one that says whose a folder is: a copy is claimed anew."""
+    """Digest of every file but the one that says whose a folder is: a copy is claimed anew."""
     return {
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in folder.rglob("*")

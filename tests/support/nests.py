@@ -384,6 +384,6 @@ def parts_of(work: Work, rows: int, columns: int, words: int) -> tuple[Part, ...
 
 
 def work_alone(hw: HardwareConfig, layer: AnyLayer, channels: int) -> Work:
-    """Of a layer whose tensors have their channels in order."""
+    """The work of a layer whose tensors have their channels in order."""
     counts = (channels, layer.output.shape[0])
     return work_of(hw, layer, [pack.in_order(count, hw.input_lanes) for count in counts])

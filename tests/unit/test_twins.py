@@ -64,12 +64,23 @@ IMPORTED: dict[str, tuple[str, ...]] = {
 
 RUN: dict[str, tuple[str, ...]] = {
     "flow/test_api": (
-        "api/compiled", "api/deployment", "api/export", "api/images", "api/module", "api/quantized",
-        "api/results", "api/simulation", "report/notebook",
+        "api/compiled",
+        "api/deployment",
+        "api/export",
+        "api/images",
+        "api/module",
+        "api/quantized",
+        "api/results",
+        "api/simulation",
+        "report/notebook",
     ),
     "flow/test_commands": (
-        "cli", "cli/network", "cli/options",
-        "pipeline/compile", "pipeline/quantize", "pipeline/run",
+        "cli",
+        "cli/network",
+        "cli/options",
+        "pipeline/compile",
+        "pipeline/quantize",
+        "pipeline/run",
     ),
     "flow/test_bad_input": ("__main__", "compiler/verify"),
     "flow/test_build_hw": ("pipeline/clock",),
@@ -77,7 +88,11 @@ RUN: dict[str, tuple[str, ...]] = {
     "flow/test_export": ("pipeline/export", "runtime/run"),
     "flow/test_identity": ("pipeline/identity",),
     "flow/test_report": (
-        "pipeline/report", "report/hardware", "report/page", "report/selftest", "report/speed",
+        "pipeline/report",
+        "report/hardware",
+        "report/page",
+        "report/selftest",
+        "report/speed",
     ),
     "rtl/test_selftest": ("api/selftest", "pipeline/selftest"),
     "unit/test_emit": ("compiler/emit/task",),
@@ -86,7 +101,7 @@ RUN: dict[str, tuple[str, ...]] = {
     "unit/test_lower": ("quant/builder",),
     "unit/test_render_tcl": ("processing_system",),
     "unit/test_train": ("nn/fit", "pipeline/train"),
-}  # fmt: skip
+}
 """Modules by the test file that runs them, through a command or the module above them."""
 
 
