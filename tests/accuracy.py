@@ -122,7 +122,7 @@ def measured(case: Case, config: QuantizeConfig) -> tuple[Figures, ptq.Quantized
     made = ptq.quantize(model, title, divide(data, config)[0], config)
     exact = predict_logits(model, data.test.images).astype(np.float64)
     values = golden.run(made.graph, data.test.images)
-    noise = values.reshape(exact.shape) * made.graph.output.scale - exact
+    noise = made.graph.real(values).reshape(exact.shape) - exact
     found = Figures(trained.accuracy(values, data.test.labels), ptq.decibels(exact, noise))
     return found, made
 

@@ -26,7 +26,7 @@ from cnnaccel.compiler.explain import explain
 from cnnaccel.compiler.show import show
 from cnnaccel.errors import DataError, WorkspaceError
 from cnnaccel.hardware import HardwareConfig
-from cnnaccel.ir.graph import Graph, operations
+from cnnaccel.ir.graph import Graph, operations, output_shapes
 from cnnaccel.isa.program import disassemble
 from cnnaccel.predict.estimate import estimate
 from cnnaccel.remote.ssh import parse_target
@@ -284,7 +284,8 @@ class CompiledNetwork:
         return found
 
     def _contents(self, program: Path, bitstream: Bitstream) -> Contents:
-        channels = self.graph.output.shape[0]
+        first = next(iter(output_shapes(self.graph).values()))
+        channels = first[0] if first else 0
         classes = self.network.classes if len(self.network.classes) == channels else ()
         selftest = program / SELF_TEST
         return Contents(self.name, self.hardware, program, selftest, bitstream, classes)

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from cnnaccel.api.board import Place, run_on_board
 from cnnaccel.api.engine import SimulatedEngine, measure
+from cnnaccel.api.results import Outcome
 from cnnaccel.api.selftest import require_passed
 from cnnaccel.compiler.verify import require_equal
 from cnnaccel.errors import MismatchError
@@ -28,16 +29,11 @@ from cnnaccel.runtime.selftest import case_count, run_cases
 
 
 @dataclass(frozen=True, eq=False)
-class Deployment:
+class Deployment(Outcome):
     """Results of a board for some images, and figures of the run."""
 
-    network: str
     where: str
     """The board, in words."""
-    results: npt.NDArray[Any]
-    """Integers [N, K, P, Q]."""
-    scale: float
-    """Real value of 1 in `results`."""
     measured: Measured
     """Figures of the run, from the engine's own counters."""
     host: str
@@ -46,16 +42,6 @@ class Deployment:
     """A further remark on the run, in a line."""
     values: Mapping[str, Any]
     """Further findings, by name."""
-
-    @property
-    def logits(self) -> npt.NDArray[np.float64]:
-        """Real values of the results, float64[N, K, P, Q]."""
-        return self.results * np.float64(self.scale)
-
-    @property
-    def predictions(self) -> npt.NDArray[np.int64]:
-        """The index of the greatest output of each image, int64[N]."""
-        return golden.predictions(self.results)
 
     def require_golden(self, graph: Graph, images: npt.NDArray[np.uint8], console: Console) -> None:
         """Compare every value with golden's.
@@ -72,7 +58,8 @@ class Deployment:
 
     def __str__(self) -> str:
         table = text_of(counters_table(self._title, self.measured))
-        return "\n".join([table, self.remark, speed_lines(self.measured, self.host)])
+        lines = [table, self.remark, speed_lines(self.measured, self.host), self.tail_line]
+        return "\n".join(filter(None, lines))
 
     def _repr_html_(self) -> str:
         return notebook.deployment(self._title, self.measured, self.host, self.remark)
@@ -105,10 +92,9 @@ def run_simulated(
     with counter(console, "engine", len(images)) as progress:
         results = engine.run(program, images, progress)
     return Deployment(
-        graph.name,
-        "the simulated board",
+        graph,
         results,
-        graph.output.scale,
+        "the simulated board",
         engine.measured(graph, len(images)),
         "this machine",
         f"simulated memory: {engine.memory}",
@@ -143,10 +129,9 @@ def run_deployed(
     values = {"target": place.target.text, **asdict(board)}
     del values["counters"], values["host_seconds"]  # those of any run: `measured` has them
     return Deployment(
-        graph.name,
-        place.target.text,
+        graph,
         results,
-        graph.output.scale,
+        place.target.text,
         measured,
         "the board",
         line,

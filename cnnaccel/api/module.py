@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, fx, nn
+from torch.utils._pytree import TreeSpec, tree_leaves, tree_structure, tree_unflatten
 
 from cnnaccel.api.compiled import CompiledNetwork
 from cnnaccel.api.engine import SimulatedEngine
@@ -30,16 +31,17 @@ class AcceleratedModule(nn.Module):
     """A network whose forward runs on an engine, in int8. `accelerate` makes one.
 
     forward takes what the float network took, floats [N, C, H, W] or uint8 pixels, and returns
-    float32 of the float network's shape, on the device of the input. Nothing of it can be trained.
+    what the float network returned, on the device of the input. Nothing of it can be trained.
     """
 
-    def __init__(self, network: CompiledNetwork, target: str, output_shape: Sequence[int]) -> None:
+    def __init__(self, network: CompiledNetwork, target: str, structure: TreeSpec) -> None:
         super().__init__()
         if target not in TARGETS:
             raise ConfigError(f"target '{target}': it is one of {', '.join(TARGETS)}")
         self.network = network
         self.target = target
-        self.output_shape = tuple(output_shape)
+        self.structure = structure
+        """The way in which the float network puts its outputs together."""
         self.engine: SimulatedEngine | None = None
         self._images = 0
 
@@ -54,8 +56,8 @@ class AcceleratedModule(nn.Module):
             return None
         return self.engine.measured(self.network.graph, self._images)
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Logits float32[N, ...] of images.
+    def forward(self, images: Tensor) -> Any:
+        """What the float network returns of images, by the engine and the host tail.
 
         Raises:
             DataError: images that do not fit the network.
@@ -64,13 +66,14 @@ class AcceleratedModule(nn.Module):
         pixels = self.network.network.pixels(images)
         self._images = len(pixels)
         if len(pixels) == 0:
-            results = np.empty((0, *self.network.graph.output.shape), np.int8)
+            results = np.empty((0, *self.network.graph.result_shape), np.int8)
         elif self.target == "golden":
             results = golden.run(self.network.graph, pixels)
         else:
             results = self._engine().accelerator.run(pixels)
-        scaled = (results * np.float64(self.network.graph.output.scale)).astype(np.float32)
-        return torch.from_numpy(scaled).reshape(len(pixels), *self.output_shape).to(images.device)
+        outputs = self.network.graph.returned(results).values()
+        tensors = [torch.from_numpy(np.ascontiguousarray(one)) for one in outputs]
+        return tree_unflatten([one.to(images.device) for one in tensors], self.structure)
 
     def _engine(self) -> SimulatedEngine:
         """The engine with the program loaded, made once."""
@@ -109,8 +112,8 @@ def accelerate(
     network = quantize(model, images, mean=mean, std=std, config=config)
     assert network.model is not None and network.images is not None
     with torch.no_grad():
-        shape = network.model(torch.from_numpy(network.images[:1]).float() / 255).shape[1:]
-    return AcceleratedModule(network.compile(board), target, tuple(shape))
+        returned = network.model(torch.from_numpy(network.images[:1]).float() / 255)
+    return AcceleratedModule(network.compile(board), target, tree_structure(returned))
 
 
 def calibrate(model: nn.Module, images: Any, **settings: Any) -> None:
@@ -175,7 +178,7 @@ def backend(graph: fx.GraphModule, inputs: Sequence[Any]) -> Callable[..., Any]:
     _require_whole(graph, inputs, places, ready)
 
     def run(*arguments: Any) -> Any:
-        return (module(arguments[places[0]]),)
+        return tuple(tree_leaves(module(arguments[places[0]])))
 
     return run
 
@@ -202,6 +205,6 @@ def _require_whole(
         raise ModelError(message)
     with torch.no_grad():
         made = graph(*inputs)
-        expected = model(inputs[places[0]])
-    if len(made) != 1 or not isinstance(expected, Tensor) or not torch.equal(made[0], expected):
+        expected = tree_leaves(model(inputs[places[0]]))
+    if len(made) != len(expected) or not all(map(torch.equal, made, expected)):
         raise ModelError(message)

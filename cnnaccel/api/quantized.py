@@ -28,11 +28,10 @@ from cnnaccel.config import QuantizeConfig
 from cnnaccel.errors import ConfigError, DataError, ModelError
 from cnnaccel.hardware import HardwareConfig, load_hardware
 from cnnaccel.ir import golden
-from cnnaccel.ir.graph import Graph
+from cnnaccel.ir.graph import Graph, output_shapes
 from cnnaccel.ir.storage import load_graph, save_graph
-from cnnaccel.nn.evaluate import predict_logits
+from cnnaccel.nn.evaluate import predict_outputs
 from cnnaccel.nn.models import with_normalization
-from cnnaccel.nn.outputs import take_main_output
 from cnnaccel.nn.wrappers import unwrap
 from cnnaccel.quant import ptq
 from cnnaccel.quant.distributions import distributions
@@ -99,7 +98,8 @@ class QuantizedNetwork:
         return as_pixels(images, self.graph.input.shape, self.normalized)
 
     def integers(self, images: Any) -> npt.NDArray[Any]:
-        """The outputs as integers [N, K, P, Q], by the golden executor.
+        """The engine's results as integers, by the golden executor: [N, K, P, Q], or of several
+        results, all values of an image in a row, [N, V].
 
         Raises:
             DataError: as `pixels`.
@@ -107,12 +107,20 @@ class QuantizedNetwork:
         return golden.run(self.graph, self.pixels(images))
 
     def logits(self, images: Any) -> npt.NDArray[np.float64]:
-        """The outputs as real values, float64[N, K, P, Q], by the golden executor.
+        """The engine's results as real values, by the golden executor, in the same shape.
 
         Raises:
             DataError: as `pixels`.
         """
-        return self.integers(images) * np.float64(self.graph.output.scale)
+        return self.graph.real(self.integers(images))
+
+    def outputs(self, images: Any) -> dict[str, npt.NDArray[Any]]:
+        """What the model returns, by the golden executor and the host tail: [N, ...] by name.
+
+        Raises:
+            DataError: as `pixels`.
+        """
+        return self.graph.returned(self.integers(images))
 
     def evaluate(self, images: Any, labels: Any, *, progress: bool | Console = False) -> Evaluation:
         """Score the network on labelled images, and the float one where it is at hand.
@@ -124,11 +132,12 @@ class QuantizedNetwork:
         """
         pixels, console = self.pixels(images), console_of(progress)
         wanted = as_labels(labels, len(pixels))
-        channels, *pixel = self.graph.output.shape
-        if pixel != [1, 1] or len(pixels) == 0:
+        shape = next(iter(output_shapes(self.graph).values()))
+        channels, *pixel = shape or (0,)
+        if len(pixels) == 0 or not channels or set(pixel) > {1}:
             raise DataError(
                 f"evaluate counts classes on at least one image; this network gives "
-                f"{'x'.join(map(str, self.graph.output.shape))} for {len(pixels)} images; "
+                f"{'x'.join(map(str, shape))} for {len(pixels)} images; "
                 "`.compare(images)` sets float beside int8 for every output"
             )
         if wanted.min() < 0 or wanted.max() >= channels:
@@ -139,7 +148,7 @@ class QuantizedNetwork:
         floats = None
         if self.model is not None:
             with working(console, f"the float network on {len(pixels):,} test images"):
-                floats = golden.predictions(predict_logits(self.model, pixels))
+                floats = golden.predictions(predict_outputs(self.model, pixels)[0])
         predictions = golden_predictions(self.graph, pixels, console)
         names = class_names(self.classes, channels)
         return Evaluation(self.name, names, wanted, predictions, floats)
@@ -238,7 +247,7 @@ def quantize(
     every = sets.calibration if isinstance(sets, ImageSets) else sets
     inner = _copied(model)
     called = name or type(inner).__name__
-    prepared = _main_output(inner, every.shape[1], normalized)
+    prepared = _normalizing(inner, every.shape[1], normalized)
     settings = config or QuantizeConfig()
     work = sets if isinstance(sets, ImageSets) else ImageSets.of(sets)
     with counter(console, "quantizing", work.work(settings)) as done:
@@ -277,15 +286,15 @@ def _copied(model: nn.Module) -> nn.Module:
     return unwrap(copy.deepcopy(model)).cpu().float().eval()
 
 
-def _main_output(model: nn.Module, channels: int, normalized: Normalization | None) -> nn.Module:
-    """The network, so that it takes pixels from 0 to 1 and returns its logits alone.
+def _normalizing(model: nn.Module, channels: int, normalized: Normalization | None) -> nn.Module:
+    """The network, so that it takes pixels from 0 to 1.
 
     Raises:
         ConfigError: mean and std are of another number of channels.
     """
-    if normalized is not None:
-        model = with_normalization(model, normalized.mean, normalized.std, channels)
-    return take_main_output(model)
+    if normalized is None:
+        return model
+    return with_normalization(model, normalized.mean, normalized.std, channels)
 
 
 def golden_predictions(graph: Graph, images: Pixels, console: Console) -> npt.NDArray[np.int64]:
@@ -293,7 +302,7 @@ def golden_predictions(graph: Graph, images: Pixels, console: Console) -> npt.ND
     parts = []
     with counter(console, "golden", len(images)) as progress:
         for chunk, values in golden.run_chunks(graph, images):
-            parts.append(golden.predictions(values))
+            parts.append(golden.predictions(next(iter(graph.returned(values).values()))))
             progress(chunk.stop)
     return np.concatenate(parts)
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from cnnaccel.ir import golden
 from cnnaccel.ir.graph import Graph
 from cnnaccel.predict.estimate import Estimate
 from cnnaccel.report import estimate as predicted
@@ -74,6 +78,55 @@ class Evaluation:
         rows = tuple(map(tuple, self.confusion.tolist()))
         counted = Counted(self.accuracy, self.images, self.classes, rows)
         return notebook.evaluation(self.network, [str(self)], counted)
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """Integers of an engine for some images, and what the model returns for them."""
+
+    graph: Graph
+    results: npt.NDArray[Any]
+    """Integers [N, K, P, Q]; of several results, all values of an image in a row, [N, V]."""
+
+    @property
+    def network(self) -> str:
+        """Name of the network."""
+        return self.graph.name
+
+    @property
+    def outputs(self) -> dict[str, npt.NDArray[Any]]:
+        """What the model returns, in float and by name, [N, ...] each, the host tail done."""
+        return self._returned[0]
+
+    @property
+    def tail_seconds(self) -> float:
+        """Seconds that this machine took to make the outputs of the integers."""
+        return self._returned[1]
+
+    @property
+    def logits(self) -> npt.NDArray[np.float64]:
+        """Real values of the integers, before any host tail."""
+        return self.graph.real(self.results)
+
+    @property
+    def predictions(self) -> npt.NDArray[np.int64]:
+        """The index of the greatest value of the first output, int64[N]."""
+        return golden.predictions(next(iter(self.outputs.values())))
+
+    @property
+    def tail_line(self) -> str:
+        """The host tail and its time, in a sentence; empty where there is none."""
+        tail = self.graph.tail
+        if tail is None or not tail.operators or not len(self.results):
+            return ""
+        each = 1e6 * self.tail_seconds / len(self.results)
+        return f"host tail ({', '.join(tail.operators)}): {each:,.1f} us an image on this machine"
+
+    @cached_property
+    def _returned(self) -> tuple[dict[str, npt.NDArray[Any]], float]:
+        started = time.perf_counter()
+        outputs = self.graph.returned(self.results)
+        return outputs, time.perf_counter() - started
 
 
 @dataclass(frozen=True)

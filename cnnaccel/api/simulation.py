@@ -8,11 +8,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
-import numpy as np
 import numpy.typing as npt
 from rich.console import Console
 
 from cnnaccel.api.engine import SimulatedEngine
+from cnnaccel.api.results import Outcome
 from cnnaccel.compiler.compile import Compiled, compile_graph
 from cnnaccel.compiler.verify import interpret
 from cnnaccel.errors import MismatchError
@@ -46,14 +46,9 @@ class Waves:
 
 
 @dataclass(frozen=True, eq=False)
-class Simulation:
+class Simulation(Outcome):
     """Images that went through golden, the interpreter and the simulated engine."""
 
-    network: str
-    results: Array
-    """Integers of the engine, [N, K, P, Q]."""
-    scale: float
-    """Real value of 1 in `results`."""
     differences: Mapping[str, str]
     """Where a level first differs from golden, by its name; an empty text where it is equal."""
     measured: Measured
@@ -64,16 +59,6 @@ class Simulation:
     """Activity of the units over time, at the beginning of the run."""
     memory: str
     """The simulated memory, in words."""
-
-    @property
-    def logits(self) -> npt.NDArray[np.float64]:
-        """Real values of the results, float64[N, K, P, Q]."""
-        return self.results * np.float64(self.scale)
-
-    @property
-    def predictions(self) -> npt.NDArray[np.int64]:
-        """The index of the greatest output of each image, int64[N]."""
-        return golden.predictions(self.results)
 
     @property
     def equal(self) -> bool:
@@ -102,7 +87,8 @@ class Simulation:
 
     def __str__(self) -> str:
         lines = [text_of(levels_table(self._title, self.differences))]
-        return "\n".join([*lines, speed_lines(self.measured), self.error])
+        lines += [speed_lines(self.measured), self.error, self.tail_line]
+        return "\n".join(filter(None, lines))
 
     def _repr_html_(self) -> str:
         return notebook.simulation(
@@ -150,9 +136,8 @@ def simulate(
     measured = engine.measured(graph, len(images))
     iterations = -(-len(images) // ports.images)
     found = Simulation(
-        graph.name,
+        graph,
         results,
-        graph.output.scale,
         {
             "interpreter": difference(interpreted, expected),
             "engine": difference(results, expected),

@@ -2,6 +2,7 @@
 
     pass     makes      of                                                      module
     orient   Graph      rows and columns exchanged, where images are very tall  lower/orient
+    results  Graph      copies of results that are read on, which stay apart    lower/results
     lower    Network    layers joined to tasks, channels in words               lower/tasks
     plan     Schedule   what stays on the chip, in which pieces, where it lies  plan/schedule
     emit     Emitted    instructions in order, the buffer WEIGHTS               emit/emit
@@ -23,8 +24,8 @@ from cnnaccel.compiler.emit.emit import Emitted, emit
 from cnnaccel.compiler.emit.tokens import synchronise
 from cnnaccel.compiler.lower.dense import batchable
 from cnnaccel.compiler.lower.image import raw_image
-from cnnaccel.compiler.lower.network import Network
 from cnnaccel.compiler.lower.orient import is_tall, oriented
+from cnnaccel.compiler.lower.results import with_results_apart
 from cnnaccel.compiler.lower.tasks import build
 from cnnaccel.compiler.plan.allocate import DoesNotFitError
 from cnnaccel.compiler.plan.schedule import ADDRESSES, ParetoSets, Schedule, TooSmallError, schedule
@@ -33,7 +34,8 @@ from cnnaccel.hardware import HardwareConfig
 from cnnaccel.ir.graph import Graph
 from cnnaccel.isa.description import Description
 from cnnaccel.isa.program import Program
-from cnnaccel.runtime.ports import Ports
+from cnnaccel.runtime.ports import Output, Ports
+from cnnaccel.runtime.tail import HostTail
 
 _WORTH = 0.95
 """Several images at a time are taken if an image then costs less than this share of one alone."""
@@ -54,6 +56,8 @@ class Compiled:
     ports: Ports
     schedule: Schedule
     emitted: Emitted
+    tail: HostTail | None = None
+    """What the host makes of the results."""
 
     def to_files(self, folder: Path) -> None:
         """Write `program.bin`, `weights.bin` and `network.json`.
@@ -63,7 +67,8 @@ class Compiled:
         """
         self.program.to_files(folder)
         notes = self.program.notes
-        Description(self.name, self.schedule.hardware, self.ports, notes).to_file(folder)
+        hardware = self.schedule.hardware
+        Description(self.name, hardware, self.ports, notes, self.tail).to_file(folder)
 
 
 def compile_graph(graph: Graph, hardware: HardwareConfig, images: int | None = None) -> Compiled:
@@ -99,7 +104,7 @@ def compile_schedule(graph: Graph, chosen: Schedule) -> Compiled:
         )
     once, body, notes = synchronise(emitted.once, emitted.body, emitted.memories)
     network = chosen.network
-    output = network.tensors[network.output.root]
+    results = sum(network.tensors[layout.root].size for layout in network.outputs)
     program = Program(
         digest=hardware.digest,
         once=once,
@@ -107,12 +112,13 @@ def compile_schedule(graph: Graph, chosen: Schedule) -> Compiled:
         weights=emitted.weights,
         images_per_iteration=network.images,
         input_stride=network.images * network.image_bytes,
-        output_stride=output.size * hardware.input_lanes,
+        output_stride=results * hardware.input_lanes,
         scratch_bytes=chosen.scratch_bytes,
         notes=notes,
     )
     limits.check(graph, hardware, program)  # every value has its field
-    return Compiled(graph.name, program, _ports(graph, hardware, network), chosen, emitted)
+    ports = _ports(graph, chosen)
+    return Compiled(graph.name, program, ports, chosen, emitted, graph.tail)
 
 
 def choose(graph: Graph, hardware: HardwareConfig, images: int | None = None) -> Schedule:
@@ -122,7 +128,7 @@ def choose(graph: Graph, hardware: HardwareConfig, images: int | None = None) ->
         TooSmallError: a layer fits in no pieces; it names the layer and what it needs.
         ProgramError: a number of images that cannot be, or a tensor beyond 32-bit addresses.
     """
-    graph = oriented(graph)
+    graph = with_results_apart(oriented(graph))
     pareto_sets: ParetoSets = {}
     many = batchable(graph, hardware)
     if images is not None:
@@ -166,14 +172,23 @@ def _relaxing(
             apart |= {error.task.joined}
 
 
-def _ports(graph: Graph, hardware: HardwareConfig, network: Network) -> Ports:
-    table = graph.input_table
+def _ports(graph: Graph, chosen: Schedule) -> Ports:
+    network, hardware, table = chosen.network, chosen.hardware, graph.input_table
+    outputs = tuple(
+        Output(
+            name=spec.name,
+            shape=spec.shape,
+            dtype=spec.dtype,
+            scale=spec.scale,
+            lanes=tuple(layout.lanes.tolist()),
+            offset=chosen.dram[layout.root],
+        )
+        for spec, layout in zip(graph.results, network.outputs, strict=True)
+    )
     return Ports(
         input_shape=graph.input.shape,
         raw=raw_image(oriented(graph)),
-        output_shape=graph.output.shape,
-        output_dtype=graph.output.dtype,
-        output_lanes=tuple(network.output.lanes.tolist()),
+        outputs=outputs,
         images=network.images,
         width=hardware.input_lanes,
         input_table=table if table is None else tuple(map(tuple, table.tolist())),

@@ -126,11 +126,8 @@ def _check_reach(layer: str, instruction: Compute, hardware: HardwareConfig) -> 
 
 def _check_ports(graph: Graph) -> None:
     """Sizes of an image and of a result, which hosts count in 16 bits."""
-    owner = graph.layers[-1].name
-    for what, shape in (
-        ("the image", graph.input.shape),
-        (f"the result of layer '{owner}', the network's last,", graph.output.shape),
-    ):
+    results = [(f"the result of layer '{spec.name}'", spec.shape) for spec in graph.results]
+    for what, shape in [("the image", graph.input.shape), *results]:
         for name, size in zip(("channels", "rows", "columns"), shape, strict=True):
             if size > MOST_SIZE:
                 raise ProgramError(f"{what} has {size:,} {name}; a host counts up to {MOST_SIZE:,}")

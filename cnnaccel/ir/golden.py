@@ -28,6 +28,7 @@ from cnnaccel.ir.graph import (
     Requant,
     Windowed,
 )
+from cnnaccel.runtime.ports import join
 
 Array = npt.NDArray[Any]
 EXACT_TAPS = 2**24 // (255 * 128)
@@ -38,31 +39,34 @@ BLOCK_BYTES = 2 << 20
 
 
 def run(graph: Graph, images: Array) -> Array:
-    """int8 or uint8[N, K, P, Q], the graph's output for uint8[N, C, H, W] pixels.
+    """int8 or uint8[N, K, P, Q], the graph's result for uint8[N, C, H, W] pixels; of several
+    results, what `runtime.ports.join` makes of them.
 
     Works through the batch in chunks, so memory stays bounded for any N.
 
     Raises:
         GraphError: the images do not have the graph's input shape.
     """
-    out = np.empty((len(images), *graph.output.shape), graph.output.dtype)
+    kind = np.result_type(*(spec.dtype for spec in graph.results))
+    out = np.empty((len(images), *graph.result_shape), kind)
     for chunk, values in run_chunks(graph, images):
         out[chunk] = values
     return out
 
 
 def run_chunks(graph: Graph, images: Array) -> Iterator[tuple[slice, Array]]:
-    """The results of `run`, piece by piece: which images, and their output."""
+    """The results of `run`, piece by piece: which images, and what comes of them."""
     step = max(1, CHUNK_BYTES // sum(spec.elements for spec in graph.tensors().values()))
     for start in range(0, len(images), step):
         chunk = slice(start, min(start + step, len(images)))
-        yield chunk, trace(graph, images[chunk], keep=())[graph.output.name]
+        values = trace(graph, images[chunk], keep=())
+        yield chunk, join([values[spec.name] for spec in graph.results])
 
 
 def trace(graph: Graph, images: Array, keep: tuple[str, ...] | None = None) -> dict[str, Array]:
     """Every tensor of the graph by name, [N, C, H, W] each.
 
-    `keep` names the tensors to return beside the output; None means all. Others are dropped after
+    `keep` names the tensors to return beside the results; None means all. Others are dropped after
     their last reader.
     """
     expected = graph.input.shape
@@ -71,12 +75,13 @@ def trace(graph: Graph, images: Array, keep: tuple[str, ...] | None = None) -> d
             f"graph '{graph.name}' takes uint8 images of {list(expected)}, "
             f"got {images.dtype}{list(images.shape[1:])}"
         )
+    results = {spec.name for spec in graph.results}
     values: dict[str, Array] = {graph.input.name: apply_input_table(graph, images)}
     for index, layer in enumerate(graph.layers):
         values[layer.output.name] = run_layer(layer, [values[name] for name in layer.inputs])
         if keep is not None:
             wanted = {name for later in graph.layers[index + 1 :] for name in later.inputs}
-            wanted |= {*keep, graph.output.name}
+            wanted |= {*keep, *results}
             values = {name: value for name, value in values.items() if name in wanted}
     return values
 

@@ -10,12 +10,14 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
-from typing import ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from cnnaccel.ir import intmath
+from cnnaccel.runtime.ports import split
+from cnnaccel.runtime.tail import HostTail
 
 Dtype = Literal["uint8", "int8"]
 Shape = tuple[int, int, int]
@@ -144,7 +146,7 @@ AnyLayer: TypeAlias = Windowed | Add | Concat
 
 @dataclass(frozen=True, eq=False)
 class Graph:
-    """A network for one image: `input`, then layers in topological order, the result last."""
+    """A network for one image: `input`, then layers in topological order."""
 
     name: str
     input: TensorSpec
@@ -152,17 +154,53 @@ class Graph:
     input_table: npt.NDArray[np.int8] | None = None  # [C, 256]
     """The host's map from pixels to the input, input = input_table[channel, pixel]; without it the
     input is the pixel itself, so uint8."""
+    outputs: tuple[str, ...] = ()
+    """Names of the tensors that are results; empty for the one that the last layer makes."""
+    tail: HostTail | None = None
+    """The host's part after the results, in float; None where they are what is wanted."""
 
     @property
-    def output(self) -> TensorSpec:
-        """The tensor the last layer makes."""
-        return self.layers[-1].output
+    def results(self) -> tuple[TensorSpec, ...]:
+        """The tensors that the engine gives back."""
+        if not self.outputs:
+            return (self.layers[-1].output,)
+        tensors = self.tensors()
+        return tuple(tensors[name] for name in self.outputs)
+
+    @property
+    def result_shape(self) -> tuple[int, ...]:
+        """Shape of one image's results: K, P, Q, or of several their values in a row."""
+        results = self.results
+        if len(results) == 1:
+            return results[0].shape
+        return (sum(spec.elements for spec in results),)
+
+    def real(self, results: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+        """Real values of integer results [N, ...], in the same shape."""
+        specs = self.results
+        if len(specs) == 1:
+            return np.asarray(results * np.float64(specs[0].scale))
+        steps = np.repeat([spec.scale for spec in specs], [spec.elements for spec in specs])
+        return np.asarray(results * steps)
+
+    def returned(self, results: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:
+        """Outputs of the model by name, [N, ...] each, made of integer results [N, ...]."""
+        specs = self.results
+        parts = split(self.real(results), [spec.shape for spec in specs])
+        real = {spec.name: part for spec, part in zip(specs, parts, strict=True)}
+        return real if self.tail is None else self.tail.run(real, len(results))
 
     def tensors(self) -> dict[str, TensorSpec]:
         """Every tensor by name, the input first."""
         return {self.input.name: self.input} | {
             layer.output.name: layer.output for layer in self.layers
         }
+
+
+def output_shapes(graph: Graph) -> dict[str, tuple[int, ...]]:
+    """Shape of each output that the model returns, without the number of images, by name."""
+    nothing = np.zeros((1, *graph.result_shape), np.int8)
+    return {name: value.shape[1:] for name, value in graph.returned(nothing).items()}
 
 
 def up_to(graph: Graph, layer: AnyLayer) -> Graph:
@@ -172,7 +210,7 @@ def up_to(graph: Graph, layer: AnyLayer) -> Graph:
         if one.output.name in wanted:
             kept.append(one)
             wanted.update(one.inputs)
-    return dataclasses.replace(graph, layers=tuple(reversed(kept)))
+    return dataclasses.replace(graph, layers=tuple(reversed(kept)), outputs=(), tail=None)
 
 
 def window_shape(

@@ -15,10 +15,11 @@ from cnnaccel.errors import GraphError
 from cnnaccel.ir import graph as ir
 from cnnaccel.ir.graph import Graph, Layer, Requant, TensorSpec
 from cnnaccel.ir.verify import verify
+from cnnaccel.runtime.tail import read_tail
 from cnnaccel.workspace import sha256_of
 
 FORMAT = "cnnaccel-graph"
-VERSION = 1
+VERSION = 2
 _KINDS: dict[str, type[Layer]] = {
     cls.__name__: cls
     for cls in (ir.Conv2d, ir.Depthwise, ir.MaxPool2d, ir.AvgPool2d, ir.Add, ir.Concat)
@@ -43,6 +44,8 @@ def save_graph(graph: Graph, folder: Path) -> None:
         "name": graph.name,
         "input": dataclasses.asdict(graph.input),
         "layers": layers,
+        "outputs": graph.outputs,
+        "tail": None if graph.tail is None else graph.tail.to_json(),
     }
     (folder / "graph.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
 
@@ -72,6 +75,8 @@ def load_graph(folder: Path) -> Graph:
             _spec(document["input"]),
             tuple(_load(entry, arrays) for entry in document["layers"]),  # type: ignore[misc]
             arrays.get("input_table"),
+            tuple(document["outputs"]),
+            None if document["tail"] is None else read_tail(document["tail"]),
         )
         return verify(graph)
     except GraphError as error:

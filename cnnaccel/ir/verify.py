@@ -68,7 +68,25 @@ def verify(graph: Graph) -> Graph:
             )
         names.add(layer.name)
         known[layer.output.name] = layer.output
+    _check_outputs(graph, known)
     return graph
+
+
+def _check_outputs(graph: Graph, known: dict[str, TensorSpec]) -> None:
+    """Results are tensors that layers make, each once, and the tail reads nothing else."""
+    owner = f"graph '{graph.name}'"
+    for name in graph.outputs:
+        if name not in known or name == graph.input.name or graph.outputs.count(name) > 1:
+            raise GraphError(f"{owner}: '{name}' is no tensor of a layer, or twice a result")
+    results = {spec.name: spec for spec in graph.results}
+    for source in graph.tail.sources if graph.tail is not None else ():
+        if source.tensor not in results:
+            raise GraphError(f"{owner}: its host tail reads '{source.tensor}', which is no result")
+        if math.prod(source.shape) != results[source.tensor].elements:
+            raise GraphError(
+                f"{owner}: its host tail reads '{source.tensor}' as {list(source.shape)}, it is "
+                f"{list(results[source.tensor].shape)}"
+            )
 
 
 def accumulator_bounds(layer: AnyLayer, inputs: list[Pair]) -> Pair:

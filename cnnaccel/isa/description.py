@@ -17,6 +17,7 @@ from cnnaccel.hardware import HardwareConfig
 from cnnaccel.isa.program import Note, Program, load_program
 from cnnaccel.runtime.network import NETWORK_FILE
 from cnnaccel.runtime.ports import Ports, read_ports
+from cnnaccel.runtime.tail import HostTail, read_tail
 from cnnaccel.workspace import write_atomic
 
 
@@ -28,6 +29,7 @@ class Description:
     hardware: HardwareConfig
     ports: Ports
     notes: tuple[Note, ...]
+    tail: HostTail | None = None
 
     def to_file(self, folder: Path) -> None:
         """Write `network.json`; the same description gives the same bytes."""
@@ -36,6 +38,7 @@ class Description:
             "digest": f"{self.hardware.digest:016x}",
             "hardware": self.hardware.recorded,
             "ports": dataclasses.asdict(self.ports),
+            "tail": None if self.tail is None else self.tail.to_json(),
             "notes": self.notes,
         }
         write_atomic(folder / NETWORK_FILE, json.dumps(values, indent=1).encode() + b"\n")
@@ -86,4 +89,5 @@ def _description(values: Any) -> Description:
     if ports.width != hardware.input_lanes:
         raise ValueError(f"width {ports.width}, the hardware has {hardware.input_lanes}")
     notes = tuple(Note(*map(str, note)) for note in values["notes"])
-    return Description(str(values["network"]), hardware, ports, notes)
+    tail = None if values["tail"] is None else read_tail(values["tail"])
+    return Description(str(values["network"]), hardware, ports, notes, tail)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
 
 from cnnaccel.nn.data import Split
 
@@ -36,6 +38,18 @@ def predict_logits(
         ]
     logits: npt.NDArray[np.float32] = torch.cat(parts).numpy()
     return logits
+
+
+def predict_outputs(
+    model: nn.Module, images: npt.NDArray[np.uint8], batch: int = 512
+) -> tuple[npt.NDArray[Any], ...]:
+    """All that a model returns for images [N, C, H, W], in evaluation mode: [N, ...] each."""
+    device, parts = device_of(model), []
+    with _evaluating(model), torch.no_grad():
+        for start in range(0, len(images), batch):
+            pixels = torch.from_numpy(images[start : start + batch]).to(device)
+            parts.append([one.cpu().numpy() for one in tree_leaves(model(to_input(pixels)))])
+    return tuple(np.concatenate(one) for one in zip(*parts, strict=True))
 
 
 def accuracy(model: nn.Module, split: Split, batch: int = 512) -> float:

@@ -75,7 +75,7 @@ def class_names(job: Job) -> tuple[str, ...]:
     except (OSError, ValueError, KeyError, TypeError):
         return ()
     ports = load_network(job.workspace.stage("compile").folder).ports
-    return names if len(names) == ports.output_shape[0] else ()
+    return names if len(names) == ports.outputs[0].shape[0] else ()
 
 
 def exported(job: Job) -> Stage:

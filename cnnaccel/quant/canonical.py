@@ -7,13 +7,13 @@ and the lowering know. In the canonical graph every tensor is [N, C, H, W] and t
 
 A linear layer has become a conv2d whose kernel is its input; batch norm is in the convolution
 before it, or is a depthwise 1x1 convolution; dropout, flatten and identity are gone; a ReLU stands
-before a max pool, not after it. `pad` only ever feeds one convolution or pool.
+before a max pool, not after it. `pad` only ever feeds one convolution or pool. What follows the
+last of these and is none of them is the host's, a `HostTail`.
 """
 
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -33,17 +33,15 @@ from cnnaccel.quant.frontend import (
     op_name,
     refusal,
 )
+from cnnaccel.quant.host import Host, has_value, named_outputs
 from cnnaccel.quant.operators import OPERATORS, Form, aten
+from cnnaccel.runtime.tail import HostTail
 
 _TRANSPARENT = {
     target
     for known in OPERATORS
     if known.form in (Form.IDENTITY, Form.RESHAPE)
     for target in known.targets
-}
-_NO_VALUE = {
-    aten.sym_size.int,  # feeds reshapes, which look at shapes instead
-    aten._assert_tensor_metadata.default,  # left behind by a conversion to the type it had
 }
 _Affine = tuple[torch.Tensor, torch.Tensor]
 
@@ -55,6 +53,8 @@ class CanonicalModel:
     module: fx.GraphModule
     normalization: _Affine | None
     """(factor, offset), float64[C]: where present, the host feeds factor * pixel + offset."""
+    tail: HostTail
+    """The host's part after the graph; it knows the outputs by the `layer` of their nodes."""
 
     def prepare_input(self, images: torch.Tensor) -> torch.Tensor:
         """float32[N, C, H, W] for the graph, from uint8 pixels."""
@@ -82,18 +82,72 @@ class _Canonicalizer:
     out: Builder = field(default_factory=Builder)
     values: dict[fx.Node, Value] = field(default_factory=dict)
     normalization: _Affine | None = None
+    host: Host = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.host = Host(self.source)
 
     def run(self, input_shape: Shape) -> CanonicalModel:
         handlers = self._handlers()
-        check_known(self.source, handlers.keys() | _NO_VALUE)
+        check_known(
+            self.source,
+            lambda node: node.target in handlers or self.host.can_take(node) or not has_value(node),
+        )
         for node in self.source.graph.nodes:
             if node.op == "placeholder":
                 self.values[node] = self.out.image(input_shape)
-            elif node.op == "output":
-                self._output(arguments(node)[0])
-            elif node.op == "call_function" and node.target not in _NO_VALUE:
-                self.values[node] = handlers[node.target](node)
-        return CanonicalModel(self.out.module(input_shape), self.normalization)
+            elif node.op == "call_function" and self._is_computed(node):
+                self._compute(node, handlers.get(node.target))
+        tail = self._outputs()
+        return CanonicalModel(self.out.module(input_shape), self.normalization, tail)
+
+    def _is_computed(self, node: fx.Node) -> bool:
+        """Whether a node has a value that depends on the image."""
+        return has_value(node) and node not in self.host.constants
+
+    def _compute(self, node: fx.Node, handler: Callable[[fx.Node], Value] | None) -> None:
+        """Make a node the engine's; or the host's, where it must be and can."""
+        able = node in self.host.able
+        if handler is not None and not self.host.reads(node):
+            try:
+                self.values[node] = handler(node)
+                return
+            except ModelError:
+                if not able:
+                    raise
+        if not able:
+            raise refusal(node, operators.BEHIND_HOST)
+        inputs = [one for one in node.all_input_nodes if one in self.values]
+        for one in inputs:
+            self._require_result(node, one)
+        self.host.take(node, inputs)
+
+    def _require_result(self, reader: fx.Node, node: fx.Node) -> None:
+        """Refuse what the engine does not make, or not whole."""
+        value = self.values[node]
+        if value.node.op == "placeholder":
+            raise refusal(reader, operators.IMAGE_ON_HOST)
+        if any(value.padding):
+            raise refusal(reader, operators.PADDED)
+
+    def _outputs(self) -> HostTail:
+        """End the canonical graph with all that the host reads."""
+        outputs = []
+        for name, node in named_outputs(self.source):
+            if node in self.values:
+                value = self.values[node]
+                if any(value.padding) or value.node.op == "placeholder":
+                    raise ModelError(
+                        "the model's last step must be a layer that computes something"
+                    )
+            outputs.append((name, self.host.output(node)))
+        made = {node: self.values[node].node for node in self.host.sources}
+        if not made:
+            raise ModelError(operators.NO_LAST_LAYER)
+        results = tuple(dict.fromkeys(made.values()))
+        self.out.graph.output(results[0] if len(results) == 1 else results)
+        tensors = {node: str(one.meta["layer"]) for node, one in made.items()}
+        return self.host.tail(tensors, outputs)
 
     def _handlers(self) -> dict[Any, Callable[[fx.Node], Value]]:
         handlers = {
@@ -136,9 +190,9 @@ class _Canonicalizer:
     def _tensor(self, node: fx.Node, constant: fx.Node | None) -> torch.Tensor | None:
         if constant is None:
             return None
-        if constant.op != "get_attr":
+        value = self.host.constants.get(constant)
+        if value is None:
             raise refusal(node, operators.COMPUTED_WEIGHTS)
-        value = operator.attrgetter(str(constant.target))(self.source)
         assert isinstance(value, torch.Tensor)
         return value.detach()
 
@@ -163,15 +217,6 @@ class _Canonicalizer:
         return len(self._readers(self._origin(arguments(node)[0]))) == 1
 
     # -- handlers ---------------------------------------------------------------------------------
-
-    def _output(self, results: Any) -> None:
-        results = results if isinstance(results, tuple | list) else (results,)
-        if len(results) != 1 or results[0] not in self.values:
-            raise ModelError("the model must return one tensor; return the logits alone")
-        value = self.values[results[0]]
-        if any(value.padding) or value.node.op == "placeholder":
-            raise ModelError("the model's last step must be a layer that computes something")
-        self.out.graph.output(value.node)
 
     def _identity(self, node: fx.Node) -> Value:
         return self._value(node, arguments(node)[0], padding_ok=True)

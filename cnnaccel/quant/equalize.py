@@ -6,7 +6,7 @@ that read it, by s, compute the same (Nagel et al., "Data-Free Quantization Thro
 Equalization and Bias Correction", 2019). Here the channels that must have one s in common are found
 on the canonical graph, so no pattern of layers is needed:
 
-    image, output                     classes of their own, s = 1
+    image, outputs                    classes of their own, s = 1
     conv2d                            a new class for each output channel
     relu, max_pool, avg_pool, pad     the classes of the input
     add                               the classes of both inputs, united channel by channel
@@ -75,7 +75,7 @@ class Classes:
     """The class of each channel, by the name of the node."""
     count: int = 0
     fixed: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
-    """Classes of the image and of the output."""
+    """Classes of the image and of the outputs."""
 
     @staticmethod
     def of(module: fx.GraphModule) -> Classes:
@@ -104,8 +104,8 @@ class Classes:
                     parent[root(one)] = root(other)
                 made.by_node[node.name] = sources[0]
             if node.op in ("placeholder", "output"):
-                name = node.name if node.op == "placeholder" else node.all_input_nodes[0].name
-                fixed += made.by_node[name].tolist()
+                for one in [node] if node.op == "placeholder" else node.all_input_nodes:
+                    fixed += made.by_node[one.name].tolist()
         numbers = {at: number for number, at in enumerate(sorted({*map(root, range(len(parent)))}))}
         dense = np.array([numbers[root(at)] for at in range(len(parent))], np.int64)
         made.by_node = {name: dense[ids] for name, ids in made.by_node.items()}

@@ -11,7 +11,7 @@ import re
 import sysconfig
 import traceback
 import warnings
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -29,12 +29,10 @@ _SUPPORTED = (
 )
 
 
-def check_known(module: fx.GraphModule, known: Container[Any]) -> None:
-    """Raise ModelError, naming every operator of an exported graph that is not among `known`."""
+def check_known(module: fx.GraphModule, known: Callable[[fx.Node], bool]) -> None:
+    """Raise ModelError, naming every operator of an exported graph that is not known."""
     unknown = [
-        node
-        for node in module.graph.nodes
-        if node.op == "call_function" and node.target not in known
+        node for node in module.graph.nodes if node.op == "call_function" and not known(node)
     ]
     if not unknown:
         return

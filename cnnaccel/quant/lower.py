@@ -38,6 +38,7 @@ from cnnaccel.quant.builder import pair
 from cnnaccel.quant.frontend import arguments
 from cnnaccel.quant.operators import aten
 from cnnaccel.quant.quantizer import ACCUMULATING, CLAMPS, PIXEL_SCALE, fused_clamp
+from cnnaccel.runtime.tail import HostTail
 
 decomposed = torch.ops.quantized_decomposed
 FloatArray = npt.NDArray[np.float64]
@@ -57,18 +58,20 @@ def lower(
     converted: fx.GraphModule,
     name: str,
     normalization: tuple[torch.Tensor, torch.Tensor] | None,
+    tail: HostTail,
     shift_only: bool,
 ) -> Lowered:
     """The integer graph of a converted canonical model.
 
     normalization: (factor, offset) per channel where the host normalises pixels, else None.
+    tail: of the canonical model.
     shift_only: scales are powers of two, and every multiplier is one.
 
     Raises:
         GraphError: the result breaks the graph's contract, as when an accumulator could overflow.
     """
     lowering = Lowering(converted, shift_only)
-    return Lowered(lowering.graph(name, normalization), lowering.weight_scales)
+    return Lowered(lowering.graph(name, normalization, tail), lowering.weight_scales)
 
 
 def producer(node: fx.Node) -> fx.Node:
@@ -92,13 +95,21 @@ class Lowering:
     tensor_of: dict[fx.Node, str] = field(default_factory=dict)
     weight_scales: dict[str, FloatArray] = field(default_factory=dict)
 
-    def graph(self, name: str, normalization: tuple[torch.Tensor, torch.Tensor] | None) -> Graph:
+    def graph(
+        self, name: str, normalization: tuple[torch.Tensor, torch.Tensor] | None, tail: HostTail
+    ) -> Graph:
         """The verified graph, as `lower` says."""
         for node in self.module.graph.nodes:
             self.visit(node)
         image = self.specs["image"]
         table = None if normalization is None else _input_table(image, *normalization)
-        return verify(Graph(name, image, tuple(self.layers), table))
+        (output,) = self.module.graph.find_nodes(op="output")
+        made = [producer(one) for one in output.all_input_nodes]
+        tensors = {str(one.meta["layer"]): self.tensor_of[one] for one in made}
+        sources = tuple(replace(one, tensor=tensors[one.tensor]) for one in tail.sources)
+        outputs = tuple(dict.fromkeys(tensors.values()))
+        ending = replace(tail, sources=sources)
+        return verify(Graph(name, image, tuple(self.layers), table, outputs, ending))
 
     def visit(self, node: fx.Node) -> None:
         """Append the layer of one node, where it is one."""

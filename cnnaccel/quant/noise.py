@@ -177,7 +177,8 @@ class _Simulation:
                 elif node.op == "get_attr":
                     values[node] = self.interpreter.module.get_buffer(str(node.target))
                 elif node.op == "output":
-                    return _Values(values, values[node.all_input_nodes[0]])
+                    results = [values[one].flatten(1) for one in node.all_input_nodes]
+                    return _Values(values, torch.cat(results, 1))
                 else:
                     values[node] = self._call(node, values, rounded)
                 if (name := self.ends.get(node)) is not None and name in rounded:

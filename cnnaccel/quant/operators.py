@@ -55,6 +55,13 @@ RESHAPED = (
     "reads {made} as {wanted}; keep the layers of the model on N, C, H, W, and use x.flatten(1) "
     "before nn.Linear"
 )
+ACROSS_IMAGES = "computes over all images of a batch at once; compute the same for every image"
+NO_LAST_LAYER = "the model's last step must be a layer that computes something"
+BEHIND_HOST = (
+    "reads what the host computes, and the engine has nothing behind the host; end the model "
+    "before it, or replace the layer before it"
+)
+IMAGE_ON_HOST = "computes on the image before any layer does; put it into the data's normalisation"
 COMPUTED_WEIGHTS = "its weights are computed; only constant weights have a place"
 RESHAPES = (
     "reshapes {made} to {wanted}; use x.flatten(1), the only reshape the engine has a place for; "
@@ -205,8 +212,7 @@ REWRITES = {
     "silu gelu relu_* rrelu_* elu celu selu mish hardswish leaky_relu prelu softplus softsign tanh "
     "hardsigmoid log_sigmoid* abs exp pow sqrt": "use nn.ReLU or nn.ReLU6",
     "sigmoid softmax log_softmax": (
-        "at the end of the model leave it out, the order of the logits is the same; "
-        "elsewhere use nn.ReLU6"
+        "at the end of the model it is the host's; elsewhere use nn.ReLU6"
     ),
     "group_norm layer_norm native_group_norm native_layer_norm instance_norm rms_norm": (
         "use nn.BatchNorm2d"

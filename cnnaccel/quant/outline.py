@@ -30,7 +30,8 @@ def outline(canonical: CanonicalModel, name: str) -> Graph:
         GraphError: whatever the numbers, there is no such graph: an average over more pixels than
             int32 can sum.
     """
-    return _Outlining(canonical.module, shift_only=False).graph(name, canonical.normalization)
+    outlining = _Outlining(canonical.module, shift_only=False)
+    return outlining.graph(name, canonical.normalization, canonical.tail)
 
 
 class _Outlining(Lowering):

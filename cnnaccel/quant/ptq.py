@@ -25,6 +25,7 @@ from cnnaccel.quant.lower import lower
 from cnnaccel.quant.outline import outline
 from cnnaccel.quant.quantizer import EngineQuantizer, fused_clamp
 from cnnaccel.quant.survey import drop_dead, drop_provable, survey
+from cnnaccel.runtime.ports import join
 
 Images = npt.NDArray[np.uint8]
 FloatArray = npt.NDArray[np.float64]
@@ -196,7 +197,7 @@ class _Judged:
 
 def _judged(graph: Graph, images: Images, exact: FloatArray) -> _Judged:
     values = golden.run(graph, images)
-    noise = values.astype(np.float64) * graph.output.scale - exact
+    noise = graph.real(values) - exact
     level = decibels(exact, noise)
     level = min(level, _MOST_DB) if np.isfinite(level) or level > 0 else -_MOST_DB
     same = int((golden.predictions(values) == golden.predictions(exact)).sum())
@@ -245,7 +246,7 @@ def _calibrated(
             on_batch(min(start + _BATCH, len(calibration)))
         converted = convert_pt2e(prepared)
     shift_only = config.requantize == "shift"
-    lowered = lower(converted, name, canonical.normalization, shift_only)
+    lowered = lower(converted, name, canonical.normalization, canonical.tail, shift_only)
     graph, scales = lowered.graph, lowered.weight_scales
     if config.bias_correction:
         graph = correct_biases(graph, scales, canonical, calibration[:_BIAS_IMAGES])
@@ -268,14 +269,15 @@ def check_supported(
 
 
 def float_logits(canonical: CanonicalModel, images: Images) -> FloatArray:
-    """float64[N, K, P, Q]: the output of the float graph."""
+    """float64[N, K, P, Q]: the results of the float graph; of several, in a row as integers are."""
+    parts = []
     with torch.no_grad():
-        parts = [
-            canonical.module(canonical.prepare_input(torch.from_numpy(images[at : at + _BATCH])))
-            for at in range(0, len(images), _BATCH)
-        ]
-    logits: FloatArray = torch.cat(parts).double().numpy()
-    return logits
+        for at in range(0, len(images), _BATCH):
+            x = canonical.prepare_input(torch.from_numpy(images[at : at + _BATCH]))
+            made = canonical.module(x)
+            results = made if isinstance(made, tuple) else (made,)
+            parts.append(join([one.double().numpy() for one in results]))
+    return np.concatenate(parts)
 
 
 def decibels(signal: FloatArray, noise: FloatArray) -> float:

@@ -17,6 +17,7 @@ from cnnaccel.isa.description import load_description
 from cnnaccel.render.template import render_template
 from cnnaccel.runtime import layout
 from cnnaccel.runtime.network import PROGRAM_FILE, WEIGHTS_FILE, Network, load_network
+from cnnaccel.runtime.ports import Ports
 
 _COLUMNS = 96
 _MOST_BYTES = (1 << 31) - 1
@@ -34,7 +35,7 @@ def render_model_h(folder: Path, classes: Sequence[str] = ()) -> str:
     hardware = load_description(folder).hardware
     if network.header["digest"] != hardware.digest:
         raise ProgramError(f"{folder}: its files are of different engines; compile again")
-    channels = network.ports.output_shape[0]
+    channels = network.ports.outputs[0].shape[0]
     if classes and len(classes) != channels:
         raise ProgramError(f"{folder}: {len(classes)} names for {channels} classes")
     constants = list(_constants(network))
@@ -47,7 +48,13 @@ def render_model_h(folder: Path, classes: Sequence[str] = ()) -> str:
         name=_comment(network.name),
         digest=f"{network.header['digest']:016x}",
         constants=constants,
-        lanes=_wrapped(str(lane) for lane in _lanes(network)),
+        outputs=[
+            {
+                "lanes": _wrapped(str(one.lanes.index(channel)) for channel in range(one.shape[0])),
+                "fields": list(_output_fields(network.ports, number)),
+            }
+            for number, one in enumerate(network.ports.outputs)
+        ],
         tables=[_wrapped(str(value) for row in table for value in row)] if table else [],
         layers=[f"{{{first}, {_quoted(layer)}}}," for first, layer in _layers(network)],
         classes=[_wrapped(map(_quoted, classes))] if classes else [],
@@ -67,16 +74,17 @@ def render_words_h() -> str:
 def _constants(network: Network) -> Iterable[tuple[str, int, str]]:
     header, ports = network.header, network.ports
     sections = header["once_bytes"] + header["body_bytes"]
-    image, result = ports.input_shape, ports.output_shape
+    image, result = ports.input_shape, ports.outputs[0].shape
     yield "IMAGES", ports.images, "of one iteration"
     yield "INPUT_CHANNELS", image[0], "of an image uint8_t[channels][rows][columns]"
     yield "INPUT_ROWS", image[1], "of an image"
     yield "INPUT_COLUMNS", image[2], "of an image"
     yield "IMAGE_BYTES", image[0] * image[1] * image[2], "of an image"
-    yield "CLASSES", result[0], "channels of a result [channels][rows][columns]"
-    yield "OUTPUT_ROWS", result[1], "of a result"
-    yield "OUTPUT_COLUMNS", result[2], "of a result"
-    yield "RESULT_BYTES", result[0] * result[1] * result[2], "of a result"
+    yield "OUTPUTS", len(ports.outputs), "of an image, one after another in its result"
+    yield "CLASSES", result[0], "channels of the first output [channels][rows][columns]"
+    yield "OUTPUT_ROWS", result[1], "of the first output"
+    yield "OUTPUT_COLUMNS", result[2], "of the first output"
+    yield "RESULT_BYTES", sum(one.elements for one in ports.outputs), "of a result"
     yield "INPUT_STRIDE", header["input_stride"], "bytes of the buffer input per iteration"
     yield "OUTPUT_STRIDE", header["output_stride"], "bytes of the buffer output per iteration"
     yield "PROGRAM_BYTES", layout.HEADER_BYTES + sections, PROGRAM_FILE
@@ -91,17 +99,14 @@ def _fields(network: Network, named: bool) -> Iterable[tuple[str, Any]]:
     yield "digest", "CNNACCEL_DIGEST"
     yield "program_crc", f"UINT32_C(0x{network.header['header_crc']:08x})"
     yield "images", "CNNACCEL_MODEL_IMAGES"
-    for name in ("input", "output"):
-        shape = ports.input_shape if name == "input" else ports.output_shape
-        yield f"{name}_shape", "{" + ", ".join(map(str, shape)) + "}"
+    yield "input_shape", _braced(ports.input_shape)
     yield "image_bytes", "CNNACCEL_MODEL_IMAGE_BYTES"
     yield "result_bytes", "CNNACCEL_MODEL_RESULT_BYTES"
     yield "input_raw", str(ports.raw).lower()
     if ports.transposed:
         yield "transposed", "true"
-    yield "output_signed", str(ports.output_dtype == "int8").lower()
-    yield "output_words", len(ports.output_lanes) // ports.width
-    yield "output_lanes", "cnnaccel_model_lanes"
+    yield "outputs", "cnnaccel_model_outputs"
+    yield "output_count", "CNNACCEL_MODEL_OUTPUTS"
     if ports.input_table is not None:
         yield "input_table", "cnnaccel_model_table"
     for name in ("input_stride", "output_stride", "program_bytes", "weights_bytes",
@@ -113,10 +118,19 @@ def _fields(network: Network, named: bool) -> Iterable[tuple[str, Any]]:
         yield "classes", "cnnaccel_model_classes"
 
 
-def _lanes(network: Network) -> Iterable[int]:
-    """The first lane of each channel."""
-    lanes = network.ports.output_lanes
-    return (lanes.index(channel) for channel in range(network.ports.output_shape[0]))
+def _output_fields(ports: Ports, number: int) -> Iterable[tuple[str, Any]]:
+    """Members of `struct cnnaccel_output`."""
+    one = ports.outputs[number]
+    yield "name", _quoted(one.name)
+    yield "shape", _braced(one.shape)
+    yield "is_signed", str(one.dtype == "int8").lower()
+    yield "words", len(one.lanes) // ports.width
+    yield "lanes", f"cnnaccel_model_lanes_{number}"
+    yield "scale", repr(float(one.scale))
+
+
+def _braced(shape: Sequence[int]) -> str:
+    return "{" + ", ".join(map(str, shape)) + "}"
 
 
 def _layers(network: Network) -> Iterable[tuple[int, str]]:

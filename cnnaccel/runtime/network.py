@@ -6,11 +6,17 @@ import json
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from cnnaccel.errors import ProgramError
 from cnnaccel.runtime import layout
-from cnnaccel.runtime.ports import Ports, read_ports
+from cnnaccel.runtime.ports import Ports, read_ports, split
+from cnnaccel.runtime.tail import HostTail, read_tail
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 PROGRAM_FILE, WEIGHTS_FILE, NETWORK_FILE = "program.bin", "weights.bin", "network.json"
 PROGRAM = (PROGRAM_FILE, WEIGHTS_FILE, NETWORK_FILE)
@@ -29,12 +35,30 @@ class Network:
     ports: Ports
     notes: tuple[str, ...]
     """What each instruction is for, of once and then of body."""
+    tail: HostTail | None = None
+    """What the host computes of the results; None where they are what the model returns."""
+
+    def outputs(self, results: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:
+        """What the model returns, in float and by name, [N, ...] each.
+
+        results: of the engine, as `Accelerator.run` gives them.
+        """
+        return outputs_of(self.ports, self.tail, results)
 
     def instruction(self, index: int) -> str:
         """How messages call an instruction, by its index in once and body."""
         once = self.header["once_instructions"]
         name = f"once {index}" if index < once else f"body {index - once}"
         return f"{name} ({self.notes[index]})" if index < len(self.notes) else name
+
+
+def outputs_of(
+    ports: Ports, tail: HostTail | None, results: npt.NDArray[Any]
+) -> dict[str, npt.NDArray[Any]]:
+    """What the model returns, by name, made of the engine's results."""
+    parts = split(results, [one.shape for one in ports.outputs])
+    real = {one.name: parts[i] * np.float64(one.scale) for i, one in enumerate(ports.outputs)}
+    return real if tail is None else tail.run(real, len(results))
 
 
 def load_network(folder: str | Path) -> Network:
@@ -75,11 +99,13 @@ def network_of(folder: Path, program: bytes, weights: bytes, description: Any) -
         ports = read_ports(description["ports"])
         notes = tuple(f"{layer}: {what}" for layer, what in description["notes"])
         name = str(description["network"])
+        tail = description.get("tail")
+        tail = None if tail is None else read_tail(tail)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ProgramError(f"{folder / 'network.json'}: no description ({error!r})") from None
     if len(notes) != header["once_instructions"] + header["body_instructions"]:
         raise ProgramError(f"{folder / 'network.json'}: of another program; compile again")
-    return Network(name, header, sections, weights, ports, notes)
+    return Network(name, header, sections, weights, ports, notes, tail)
 
 
 def read_header(folder: Path) -> dict[str, int]:

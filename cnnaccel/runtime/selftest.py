@@ -175,9 +175,16 @@ def _any_ports(width: int) -> dict[str, Any]:
     return {
         "input_shape": [1, 1, 1],
         "raw": True,
-        "output_shape": [1, 1, 1],
-        "output_dtype": "uint8",
-        "output_lanes": [0, *[-1] * (width - 1)],
+        "outputs": [
+            {
+                "name": "nothing",
+                "shape": [1, 1, 1],
+                "dtype": "uint8",
+                "scale": 1.0,
+                "lanes": [0, *[-1] * (width - 1)],
+                "offset": 0,
+            }
+        ],
         "images": 1,
         "width": width,
     }

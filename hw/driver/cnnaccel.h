@@ -85,26 +85,34 @@ struct cnnaccel_layer {
     const char *name;
 };
 
-/* A compiled network; model.h has one. Shapes are channels, rows, columns of one image. */
+/* A tensor that the engine gives back. Shapes are channels, rows, columns of one image. */
+struct cnnaccel_output {
+    const char *name;
+    uint16_t shape[3];
+    bool is_signed; /* values are int8_t, else uint8_t */
+    uint16_t words; /* an iteration of it is [word][y][x][image][lane] */
+    const uint16_t *lanes; /* [channels]: word * C + lane */
+    double scale; /* real value of one step */
+};
+
+/* A compiled network; model.h has one. */
 struct cnnaccel_model {
     const char *name;
     uint64_t digest; /* of its hardware */
     uint32_t program_crc; /* the header_crc of its program.bin */
     uint32_t images; /* of one iteration */
     uint16_t input_shape[3];
-    uint16_t output_shape[3];
-    uint32_t image_bytes, result_bytes; /* the products of the shapes */
+    uint32_t image_bytes, result_bytes; /* of all outputs of an image, one after another */
     bool input_raw; /* input holds [image][y][x][channel]; else [image][word][y][x][lane] */
     bool transposed; /* rows and columns are exchanged in input and output, not in the shapes */
-    bool output_signed; /* results are int8_t, else uint8_t */
-    uint16_t output_words; /* output holds [iteration][word][y][x][image][lane] */
-    const uint16_t *output_lanes; /* [channels]: word * C + lane */
+    const struct cnnaccel_output *outputs; /* as they lie in an iteration of output */
+    uint32_t output_count;
     const int8_t *input_table; /* [channels][256]: what to give for a pixel; or NULL */
     uint32_t input_stride, output_stride; /* bytes of an iteration */
     uint32_t program_bytes, weights_bytes, scratch_bytes;
     const struct cnnaccel_layer *layers;
     uint32_t layer_count;
-    const char *const *classes; /* [channels] names, or NULL */
+    const char *const *classes; /* names of the channels of the first output, or NULL */
 };
 
 /* What the engine counted; docs/isa.md says what. */
@@ -157,8 +165,8 @@ enum cnnaccel_status cnnaccel_place(struct cnnaccel_memory *memory,
 enum cnnaccel_status cnnaccel_load(struct cnnaccel *engine, const struct cnnaccel_model *model,
                                    const struct cnnaccel_memory *memory);
 
-/* Computes results [count][output_shape], int8_t or uint8_t, of images uint8_t[count][input_shape],
- * in as few starts as fit the buffers. After an error the next run begins anew. */
+/* Computes results of images uint8_t[count][input_shape]: [count][result_bytes], the outputs of an
+ * image one after another, each int8_t or uint8_t[channels][rows][columns]; in as few starts as fit the buffers. After an error the next run begins anew. */
 enum cnnaccel_status cnnaccel_run(struct cnnaccel *engine, const uint8_t *images, uint32_t count,
                                   void *results);
 
@@ -174,11 +182,11 @@ enum cnnaccel_status cnnaccel_wait(struct cnnaccel *engine);
 enum cnnaccel_status cnnaccel_pack(const struct cnnaccel_model *model, const uint8_t *images,
                                    uint32_t count, uint8_t *packed, uint32_t bytes);
 
-/* Takes results [count][output_shape] out of what the engine wrote. bytes: of `packed`. */
+/* Takes results [count][result_bytes] out of what the engine wrote. bytes: of `packed`. */
 enum cnnaccel_status cnnaccel_unpack(const struct cnnaccel_model *model, const uint8_t *packed,
                                      uint32_t bytes, uint32_t count, void *results);
 
-/* Where the largest value of one result [output_shape] is; the first of several. */
+/* Where the largest value of the first output of one result is; the first of equals. */
 enum cnnaccel_status cnnaccel_argmax(const struct cnnaccel_model *model, const void *result,
                                      uint32_t *index);
 

@@ -73,8 +73,14 @@ static bool print_result(const uint8_t *result)
     printf("%" PRIu32, best);
     if (cnnaccel_model.classes != NULL)
         printf(" %s", cnnaccel_model.classes[best]);
-    for (uint32_t i = 0; i < CNNACCEL_MODEL_RESULT_BYTES; i++)
-        printf(" %d", cnnaccel_model.output_signed ? (int8_t)result[i] : result[i]);
+    for (uint32_t i = 0; i < CNNACCEL_MODEL_OUTPUTS; i++) {
+        const struct cnnaccel_output *output = &cnnaccel_model.outputs[i];
+        const size_t values = (size_t)output->shape[0] * output->shape[1] * output->shape[2];
+
+        for (size_t at = 0; at < values; at++)
+            printf(" %d", output->is_signed ? (int8_t)result[at] : result[at]);
+        result += values;
+    }
     printf("\n");
     return true;
 }

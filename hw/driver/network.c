@@ -87,23 +87,45 @@ static bool multiply(uint32_t *product, uint32_t factor)
     return wide > 0 && wide <= UINT32_MAX;
 }
 
-/* Whether `bytes` are those of `count` tensors of so many channels, rows and columns of a shape. */
-static bool is_size(uint32_t bytes, uint32_t count, uint32_t channels, const uint16_t shape[3])
+/* Whether `count` tensors of so many channels, rows and columns of a shape have a size; it is taken
+ * off `bytes`, which has at least so many. */
+static bool take_size(uint32_t *bytes, uint32_t count, uint32_t channels, const uint16_t shape[3])
 {
-    return multiply(&count, channels) && multiply(&count, shape[1]) &&
-           multiply(&count, shape[2]) && count == bytes;
+    if (!multiply(&count, channels) || !multiply(&count, shape[1]) ||
+        !multiply(&count, shape[2]) || count > *bytes)
+        return false;
+    *bytes -= count;
+    return true;
+}
+
+/* Whether the lanes of an output lie in its words. */
+static bool lanes_fit(const struct cnnaccel_output *output)
+{
+    if (output->lanes == NULL)
+        return false;
+    for (uint32_t channel = 0; channel < output->shape[0]; channel++)
+        if (output->lanes[channel] / CNNACCEL_INPUT_LANES >= output->words)
+            return false;
+    return true;
 }
 
 static bool sizes_fit(const struct cnnaccel_model *model)
 {
-    const uint16_t *in = model->input_shape, *out = model->output_shape;
+    const uint16_t *in = model->input_shape;
     const uint32_t lanes = CNNACCEL_INPUT_LANES;
     const uint32_t held = model->input_raw ? in[0] : (in[0] + lanes - 1) / lanes * lanes;
+    uint32_t image = model->image_bytes, input = model->input_stride;
+    uint32_t result = model->result_bytes, output = model->output_stride;
 
-    return is_size(model->image_bytes, 1, in[0], in) &&
-           is_size(model->result_bytes, 1, out[0], out) &&
-           is_size(model->input_stride, model->images, held, in) &&
-           is_size(model->output_stride, model->images, model->output_words * lanes, out);
+    for (uint32_t i = 0; i < model->output_count; i++) {
+        const struct cnnaccel_output *one = &model->outputs[i];
+
+        if (!take_size(&result, 1, one->shape[0], one->shape) ||
+            !take_size(&output, model->images, one->words * lanes, one->shape) || !lanes_fit(one))
+            return false;
+    }
+    return take_size(&image, 1, in[0], in) && take_size(&input, model->images, held, in) &&
+           image == 0 && input == 0 && result == 0 && output == 0;
 }
 
 enum cnnaccel_status cnnaccel_check_model(const struct cnnaccel_model *model)
@@ -112,11 +134,8 @@ enum cnnaccel_status cnnaccel_check_model(const struct cnnaccel_model *model)
         return CNNACCEL_BAD_ARGUMENT;
     if (model->digest != CNNACCEL_DIGEST)
         return CNNACCEL_OTHER_ENGINE;
-    if (!sizes_fit(model) || model->output_lanes == NULL)
+    if (model->outputs == NULL || model->output_count == 0 || !sizes_fit(model))
         return CNNACCEL_BAD_MODEL;
-    for (uint32_t channel = 0; channel < model->output_shape[0]; channel++)
-        if (model->output_lanes[channel] / CNNACCEL_INPUT_LANES >= model->output_words)
-            return CNNACCEL_BAD_MODEL;
     if (model->layer_count != 0 && model->layers == NULL)
         return CNNACCEL_BAD_MODEL;
     return CNNACCEL_OK;

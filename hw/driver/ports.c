@@ -71,21 +71,34 @@ enum cnnaccel_status cnnaccel_pack(const struct cnnaccel_model *model, const uin
     return CNNACCEL_OK;
 }
 
-/* One result out of its iteration's [word][y][x][image][lane]. */
-static void unpack_result(const struct cnnaccel_model *model, const uint8_t *iteration,
-                          size_t image, uint8_t *result)
+/* One output of an image out of its iteration's [word][y][x][image][lane]. */
+static void unpack_output(const struct cnnaccel_model *model, const struct cnnaccel_output *output,
+                          const uint8_t *iteration, size_t image, uint8_t *result)
 {
-    const uint32_t count = pixels(model->output_shape);
+    const uint32_t count = pixels(output->shape);
     const size_t step = (size_t)model->images * CNNACCEL_INPUT_LANES;
 
-    for (uint32_t channel = 0; channel < model->output_shape[0]; channel++) {
-        const uint32_t lane = model->output_lanes[channel];
+    for (uint32_t channel = 0; channel < output->shape[0]; channel++) {
+        const uint32_t lane = output->lanes[channel];
         const uint8_t *from = iteration + lane / CNNACCEL_INPUT_LANES * (count * step) +
                               image * CNNACCEL_INPUT_LANES + lane % CNNACCEL_INPUT_LANES;
 
         for (size_t i = 0; i < count; i++)
-            result[channel * (size_t)count + i] =
-                from[place_of(model, model->output_shape, i) * step];
+            result[channel * (size_t)count + i] = from[place_of(model, output->shape, i) * step];
+    }
+}
+
+/* All outputs of an image, one after another. */
+static void unpack_result(const struct cnnaccel_model *model, const uint8_t *iteration,
+                          size_t image, uint8_t *result)
+{
+    for (uint32_t i = 0; i < model->output_count; i++) {
+        const struct cnnaccel_output *output = &model->outputs[i];
+        const size_t count = pixels(output->shape);
+
+        unpack_output(model, output, iteration, image, result);
+        iteration += count * output->words * CNNACCEL_INPUT_LANES * model->images;
+        result += count * output->shape[0];
     }
 }
 
@@ -114,15 +127,17 @@ enum cnnaccel_status cnnaccel_argmax(const struct cnnaccel_model *model, const v
     const enum cnnaccel_status status = cnnaccel_check_model(model);
     const uint8_t *values = result;
     uint8_t flip, most;
+    uint32_t count;
 
     if (status != CNNACCEL_OK)
         return status;
     if (result == NULL || index == NULL)
         return CNNACCEL_BAD_ARGUMENT;
-    flip = model->output_signed ? 0x80 : 0; /* int8_t in the order of uint8_t */
+    count = model->outputs[0].shape[0] * pixels(model->outputs[0].shape);
+    flip = model->outputs[0].is_signed ? 0x80 : 0; /* int8_t in the order of uint8_t */
     most = values[0] ^ flip;
     *index = 0;
-    for (uint32_t i = 1; i < model->result_bytes; i++) {
+    for (uint32_t i = 1; i < count; i++) {
         const uint8_t value = values[i] ^ flip;
 
         if (value > most) {

@@ -289,7 +289,7 @@ def test_accelerate_is_a_drop_in(quantized: ca.QuantizedNetwork) -> None:
     assert copied.engine is None and copied.measured is None and fast.engine is not None
     assert torch.equal(nn.Sequential(fast, nn.Softmax(1))(FLOATS[:2]), logits[:2].softmax(1))
     assert fast(FLOATS[:0]).shape == (0, 10)
-    same = ca.AcceleratedModule(fast.network, "golden", (10,))
+    same = ca.AcceleratedModule(fast.network, "golden", fast.structure)
     assert torch.equal(same(torch.from_numpy(IMAGES[:11])), logits)
     assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
 

@@ -23,7 +23,7 @@ from cnnaccel.runtime import layout
 from cnnaccel.runtime.device import SimDevice
 from cnnaccel.runtime.driver import Accelerator
 from cnnaccel.runtime.network import load_network
-from cnnaccel.runtime.ports import Ports
+from cnnaccel.runtime.ports import Output, Ports
 from cnnaccel.tools.simulation import simulated_bitstream
 from tests.support import c_driver
 from tests.support.c_driver import build, compiled, drive, need, run, served
@@ -189,7 +189,7 @@ def test_small_buffers_take_more_starts(
     cycles = []
     for number, answer in enumerate(answers[1::2]):
         assert answer.status == 0
-        results = np.fromfile(tmp_path / str(number), GRAPH.output.dtype)
+        results = np.fromfile(tmp_path / str(number), GRAPH.results[0].dtype)
         assert np.array_equal(results.reshape(expected.shape), expected)
         cycles.append(answer.counters["cycles"])
     assert cycles[0] > cycles[1] > cycles[2]
@@ -227,11 +227,25 @@ TABLE = tuple(
 )
 NOTHING = Compute(opcode=Opcode.MAX, drain=False, out_w=0)
 LANES = (2, -1, 1, 0, 0, -1, -1, -1)
+
+
+def outputs(*kinds: tuple[str, tuple[int, int, int]], images: int = 1) -> tuple[Output, ...]:
+    """Outputs of these types and shapes, one after another in an iteration."""
+    found: list[Output] = []
+    at = 0
+    for number, (dtype, shape) in enumerate(kinds):
+        found.append(Output(f"output {number}", shape, dtype, 0.5, LANES, at))
+        at += len(LANES) * shape[1] * shape[2] * images
+    return tuple(found)
+
+
 LAYOUTS = {
-    "words": Ports((6, 2, 3), False, (3, 2, 1), "uint8", LANES, 2, 4),
-    "table": Ports((6, 2, 3), True, (3, 1, 2), "int8", LANES, 3, 4, TABLE),
-    "table of words": Ports((6, 2, 3), False, (3, 3, 2), "int8", LANES, 1, 4, TABLE),
-    "whole words": Ports((4, 3, 5), False, (3, 1, 1), "int8", LANES, 2, 4),
+    "words": Ports((6, 2, 3), False, outputs(("uint8", (3, 2, 1)), images=2), 2, 4),
+    "table": Ports((6, 2, 3), True, outputs(("int8", (3, 1, 2)), images=3), 3, 4, TABLE),
+    "table of words": Ports((6, 2, 3), False, outputs(("int8", (3, 3, 2))), 1, 4, TABLE),
+    "several outputs": Ports(
+        (4, 3, 5), False, outputs(("int8", (3, 1, 1)), ("int8", (3, 3, 2)), images=2), 2, 4
+    ),
 }
 
 
@@ -239,16 +253,15 @@ def synthetic(folder: Path, ports: Ports) -> Path:
     """A program that does nothing, with these ports."""
     folder.mkdir()
     size = ports.pack(np.zeros((1, *ports.input_shape), np.uint8)).size
-    _, rows, columns = ports.output_shape
     Program(
         digest=TINY.digest, body=(NOTHING,), images_per_iteration=ports.images, input_stride=size,
-        output_stride=len(LANES) * rows * columns * ports.images,
+        output_stride=sum(8 * one.shape[1] * one.shape[2] for one in ports.outputs) * ports.images,
     ).to_files(folder)  # fmt: skip
     Description("synthetic", TINY, ports, (Note("end", "nothing"),)).to_file(folder)
     return folder
 
 
-@pytest.mark.parametrize("names", [("words", "table"), ("table of words", "whole words")])
+@pytest.mark.parametrize("names", [("words", "table"), ("table of words", "several outputs")])
 def test_every_layout(names: tuple[str, str], tmp_path: Path, rng: np.random.Generator) -> None:
     """What Python packs and unpacks, C does, byte by byte; lanes without a channel are 0."""
     networks = [synthetic(tmp_path / name.replace(" ", "_"), LAYOUTS[name]) for name in names]

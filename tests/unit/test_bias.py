@@ -79,7 +79,7 @@ def test_channel_means_come_closer(
     floats = ptq.float_tensors(plain.canonical, torch.from_numpy(images))
 
     def error(quantized: ptq.Quantized) -> float:
-        out = quantized.graph.output
+        out = quantized.graph.results[0]
         exact = floats[out.name].double().numpy().mean((0, 2, 3))
         values = golden.run(quantized.graph, images).astype(np.float64) * out.scale
         return float(np.abs(values.mean((0, 2, 3)) - exact).mean())

@@ -19,7 +19,7 @@ from cnnaccel.isa.instructions import Base, Memory, Unit
 from cnnaccel.isa.interpreter import run_program
 from cnnaccel.isa.program import Program, unpack_program
 from cnnaccel.isa.random_program import draw, last_writers
-from cnnaccel.runtime.ports import Ports
+from cnnaccel.runtime.ports import read_ports
 from cnnaccel.runtime.selftest import case_count
 from tests.support import graphs
 from tests.support.graphs import small_network
@@ -52,7 +52,7 @@ def interpreted(case: Case, hardware: HardwareConfig) -> np.ndarray:
     program = unpack_program(packed, weights, hardware)
     expected = case.arrays["expected"]
     output = run_program(hardware, program, case.arrays["input"], len(expected))[Base.OUTPUT]
-    return Ports(**case.description["ports"]).unpack(output, len(expected))
+    return read_ports(case.description["ports"]).unpack(output, len(expected))
 
 
 @pytest.mark.parametrize("name", GRAPHS)

@@ -75,7 +75,7 @@ def places(hw: HardwareConfig, graph: Graph, fused: Fused) -> dict[str, Place]:
             if step.pool is not None and hw.pixel_lanes % step.pool.kernel[1]:
                 across *= step.pool.kernel[1]
             strides[root] = max(strides.get(root, 1), interleave_for(hw, across))
-    used[fused.layouts[graph.output.name].root].append(count)
+    used[fused.layouts[graph.results[0].name].root].append(count)
     spans = {root: fused.layouts[root] for root in used}
     sizes = {
         root: len(layout.lanes) // width * layout.spec.shape[1] * layout.spec.shape[2]

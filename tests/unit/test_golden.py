@@ -162,8 +162,8 @@ def test_chunks_make_no_difference(chunk_bytes: int, rng: np.random.Generator) -
 def test_no_images() -> None:
     graph = every_kind()
     empty = np.zeros((0, *graph.input.shape), np.uint8)
-    assert golden.run(graph, empty).shape == (0, *graph.output.shape)
-    assert golden.trace(graph, empty)["logits"].shape == (0, *graph.output.shape)
+    assert golden.run(graph, empty).shape == (0, *graph.result_shape)
+    assert golden.trace(graph, empty)["logits"].shape == (0, *graph.result_shape)
 
 
 def test_images_may_be_a_read_only_view(rng: np.random.Generator) -> None:

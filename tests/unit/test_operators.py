@@ -16,6 +16,7 @@ from cnnaccel.isa.record import layout
 from cnnaccel.quant import canonical, operators
 from cnnaccel.quant.operators import OPERATORS, REWRITES, Form, Operator
 from cnnaccel.render.template import render_template
+from cnnaccel.runtime.operations import OPERATIONS
 
 PAGE = Path(__file__).parents[2] / "docs/reference/operators.md"
 LAYERS = (ir.Conv2d, ir.Depthwise, ir.AvgPool2d, ir.Add, ir.MaxPool2d, ir.Concat)
@@ -39,6 +40,7 @@ def test_page(golden: Callable[[Path, str], None]) -> None:
                 {"names": ", ".join(f"`{name}`" for name in names.split()), "advice": advice}
                 for names, advice in REWRITES.items()
             ],
+            host=sorted({f"`{name.partition('.')[0]}`" for name in OPERATIONS}),
             layers=[{"name": one.__name__, "does": summary(one)} for one in LAYERS],
             limits=limits(),
         ),

@@ -17,13 +17,22 @@ from cnnaccel.hardware import HardwareConfig
 from cnnaccel.isa.description import Description, load_compiled, load_description
 from cnnaccel.isa.instructions import Compute, Opcode
 from cnnaccel.isa.program import Note, Program, folder_of
-from cnnaccel.runtime.ports import Ports
+from cnnaccel.runtime.ports import Output, Ports, join, split
+from cnnaccel.runtime.tail import HostTail, Source, Step, Value
 
 HARDWARE = HardwareConfig(pixel_lanes=2, input_lanes=4, output_lanes=4, clock_mhz=62.5)
-PORTS = Ports((3, 2, 5), True, (3, 2, 1), "int8", (0, 1, -1, -1, 2, -1, -1, -1), 2, 4)
+LOGITS = Output("logits", (3, 2, 1), "int8", 0.5, (0, 1, -1, -1, 2, -1, -1, -1))
+PORTS = Ports((3, 2, 5), True, (LOGITS,), 2, 4)
 NOTHING = Compute(opcode=Opcode.MAX, drain=False, out_w=0)
 PROGRAM = Program(digest=HARDWARE.digest, once=(NOTHING,), body=(NOTHING, NOTHING))
 NOTES = (Note("conv1", "start"), Note("conv1", "rows 0..1"), Note("end", "wait"))
+LOGITS_BYTES = 2 * 2 * 2 * 4
+TAIL = HostTail(
+    (Source("x", "logits", (3, 2)),),
+    (Step("y", "softmax.int", (Value("x"), -1)), Step("z", "clamp", (Value("y"), 0.0, None))),
+    {"anchors": np.arange(6, dtype=np.float32).reshape(2, 3)},
+    (("scores", "z"), ("anchors", "anchors")),
+)
 DESCRIPTION = Description("net", HARDWARE, PORTS, NOTES)
 TABLE = tuple(tuple(range(-128, 128)) for _ in range(3))
 
@@ -74,8 +83,24 @@ def test_unpack_finds_every_channel_of_every_image(rng: np.random.Generator) -> 
     found = PORTS.unpack(laid.view(np.uint8).reshape(-1), 5)
     assert found.shape == (5, 3, 2, 1) and found.dtype == np.int8
     for image, channel, y, x in np.ndindex(found.shape):
-        word, lane = divmod(PORTS.output_lanes.index(channel), 4)
+        word, lane = divmod(LOGITS.lanes.index(channel), 4)
         assert found[image, channel, y, x] == laid[image // 2, word, y, x, image % 2, lane]
+
+
+def test_outputs_of_both_types_lie_one_after_another(rng: np.random.Generator) -> None:
+    """Each is found behind those before it, in every iteration; joined and split they are whole."""
+    second = Output("map", (2, 1, 3), "uint8", 0.25, (1, 0, -1, -1), LOGITS_BYTES)
+    ports = replace(PORTS, outputs=(LOGITS, second))
+    laid = rng.integers(0, 256, (3, LOGITS_BYTES + 4 * 3 * 2), np.uint8)
+    found = ports.unpack(laid.reshape(-1), 5)
+    assert found.shape == (5, 12) and found.dtype == np.int16
+    logits, map_ = split(found, [LOGITS.shape, second.shape])
+    alone = PORTS.unpack(np.ascontiguousarray(laid[:, :LOGITS_BYTES]).reshape(-1), 5)
+    assert (logits == alone).all()
+    words = laid[:, LOGITS_BYTES:].reshape(3, 3, 2, 4)  # [iteration][x][image][lane]
+    for image, channel, x in np.ndindex(5, 2, 3):
+        assert map_[image, channel, 0, x] == words[image // 2, x, image % 2, 1 - channel]
+    assert (join([logits, map_]) == found).all() and join([alone]) is alone
 
 
 @pytest.mark.parametrize("table", [None, TABLE], ids=["pixels", "table"])
@@ -117,9 +142,10 @@ def test_damage_is_refused_or_does_not_matter(tmp_path: Path) -> None:
                 refused += 1
                 assert str(path) in str(error) and "\n" not in str(error)
             else:
-                output = np.zeros(found.images * len(found.output_lanes) * 2, np.uint8)
+                (one,) = found.outputs
+                output = np.zeros(found.images * len(one.lanes) * 2, np.uint8)
                 found.pack(np.zeros((1, *found.input_shape), np.uint8))
-                assert found.unpack(output, 1).shape == (1, *PORTS.output_shape)
+                assert found.unpack(output, 1).shape == (1, *LOGITS.shape)
     assert refused > 150
 
 

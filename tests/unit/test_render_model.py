@@ -20,7 +20,7 @@ from cnnaccel.isa.program import Note, Program
 from cnnaccel.render.model import render_model_h, render_words_h
 from cnnaccel.render.params import render_params_h
 from cnnaccel.runtime import layout
-from cnnaccel.runtime.ports import Ports
+from cnnaccel.runtime.ports import Output, Ports
 
 ROOT = Path(__file__).parents[2]
 DRIVER = ROOT / "hw/driver"
@@ -32,7 +32,8 @@ PROGRAM = Program(
     images_per_iteration=2, input_stride=60, output_stride=64, scratch_bytes=12,
 )  # fmt: skip
 TABLE = tuple(tuple((at + channel) % 256 - 128 for at in range(256)) for channel in range(3))
-PORTS = Ports((3, 2, 5), True, (3, 2, 2), "int8", (2, -1, 1, 0, 0, -1, -1, -1), 2, 4, TABLE)
+LOGITS = Output("logits", (3, 2, 2), "int8", 0.5, (2, -1, 1, 0, 0, -1, -1, -1))
+PORTS = Ports((3, 2, 5), True, (LOGITS,), 2, 4, TABLE)
 NOTES = (Note("conv1", "a"), Note("conv1", "b"), Note('fc "2"', "c: d"), Note("conv1", "e"))
 NAMES = ("shirt", 'a "b"\\', "größe")
 
@@ -65,12 +66,12 @@ def test_what_a_host_wants_to_know(folder: Path) -> None:
     numbers = dict(re.findall(r"CNNACCEL_MODEL_(\w+) = (\d+)", text))
     assert numbers == {
         "IMAGES": "2", "INPUT_CHANNELS": "3", "INPUT_ROWS": "2", "INPUT_COLUMNS": "5",
-        "IMAGE_BYTES": "30", "CLASSES": "3", "OUTPUT_ROWS": "2", "OUTPUT_COLUMNS": "2",
-        "RESULT_BYTES": "12", "INPUT_STRIDE": "60", "OUTPUT_STRIDE": "64",
+        "IMAGE_BYTES": "30", "OUTPUTS": "1", "CLASSES": "3", "OUTPUT_ROWS": "2",
+        "OUTPUT_COLUMNS": "2", "RESULT_BYTES": "12", "INPUT_STRIDE": "60", "OUTPUT_STRIDE": "64",
         "PROGRAM_BYTES": str((folder / "program.bin").stat().st_size), "WEIGHTS_BYTES": "100",
         "SCRATCH_BYTES": "12",
     }  # fmt: skip
-    assert re.search(r"model_lanes\[\] = \{\n    3, 2, 0,\n\}", text)
+    assert re.search(r"model_lanes_0\[\] = \{\n    3, 2, 0,\n\}", text)
     layers = re.search(r"model_layers\[\] = \{\n(.*?)\};", text, re.DOTALL)
     assert layers is not None
     assert layers[1].split("\n") == [

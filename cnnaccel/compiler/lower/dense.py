@@ -29,7 +29,10 @@ def dense_tail(fused: Fused, graph: Graph) -> int:
     """The first of the steps that are dense layers up to the end; there is a step before."""
     roots = (fused.layouts[name].root for step in fused.steps for name in step.layer.inputs)
     readers = Counter(roots)
-    first, wanted = len(fused.steps), graph.output.name
+    first = len(fused.steps)
+    if len(graph.results) > 1:  # the others are of one image at a time
+        return first
+    wanted = graph.results[0].name
     while first > 1 and _is_dense(fused, fused.steps[first - 1], wanted):
         source = fused.layouts[fused.steps[first - 1].layer.inputs[0]]
         alone = readers[source.root] == 1 and source.root not in (graph.input.name,)

@@ -122,8 +122,8 @@ class Network:
     """The tensor that is the input."""
     image_bytes: int
     """Bytes of one image in DRAM."""
-    output: Layout
-    """Layout of the tensor in OUTPUT."""
+    outputs: tuple[Layout, ...]
+    """Layouts of the tensors in OUTPUT, in the order in which they lie there."""
     apart: Mapping[str, str]
     """Why a max pool or an addition is a task of its own, by its name."""
 

@@ -59,7 +59,7 @@ def build(
         images=images,
         image=graph.input.name,
         image_bytes=image_bytes(graph, width),
-        output=fused.layouts[graph.output.name],
+        outputs=tuple(fused.layouts[spec.name] for spec in graph.results),
         apart=fused.apart
         | {name: "joined, not even one tile fits the scratchpads" for name in apart}
         | reasons,
@@ -131,7 +131,7 @@ class _Maker:
     ) -> dict[str, Tensor]:
         """Every tensor that a task reads or writes. reader: the only layer that reads the image."""
         found = {}
-        output = self.layouts[self.graph.output.name].root
+        results = {self.layouts[spec.name].root for spec in self.graph.results}
         of_all = {self.flat, *(task.target.tensor for task in together)}
         tasks = [*each, *together]
         names = {view.tensor for task in tasks for view in (*task.reads, task.target)}
@@ -146,7 +146,7 @@ class _Maker:
             _, rows, columns = layout.spec.shape
             if name in of_all:
                 words, rows, columns = words * rows * columns, 1, self.images
-            base = Base.OUTPUT if name == output else Base.SCRATCH
+            base = Base.OUTPUT if name in results else Base.SCRATCH
             found[name] = Tensor(name, words, rows, columns, signed, base)
         return found
 

@@ -233,7 +233,7 @@ class Search:
         )
 
     def _dram(self) -> tuple[dict[str, int], int]:
-        """First byte of every tensor in SCRATCH, and how large it is."""
+        """First byte of every tensor in SCRATCH and OUTPUT, and how large SCRATCH is."""
         width = self.hardware.input_lanes
         away = {name: t for name, t in self.tensors.items() if name not in self.resident}
         regions = [
@@ -241,7 +241,11 @@ class Search:
             for name, tensor in away.items()
             if tensor.base is Base.SCRATCH
         ]
-        words = allocate(regions, sum(region.words for region in regions), 1)
+        scratch = allocate(regions, sum(region.words for region in regions), 1)
+        words, results = dict(scratch), 0
+        for layout in self.network.outputs:
+            words[layout.root] = results
+            results += self.tensors[layout.root].size
         ends = {name: (words.get(name, 0) + t.size) * width for name, t in away.items()}
         for name, end in ends.items():
             if end > ADDRESSES:
@@ -249,8 +253,8 @@ class Search:
                     f"tensor '{name}' ends at byte {end:,} of {away[name].base.name}; "
                     f"an instruction addresses {ADDRESSES:,}"
                 )
-        scratch = [ends[name] for name in words]
-        return {name: at * width for name, at in words.items()}, max(scratch, default=0)
+        size = max((ends[name] for name in scratch), default=0)
+        return {name: at * width for name, at in words.items()}, size
 
     # -- residency -----------------------------------------------------------------------------
 

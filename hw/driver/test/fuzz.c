@@ -109,8 +109,8 @@ static void try_program(const uint8_t *data, size_t bytes)
 }
 
 /* A model of this shape, its sizes right if it is honest and they can be. */
-static struct cnnaccel_model describe(const struct shape *shape, const uint16_t *lanes,
-                                      const int8_t *table)
+static struct cnnaccel_model describe(const struct shape *shape, struct cnnaccel_output *output,
+                                      const uint16_t *lanes, const int8_t *table)
 {
     const uint32_t wide = CNNACCEL_INPUT_LANES, raw = shape->raw & 1;
     const uint32_t pixels = (uint32_t)shape->input[1] * shape->input[2];
@@ -119,7 +119,7 @@ static struct cnnaccel_model describe(const struct shape *shape, const uint16_t 
     const uint32_t lie = shape->honest == 0;
     struct cnnaccel_model model = {
         .name = "", .digest = CNNACCEL_DIGEST, .images = shape->images, .input_raw = raw,
-        .output_words = shape->words, .output_lanes = lanes,
+        .outputs = output, .output_count = 1,
         .input_table = shape->table & 1 ? table : NULL,
         .image_bytes = shape->input[0] * pixels, .result_bytes = shape->output[0] * values,
         .input_stride = shape->images * held * pixels + lie,
@@ -127,7 +127,8 @@ static struct cnnaccel_model describe(const struct shape *shape, const uint16_t 
     };
 
     memcpy(model.input_shape, shape->input, sizeof model.input_shape);
-    memcpy(model.output_shape, shape->output, sizeof model.output_shape);
+    *output = (struct cnnaccel_output){.name = "", .words = shape->words, .lanes = lanes};
+    memcpy(output->shape, shape->output, sizeof output->shape);
     return model;
 }
 
@@ -163,6 +164,7 @@ static void try_model(const uint8_t *data, size_t bytes)
 {
     struct shape shape;
     struct cnnaccel_model model;
+    struct cnnaccel_output output;
     uint8_t *lanes, *table;
     uint32_t count;
 
@@ -179,7 +181,8 @@ static void try_model(const uint8_t *data, size_t bytes)
         return;
     lanes = copy_of(data + sizeof shape, shape.output[0] * sizeof(uint16_t));
     table = zeros(shape.input[0] * (size_t)256);
-    model = describe(&shape, (const uint16_t *)(const void *)lanes, (const int8_t *)table);
+    model = describe(&shape, &output, (const uint16_t *)(const void *)lanes,
+                     (const int8_t *)table);
     if (cnnaccel_check_model(&model) == CNNACCEL_OK && model.output_stride < 1 << 18) {
         must(shape.honest != 0);
         try_pack(&model, count, shape.enough != 0);

@@ -72,9 +72,10 @@ static const char *misuse_memory(const struct cnnaccel *open, const struct cnnac
 
 static const char *misuse_model(const struct cnnaccel *open, const struct cnnaccel_model *model)
 {
-    const uint16_t lane = (uint16_t)(model->output_words * CNNACCEL_INPUT_LANES);
+    const uint16_t lane = (uint16_t)(model->outputs[0].words * CNNACCEL_INPUT_LANES);
     struct cnnaccel engine = *open;
     struct cnnaccel_model wrong = *model;
+    struct cnnaccel_output output = model->outputs[0];
     uint16_t lanes[4] = {0, 1, lane, 0};
     struct cnnaccel_header header;
     uint8_t bytes[4] = {0};
@@ -92,9 +93,13 @@ static const char *misuse_model(const struct cnnaccel *open, const struct cnnacc
     wrong.input_shape[1] = 0;
     REFUSE(CNNACCEL_BAD_MODEL, cnnaccel_check_model(&wrong));
     wrong = *model;
-    wrong.output_shape[0] = 3;
-    wrong.result_bytes = 3u * wrong.output_shape[1] * wrong.output_shape[2];
-    wrong.output_lanes = lanes;
+    wrong.output_count = 0;
+    REFUSE(CNNACCEL_BAD_MODEL, cnnaccel_check_model(&wrong));
+    wrong.output_count = 1;
+    wrong.outputs = &output;
+    output.shape[0] = 3;
+    wrong.result_bytes = 3u * output.shape[1] * output.shape[2];
+    output.lanes = lanes;
     REFUSE(CNNACCEL_BAD_MODEL, cnnaccel_check_model(&wrong));
     lanes[2]--;
     REFUSE(CNNACCEL_OK, cnnaccel_check_model(&wrong));

@@ -18,9 +18,10 @@ enum {
     CNNACCEL_MODEL_INPUT_ROWS = 2, /* of an image */
     CNNACCEL_MODEL_INPUT_COLUMNS = 5, /* of an image */
     CNNACCEL_MODEL_IMAGE_BYTES = 30, /* of an image */
-    CNNACCEL_MODEL_CLASSES = 3, /* channels of a result [channels][rows][columns] */
-    CNNACCEL_MODEL_OUTPUT_ROWS = 2, /* of a result */
-    CNNACCEL_MODEL_OUTPUT_COLUMNS = 2, /* of a result */
+    CNNACCEL_MODEL_OUTPUTS = 1, /* of an image, one after another in its result */
+    CNNACCEL_MODEL_CLASSES = 3, /* channels of the first output [channels][rows][columns] */
+    CNNACCEL_MODEL_OUTPUT_ROWS = 2, /* of the first output */
+    CNNACCEL_MODEL_OUTPUT_COLUMNS = 2, /* of the first output */
     CNNACCEL_MODEL_RESULT_BYTES = 12, /* of a result */
     CNNACCEL_MODEL_INPUT_STRIDE = 60, /* bytes of the buffer input per iteration */
     CNNACCEL_MODEL_OUTPUT_STRIDE = 64, /* bytes of the buffer output per iteration */
@@ -37,9 +38,20 @@ enum {
     CNNACCEL_MODEL_ITERATION_BYTES = CNNACCEL_MODEL_INPUT_STRIDE + CNNACCEL_MODEL_OUTPUT_STRIDE,
 };
 
-/* The lane of each channel of a result, among all words: lane % C of word lane / C. */
-static const uint16_t cnnaccel_model_lanes[] = {
+/* The lane of each channel of an output, among all words: lane % C of word lane / C. */
+static const uint16_t cnnaccel_model_lanes_0[] = {
     3, 2, 0,
+};
+
+static const struct cnnaccel_output cnnaccel_model_outputs[] = {
+    {
+        .name = "logits",
+        .shape = {3, 2, 2},
+        .is_signed = true,
+        .words = 2,
+        .lanes = cnnaccel_model_lanes_0,
+        .scale = 0.5,
+    },
 };
 
 /* [channels][256]: what the engine gets for a pixel. */
@@ -101,13 +113,11 @@ static const struct cnnaccel_model cnnaccel_model = {
     .program_crc = UINT32_C(0x922b9b33),
     .images = CNNACCEL_MODEL_IMAGES,
     .input_shape = {3, 2, 5},
-    .output_shape = {3, 2, 2},
     .image_bytes = CNNACCEL_MODEL_IMAGE_BYTES,
     .result_bytes = CNNACCEL_MODEL_RESULT_BYTES,
     .input_raw = true,
-    .output_signed = true,
-    .output_words = 2,
-    .output_lanes = cnnaccel_model_lanes,
+    .outputs = cnnaccel_model_outputs,
+    .output_count = CNNACCEL_MODEL_OUTPUTS,
     .input_table = cnnaccel_model_table,
     .input_stride = CNNACCEL_MODEL_INPUT_STRIDE,
     .output_stride = CNNACCEL_MODEL_OUTPUT_STRIDE,
