@@ -29,7 +29,10 @@ nitpicky = True
 # Nor have types of our own that a user meets only as attributes.
 nitpick_ignore_regex = [
     ("py:.*", r"(?!cnnaccel\.).*|.*\.T"),
-    ("py:class", r"cnnaccel\.(quant|compiler|report|processing_system|api\.images)\..*"),
+    (
+        "py:class",
+        r"cnnaccel\.(quant|compiler|report|processing_system|api\.images|runtime\.tail)\..*",
+    ),
 ]
 
 html_theme = "furo"

@@ -18,7 +18,7 @@ from cnnaccel.api.board import Place
 from cnnaccel.api.deployment import Deployment, run_deployed, run_simulated
 from cnnaccel.api.export import NO_BITSTREAM, Bitstream, Contents, find_bitstream
 from cnnaccel.api.quantized import QuantizedNetwork, console_of
-from cnnaccel.api.results import Comparison, Evaluation, Prediction
+from cnnaccel.api.results import Comparison, Evaluation, Prediction, Shown
 from cnnaccel.api.selftest import LAYER_IMAGES, write_layers, write_selftest
 from cnnaccel.api.simulation import Simulation, Waves, simulate
 from cnnaccel.compiler.compile import Compiled, compile_graph
@@ -40,8 +40,8 @@ _EXPORTED = "exported"
 _WHEN = {None: FIRST, True: ALWAYS, False: NEVER}
 
 
-@dataclass(frozen=True, eq=False)
-class CompiledNetwork:
+@dataclass(frozen=True, eq=False, repr=False)
+class CompiledNetwork(Shown):
     """The program of a network for one engine. `QuantizedNetwork.compile` makes one."""
 
     network: QuantizedNetwork

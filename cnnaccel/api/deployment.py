@@ -28,7 +28,7 @@ from cnnaccel.report.tables import text_of
 from cnnaccel.runtime.selftest import case_count, run_cases
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Deployment(Outcome):
     """Results of a board for some images, and figures of the run."""
 

@@ -23,7 +23,7 @@ from cnnaccel.api.images import (
     as_pixels,
     normalization,
 )
-from cnnaccel.api.results import Comparison, Evaluation, class_names
+from cnnaccel.api.results import Comparison, Evaluation, Shown, class_names
 from cnnaccel.config import QuantizeConfig
 from cnnaccel.errors import ConfigError, DataError, ModelError
 from cnnaccel.hardware import HardwareConfig, load_hardware
@@ -56,8 +56,8 @@ class NoisyNetworkWarning(UserWarning):
     """int8 that is far from the float network."""
 
 
-@dataclass(frozen=True, eq=False)
-class QuantizedNetwork:
+@dataclass(frozen=True, eq=False, repr=False)
+class QuantizedNetwork(Shown):
     """An integer graph, and the float network that it was made from. `quantize` makes one."""
 
     graph: Graph

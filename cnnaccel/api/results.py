@@ -21,8 +21,15 @@ from cnnaccel.report.findings import Evaluation as Counted
 from cnnaccel.report.tables import table, text_of
 
 
-@dataclass(frozen=True, eq=False)
-class Evaluation:
+class Shown:
+    """A finding that an interpreter shows as its text, where it draws no HTML."""
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Evaluation(Shown):
     """The share of images that are recognised. Predictions are int64[N], the confusion [K, K]."""
 
     network: str
@@ -80,8 +87,8 @@ class Evaluation:
         return notebook.evaluation(self.network, [str(self)], counted)
 
 
-@dataclass(frozen=True, eq=False)
-class Outcome:
+@dataclass(frozen=True, eq=False, repr=False)
+class Outcome(Shown):
     """Integers of an engine for some images, and what the model returns for them."""
 
     graph: Graph
@@ -146,8 +153,8 @@ class LayerComparison:
     """Share of the floats that lie outside of the range of 8 bits."""
 
 
-@dataclass(frozen=True, eq=False)
-class Comparison:
+@dataclass(frozen=True, eq=False, repr=False)
+class Comparison(Shown):
     """Float beside int8, tensor by tensor, on some images."""
 
     graph: Graph
@@ -202,8 +209,8 @@ class Comparison:
         return notebook.comparison(self.graph, self.sqnr_db, self.distributions, [line])
 
 
-@dataclass(frozen=True)
-class Prediction(Estimate):
+@dataclass(frozen=True, repr=False)
+class Prediction(Shown, Estimate):
     """Predictions of the compiler for a program; nothing in it was measured."""
 
     network: str = ""

@@ -45,7 +45,7 @@ class Waves:
     cycles: range
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Simulation(Outcome):
     """Images that went through golden, the interpreter and the simulated engine."""
 

@@ -74,7 +74,7 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> 
 
 def text_of(shown: Table, width: int = 150) -> str:
     """A table as lines of text, without colours."""
-    console = Console(width=width, color_system=None, force_terminal=False)
+    console = Console(width=width, color_system=None, force_terminal=False, force_jupyter=False)
     with console.capture() as captured:
         console.print(shown)
     return captured.get().rstrip()
