@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import product
 
-ENGINE_CELL = "cnnaccel_0"
+ENGINE_CELL = "engine"
 """The engine's name in a block design."""
 INTERRUPT_CELL = "axi_intc_0"
 """The interrupt controller's name in a block design."""

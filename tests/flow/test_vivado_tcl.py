@@ -206,7 +206,7 @@ def test_a_run_that_fails(version: str, run: Callable[[str], Run], tmp_path: Pat
     done = built.step("synthesize", VERSION=version)
     assert done.returncode == 1
     assert (
-        "ERROR: [Synth 8-1] /cnnaccel_0: WordBytes is 16, its package says InputLanes = 4"
+        "ERROR: [Synth 8-1] /engine: WordBytes is 16, its package says InputLanes = 4"
         in done.stdout
     )
     log = built.folder / "project/cnnaccel.runs/synth_1/runme.log"
@@ -261,7 +261,7 @@ def test_pynq_reads_the_same_as_of_the_simulated_design(
     (tmp_path / "simulated.hwh").write_text(render_hwh(load_hardware(board)))
     found, expected = metadata(hwh), metadata(tmp_path / "simulated.hwh")
     assert found == expected
-    assert found["ip_dict"]["cnnaccel_0"]["registers"]["status"]["fields"]["busy"]
+    assert found["ip_dict"]["engine"]["registers"]["status"]["fields"]["busy"]
     assert found["interrupt_pins"] and found["clock_dict"]
 
 
@@ -601,27 +601,27 @@ MUTATIONS = [
     ("design", "wire $intc/irq $cell/$ps(interrupt)", "", "design",
      "interrupt pin /processing_system7_0/IRQ_F2P has no source"),
     ("design", "$engine/clk $intc/s_axi_aclk", "$intc/s_axi_aclk", "design",
-     "clock pin /cnnaccel_0/clk has no source"),
+     "clock pin /engine/clk has no source"),
     ("design", " $cell/$ps(memory_clock)", "", "design",
      "clock pin /processing_system7_0/S_AXI_HP0_ACLK has no source"),
     ("design", "wire $cell/$ps(clock) $cell/$ps(control_clock)", "wire $cell/$ps(control_clock)",
      "design", "clock pin /smartconnect_memory/aclk has no source"),
     ("design", WIRE, "wire proc_sys_reset_0/peripheral_aresetn $intc/s_axi_aresetn", "design",
-     "reset pin /cnnaccel_0/resetn has no source"),
+     "reset pin /engine/resetn has no source"),
     ("design", WIRE, WIRE.replace("aresetn $e", "reset $e"), "design",
-     "peripheral_reset is active high, /cnnaccel_0/resetn is active low"),
+     "peripheral_reset is active high, /engine/resetn is active low"),
     ("design", WIRE, WIRE.replace("proc_sys_reset_0/peripheral_aresetn", "$intc/irq"), "design",
-     r"/axi_intc_0/irq \(intr\) drives /cnnaccel_0/resetn \(rst\)"),
+     r"/axi_intc_0/irq \(intr\) drives /engine/resetn \(rst\)"),
     ("design", WIRE, WIRE + "\n    wire $cell/$ps(reset) $engine/resetn", "design",
-     "'/cnnaccel_0/resetn' is connected already"),
+     "'/engine/resetn' is connected already"),
     ("design", WIRE, "wire $engine/resetn", "design", "wanted two pins or more"),
-    ("design", WIRE, WIRE + " $engine/irq", "design", "both '.*' and '/cnnaccel_0/irq' drive"),
+    ("design", WIRE, WIRE + " $engine/irq", "design", "both '.*' and '/engine/irq' drive"),
     ("design", "join_buses smartconnect_control/M01_AXI $intc/s_axi", "", "design",
      "interface /axi_intc_0/s_axi is not connected"),
     ("design", "join_buses $engine/m_axi_mem smartconnect_memory/S00_AXI", "", "design",
-     "interface /cnnaccel_0/m_axi_mem is not connected"),
+     "interface /engine/m_axi_mem is not connected"),
     ("design", "smartconnect_control/M01_AXI $intc/s_axi", "$engine/s_axi_ctl $intc/s_axi",
-     "design", "'/cnnaccel_0/s_axi_ctl' is connected already, to '/smartconnect_control/M00_AXI'"),
+     "design", "'/engine/s_axi_ctl' is connected already, to '/smartconnect_control/M00_AXI'"),
     ("design", "join_buses smartconnect_control/M01_AXI $intc/s_axi",
      "join_buses $intc/s_axi smartconnect_memory/S00_AXI", "design", "are Slave"),
     ("ps_zynq", "foreach name {DDR FIXED_IO} {", "foreach name DDR {", "design",
@@ -630,7 +630,7 @@ MUTATIONS = [
      "'FIXED_IO' and '/processing_system7_0/DDR' are of different kinds"),
     # names
     ("design", "$engine/clk ", "$engine/clock ", "design",
-     "pin cnnaccel_0/clock: found 0 of it"),
+     "pin engine/clock: found 0 of it"),
     ("design", "smartconnect_control/M01_AXI", "smartconnect_control/M02_AXI", "design",
      "interface smartconnect_control/M02_AXI: found 0"),
     ("design", "NUM_SI 1 NUM_MI 2", "NUM_SI 1 NUM_MI 1", "design",
@@ -665,11 +665,11 @@ MUTATIONS = [
     ("design", "C_IRQ_CONNECTION 1", "C_IRQ_CONNECTION 2", "design",
      "'2' is out of range for parameter 'C_IRQ_CONNECTION' of cell '/axi_intc_0'"),
     ("design", "AddressBits $config(address_bits) WordBytes", "AddresBits 32 WordBytes", "design",
-     "'/cnnaccel_0' has no parameter 'CONFIG.AddresBits'"),
+     "'/engine' has no parameter 'CONFIG.AddresBits'"),
     ("design", "WordBytes $config(word_bytes)", "WordBytes 4", "synthesize",
-     "/cnnaccel_0: WordBytes is 4, its package says InputLanes = 8"),
+     "/engine: WordBytes is 4, its package says InputLanes = 8"),
     ("design", "AddressBits $config(address_bits)", "AddressBits 40", "synthesize",
-     "/cnnaccel_0: AddressBits is 40, its package says AddressBits = 32"),
+     "/engine: AddressBits is 40, its package says AddressBits = 32"),
     (PRESET, "PCW_UIPARAM_DDR_CL 7", "PCW_UIPARAM_DDR_CAS 7", "design",
      "no parameter 'CONFIG.PCW_UIPARAM_DDR_CAS'"),
     (PRESET, "DDR_BOARD_DELAY0 0.223", "DDR_BOARD_DELAY0 223", "design",
@@ -682,24 +682,24 @@ MUTATIONS = [
      "'400' is out of range for parameter 'PCW_FPGA0_PERIPHERAL_FREQMHZ'"),
     # addresses
     ("design", CONTROL, CONTROL.replace("$config(engine_base)", "0x03C00000"), "design",
-     "/cnnaccel_0/s_axi_ctl/Reg at .* the master has no such addresses"),
+     "/engine/s_axi_ctl/Reg at .* the master has no such addresses"),
     ("design", CONTROL, CONTROL.replace("$config(engine_base)", "0x43C08000"), "design",
-     "/cnnaccel_0/s_axi_ctl/Reg at .* no multiple of the range"),
+     "/engine/s_axi_ctl/Reg at .* no multiple of the range"),
     ("design", SECOND, SECOND.replace("$config(interrupt_base)", "$config(engine_base)"), "design",
-     "/axi_intc_0/S_AXI/Reg at .* overlaps with /cnnaccel_0/s_axi_ctl/Reg"),
+     "/axi_intc_0/S_AXI/Reg at .* overlaps with /engine/s_axi_ctl/Reg"),
     ("design", CONTROL, CONTROL.replace("$config(region_bytes)", "0x20000"), "design",
      "the slave has 0x10000 bytes"),
     ("design", CONTROL, CONTROL.replace("$config(region_bytes)", "65000"), "design",
      "a range is a power of two"),
     ("design", CONTROL, "", "design",
-     "slave segment /cnnaccel_0/s_axi_ctl/Reg has no address in /processing_system7_0/Data"),
-    ("design", MEMORY, "", "design", "HP0_DDR_LOWOCM has no address in /cnnaccel_0/m_axi_mem"),
+     "slave segment /engine/s_axi_ctl/Reg has no address in /processing_system7_0/Data"),
+    ("design", MEMORY, "", "design", "HP0_DDR_LOWOCM has no address in /engine/m_axi_mem"),
     ("design", MEMORY, MEMORY.replace("$config(dram_bytes)", "0x40000000"), "design",
      r"HP0_DDR_LOWOCM at .* the slave is fixed at <0x0 \[ 0x20000000 \]>"),
     ("design", MEMORY, MEMORY.replace("$engine/m_axi_mem", "$engine/m_axi"), "design",
-     "address space cnnaccel_0/m_axi: found 0"),
+     "address space engine/m_axi: found 0"),
     ("design", MEMORY, MEMORY + "\n    place $engine/m_axi_mem $intc/S_AXI/Reg 0x40000000 65536",
-     "design", "/cnnaccel_0/m_axi_mem does not reach /axi_intc_0/S_AXI/Reg"),
+     "design", "/engine/m_axi_mem does not reach /axi_intc_0/S_AXI/Reg"),
     # what is left out
     ("design", "    validate_bd_design\n", "", "design", "make_wrapper: .* was not validated"),
     ("design", "set_property top cnnaccel_wrapper [current_fileset]", "", "synthesize",
@@ -743,7 +743,7 @@ MUTATIONS = [
      "the clock that Vivado makes is 100.000000 MHz, 150.0 were computed"),
     # reports after synthesis, the platform
     ("synthesize", "    open_run synth_1\n", "", "synthesize", "no run is open"),
-    ("synthesize", "cnnaccel_i/", "cnnaccel/", "synthesize", "cell cnnaccel/cnnaccel_0: found 0"),
+    ("synthesize", "cnnaccel_i/", "cnnaccel/", "synthesize", "cell cnnaccel/engine: found 0"),
     ("synthesize", "-cells [one", "-cell [one", "synthesize", "Unknown option '-cell'"),
     ("bitstream", "-fixed -include_bit", "-fixed", "bitstream", "without -include_bit there is no"),
     ("bitstream", "-fixed -include_bit", "-include_bit", "bitstream", "without -fixed the design"),
@@ -835,7 +835,7 @@ MUTATIONS_OF_SOME_RUNS = [
         "renew *synth_1",
         "renew synth_1",
         "synthesize",
-        "The run is 'cnnaccel_cnnaccel_0_0_synth_1', its status 'Running",
+        "The run is 'cnnaccel_engine_0_synth_1', its status 'Running",
         {"CRASH": "synthesize"},
     ),
     (
@@ -904,11 +904,11 @@ def test_a_fault_is_caught(
         (("ps_zynquplus", "PSU__USE__M_AXI_GP1 0", ""), {},
          "clock pin /zynq_ultra_ps_e_0/maxihpm1_fpd_aclk has no source"),
         (("design", "exclude_bd_addr_seg -target_address_space $space $segment", ""), {},
-         "HP0_QSPI has no address in /cnnaccel_0/m_axi_mem"),
+         "HP0_QSPI has no address in /engine/m_axi_mem"),
         ((PRESET, "GT Lane2", "GT Lane5"), {}, "'PSU__USB3_0__PERIPHERAL__IO'"),
         (("design", "join_buses $engine/m_axi_mem smartconnect_memory/S00_AXI",
           "join_buses $engine/m_axi_mem $cell/$ps(memory)"), {"input_lanes": 4, "output_lanes": 4},
-         "width of /cnnaccel_0/m_axi_mem and /zynq_ultra_ps_e_0/S_AXI_HP0_FPD do not match: 32 a"),
+         "width of /engine/m_axi_mem and /zynq_ultra_ps_e_0/S_AXI_HP0_FPD do not match: 32 a"),
     ],
 )  # fmt: skip
 def test_a_fault_is_caught_on_ultrascale(
@@ -972,7 +972,7 @@ MUTATIONS_OF_BOARDS = [
     ),
     ("zedboard", "ps_zynq", "{FIXED_IO, DDR}", "DDR", "processing_system7_0/FIXED_IO is not conn"),
     ("ultra96_v2", "ps_zynquplus", "PSU__OVERRIDE__BASIC_CLOCK 0", "", "clock .* makes is 99.99"),
-    ("kv260", "ps_zynquplus", " SAXIGP2/HP0_DDR_HIGH", "", "HP0_DDR_HIGH has no address in /cnn"),
+    ("kv260", "ps_zynquplus", " SAXIGP2/HP0_DDR_HIGH", "", "HP0_DDR_HIGH has no address in /eng"),
 ]
 
 

@@ -152,14 +152,14 @@ def test_memory_stays_flat(board: Accelerator, network: Path) -> None:
 
 
 def test_overlay_is_what_pynq_makes_of_a_board(board: Accelerator) -> None:
-    engine = board.overlay.cnnaccel_0
+    engine = board.overlay.engine
     assert engine.read(0) == layout.MAGIC
     assert engine.register_map.version[31:0] == layout.FORMAT_VERSION
     engine.register_map.count = 77
     assert board.read("count") == 77
     engine.register_map.interrupt_enable.done = 1
     assert board.read("interrupt_enable") == layout.INTERRUPT_ENABLE_DONE
-    assert board.overlay.is_loaded() and board.overlay.ip_dict["cnnaccel_0"]["registers"]
+    assert board.overlay.is_loaded() and board.overlay.ip_dict["engine"]["registers"]
     assert pynq.Clocks.fclk0_mhz == TINY.clock_mhz
     assert board.digest == TINY.digest
 
@@ -190,7 +190,7 @@ def test_interrupt(board: Accelerator, network: Path) -> None:
     expected = board.run(images)
 
     async def wait() -> None:
-        line = pynq.Interrupt("cnnaccel_0/irq")
+        line = pynq.Interrupt("engine/irq")
         board.write("interrupt_status", 3)
         board.write("interrupt_enable", layout.INTERRUPT_ENABLE_DONE)
         board.write("control", layout.CONTROL_START)

@@ -143,7 +143,7 @@ def test_addresses_and_interrupts_are_those_of_the_design(
         for found in design.iter("MEMRANGE")
     }
     names = {name.split("@")[0]: f"{place}/{name}" for name in tree.nodes(place)}
-    for cell, name in (("cnnaccel_0", "cnnaccel"), ("axi_intc_0", "interrupt-controller")):
+    for cell, name in (("engine", "cnnaccel"), ("axi_intc_0", "interrupt-controller")):
         first, last = ranges[cell]
         words = tree.words(names[name], "reg")
         cells = [
@@ -164,7 +164,7 @@ def test_addresses_and_interrupts_are_those_of_the_design(
     controller, engine = names["interrupt-controller"], names["cnnaccel"]
     for instance, name, source, node in (
         (ps.cell, ps.irq, "axi_intc_0", controller),
-        ("axi_intc_0", "intr", "cnnaccel_0", engine),
+        ("axi_intc_0", "intr", "engine", engine),
     ):
         port = pins[instance, name]
         assert (port.attrib["LEFT"], port.attrib["RIGHT"]) == ("0", "0")

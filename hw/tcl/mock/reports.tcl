@@ -66,7 +66,7 @@ mock::define get_timing_paths {
         if {$opt(-slack_lesser_than) ne "" && $worse >= $opt(-slack_lesser_than)} {
             break
         }
-        set cell cnnaccel_i/cnnaccel_0/inst/u_engine
+        set cell cnnaccel_i/engine/inst/u_engine
         lappend paths [create path path_$opt(-delay_type)_$i [list SLACK $worse \
             DATAPATH_DELAY [format %.3f [expr {1000.0 / [made_clock] - $worse}]] \
             LOGIC_LEVELS [expr {12 - $i}] STARTPOINT_PIN $cell/mock_from_reg\[$i\]/C \

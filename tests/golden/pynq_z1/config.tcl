@@ -19,7 +19,7 @@ array set config {
     bursts 8
     clock_mhz 100
     made_clock_mhz 100.000000
-    engine cnnaccel_0
+    engine engine
     interrupt_controller axi_intc_0
     ps processing_system7_0
     ps_ip processing_system7

@@ -19,7 +19,7 @@ array set config {
     bursts 8
     clock_mhz 200
     made_clock_mhz 187.500000
-    engine cnnaccel_0
+    engine engine
     interrupt_controller axi_intc_0
     ps zynq_ultra_ps_e_0
     ps_ip zynq_ultra_ps_e
