@@ -24,7 +24,7 @@ from cnnaccel.config import DataConfig
 from cnnaccel.errors import DataError, DataMissingError
 from cnnaccel.nn import custom, idx
 from cnnaccel.nn.custom import Part
-from cnnaccel.nn.picture_files import Framing, Pictures, find_pictures, pixels_of, rows_of
+from cnnaccel.nn.picture_files import Pictures, find_pictures, framing_of, pixels_of, rows_of
 from cnnaccel.nn.vision import import_torchvision
 from cnnaccel.workspace import sha256_of, sha256_of_value
 
@@ -125,7 +125,7 @@ def _held_out(config: DataConfig, train: Split, test: Split, classes: tuple[str,
 
 
 def _from_pictures(config: DataConfig, folder: Path) -> Dataset:
-    found, framing = find_pictures(folder), Framing.of(config)
+    found, framing = find_pictures(folder), framing_of(config)
     first = found.train.paths[0]
 
     def split(pictures: Pictures) -> Split:

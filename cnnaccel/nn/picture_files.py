@@ -9,32 +9,19 @@ from __future__ import annotations
 
 import hashlib
 import os
-import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps, UnidentifiedImageError
 
 from cnnaccel.config import DataConfig
 from cnnaccel.errors import DataError
+from cnnaccel.runtime.pictures import ENDINGS, Framing, pictures_in, read_picture
 
-ENDINGS = {
-    ".bmp",
-    ".gif",
-    ".jpeg",
-    ".jpg",
-    ".pgm",
-    ".png",
-    ".ppm",
-    ".tif",
-    ".tiff",
-    ".webp",
-}
 _IN_MEMORY_BYTES = 512 << 20
 """Pixels of a split up to which all of them are read at once."""
 _SPLITS = {
@@ -46,91 +33,13 @@ _SPLITS = {
 _TEST_SHARE = 10
 """One image in so many becomes a test image, where there is no folder of them."""
 _SEED = 0
-_MODES = {"1", "L", "P", "RGB"}
-"""PIL's modes of 8 bits that are taken as they are."""
 Pixels = npt.NDArray[np.uint8]
 
 
-@dataclass(frozen=True)
-class Framing:
-    """How a picture of any size becomes an image of the network's."""
-
-    size: tuple[int, int] | None
-    """Rows and columns; None where all pictures must be of one size."""
-    crop: Literal["center", "squash", "pad"]
-    colour: Literal["rgb", "grey"]
-
-    @staticmethod
-    def of(config: DataConfig) -> Framing:
-        """The framing that a configuration asks for."""
-        size = None if config.size is None else (config.size[0], config.size[1])
-        return Framing(size, config.crop, config.colour)
-
-    def apply(self, picture: Image.Image) -> Pixels:
-        """uint8[C, H, W] of a picture."""
-        picture = picture.convert("RGB" if self.colour == "rgb" else "L")
-        if self.size is not None and (picture.height, picture.width) != self.size:
-            rows, columns = self.size
-            bilinear = Image.Resampling.BILINEAR
-            match self.crop:
-                case "squash":
-                    picture = picture.resize((columns, rows), bilinear)
-                case "center":
-                    picture = ImageOps.fit(picture, (columns, rows), bilinear)
-                case "pad":
-                    picture = ImageOps.pad(picture, (columns, rows), bilinear)
-        values = np.asarray(picture, np.uint8)
-        planes = values[None] if values.ndim == 2 else values.transpose(2, 0, 1)
-        return np.ascontiguousarray(planes)
-
-
-def read_picture(path: Path, framing: Framing) -> Pixels:
-    """uint8[C, H, W] of an image file.
-
-    Raises:
-        DataError: it is broken, or of a kind whose pixels would be guessed.
-    """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            warnings.simplefilter("ignore", UserWarning)  # of damaged EXIF data, which is not used
-            with Image.open(path) as picture:
-                if reason := _unfit(picture):
-                    raise DataError(f"{path}: {reason}")
-                picture.load()
-                turned = ImageOps.exif_transpose(picture)
-                return framing.apply(turned)
-    except (Image.DecompressionBombWarning, Image.DecompressionBombError):
-        raise DataError(
-            f"{path}: more than {Image.MAX_IMAGE_PIXELS or 0:,} pixels, as files made to fill a "
-            "memory have; make it smaller"
-        ) from None
-    except UnidentifiedImageError:
-        empty = path.is_file() and not path.stat().st_size
-        raise DataError(f"{path}: {'empty' if empty else 'no image that can be read'}") from None
-    except DataError:
-        raise
-    except (OSError, ValueError, SyntaxError, EOFError, TypeError, IndexError) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise DataError(f"{path}: truncated or damaged ({reason})") from None
-
-
-def _unfit(picture: Image.Image) -> str:
-    """Why pixels of a picture would be guessed; or empty."""
-    if getattr(picture, "n_frames", 1) > 1:
-        return f"{picture.n_frames} frames; save the one that is meant"  # type: ignore[attr-defined]
-    if picture.mode.startswith(("I", "F")):
-        return "more than 8 bits per pixel; convert it to 8 bits, by the range that you choose"
-    if picture.mode in ("CMYK", "YCbCr", "LAB", "HSV"):
-        return f"{picture.mode}, whose colours depend on a profile; convert it to RGB"
-    if picture.mode in ("LA", "La", "PA", "RGBA", "RGBa"):
-        low, high = picture.getchannel("A" if "A" in picture.getbands() else "a").getextrema()
-        if (low, high) != (255, 255):
-            return "transparent in places; put it on the background that you want"
-        return ""
-    if picture.mode not in _MODES:
-        return f"pixels of mode {picture.mode}; convert it to RGB or grey, 8 bits"
-    return ""
+def framing_of(config: DataConfig) -> Framing:
+    """The framing that a configuration asks for."""
+    size = None if config.size is None else (config.size[0], config.size[1])
+    return Framing(size, config.crop, config.colour)
 
 
 @dataclass(frozen=True)
@@ -282,11 +191,7 @@ def _classes(folder: Path) -> dict[str, list[Path]]:
     """Image files by the name of their class, all sorted."""
     found: dict[str, list[Path]] = {}
     for place in _folders(folder):
-        files = sorted(
-            path
-            for path in place.rglob("*")
-            if path.suffix.lower() in ENDINGS and not path.name.startswith(".")
-        )
+        files = pictures_in(place)
         if not files:
             raise DataError(
                 f"{place}: a class without images; remove the folder, or put images "

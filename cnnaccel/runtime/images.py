@@ -1,4 +1,7 @@
-"""Images as people have them, to the uint8[N, C, H, W] that a network takes; else what it wants."""
+"""Images as people have them, to the uint8[N, C, H, W] that a network takes; else what it wants.
+
+Arrays and files of arrays here; pictures of any size by `pictures.py`.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cnnaccel.errors import ProgramError
+from cnnaccel.errors import DataError, ProgramError
+from cnnaccel.runtime.pictures import (
+    ENDINGS,
+    Preprocessing,
+    is_picture,
+    pictures_in,
+    read_picture,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy.typing as npt
 
     Shape = tuple[int, int, int]
@@ -49,6 +61,88 @@ def as_batch(images: Any, shape: Shape) -> npt.NDArray[np.uint8]:
         order = (0, 3, 1, 2) if images.ndim == 4 else (2, 0, 1)
         hint = f"; channels come first: images.transpose{order}"
     raise ProgramError(f"{_wanted(shape)}, got {_described(images)}{hint}")
+
+
+def as_images(
+    images: Any, shape: Shape, preprocessing: Preprocessing | None
+) -> npt.NDArray[np.uint8]:
+    """What `as_batch` takes, and pictures of any size: names of files or folders, or arrays
+    uint8[H, W], [H, W, 3], [H, W, 4]; one, or a list of them.
+
+    preprocessing: what pictures go through; None where the network takes none.
+
+    Raises:
+        ProgramError: another shape or type.
+        DataError: a picture that is broken, or whose pixels would be guessed.
+    """
+    if isinstance(images, (str, Path)):
+        return read_named([images], shape, preprocessing)[1]
+    several = isinstance(images, (list, tuple)) and len(images) > 0
+    if several and all(isinstance(one, (str, Path)) for one in images):
+        return read_named(images, shape, preprocessing)[1]
+    if _is_picture(images, shape):
+        return _framed([images], preprocessing)
+    if several and all(_is_picture(one, shape) for one in images):
+        return _framed(images, preprocessing)
+    return as_batch(images, shape)
+
+
+def read_named(
+    names: Sequence[str | Path], shape: Shape, preprocessing: Preprocessing | None
+) -> tuple[list[str], npt.NDArray[np.uint8]]:
+    """Images uint8[N, C, H, W] of files, and a name for each: pictures, folders of pictures, files
+    of arrays as `read_images` takes them.
+
+    Raises:
+        DataError: a picture that is broken, or whose pixels would be guessed; a folder without any.
+        ProgramError: a file of arrays that holds no images for the network.
+    """
+    labels: list[str] = []
+    parts = []
+    for name in names:
+        path = Path(name)
+        files = [path] if is_picture(path) and not path.is_dir() else []
+        if path.is_dir():
+            files = pictures_in(path)
+            if not files:
+                raise DataError(f"{path}: no picture in this folder; one ends in {_endings()}")
+        if not files:
+            images = read_images(str(name), shape)
+            several = len(images) > 1
+            labels += [f"{name} {at}" if several else str(name) for at in range(len(images))]
+            parts.append(images)
+            continue
+        framing = _require(preprocessing, str(files[0])).framing
+        labels += map(str, files)
+        parts.append(np.stack([read_picture(file, framing) for file in files]))
+    return labels, np.concatenate(parts)
+
+
+def _is_picture(image: Any, shape: Shape) -> bool:
+    """Whether an array is a picture, and nothing that `as_batch` takes."""
+    if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or not image.size:
+        return False
+    if image.shape == shape or (shape[0] == 1 and image.shape[-2:] == shape[1:]):
+        return False
+    return image.ndim == 2 or (image.ndim == 3 and image.shape[2] in (3, 4))
+
+
+def _framed(images: Any, preprocessing: Preprocessing | None) -> npt.NDArray[np.uint8]:
+    framing = _require(preprocessing, "a picture").framing
+    return np.stack([framing.frame(one) for one in images])
+
+
+def _require(preprocessing: Preprocessing | None, what: str) -> Preprocessing:
+    if preprocessing is None:
+        raise DataError(
+            f"{what}: this network's network.json has no `preprocessing`, by which pictures become "
+            "its images; give arrays of pixels"
+        )
+    return preprocessing
+
+
+def _endings() -> str:
+    return ", ".join(sorted(ENDINGS))
 
 
 def read_images(name: str, shape: Shape) -> npt.NDArray[np.uint8]:
@@ -94,7 +188,10 @@ def _trouble(path: Path) -> str:
         return "it is empty"
     if start[:6] == b"\x93NUMPY" or start[:2] == b"PK":
         return "it is damaged, or holds Python objects instead of numbers"
-    return "it is no .npy or .npz, as np.save and np.savez write them"
+    return (
+        "it is no .npy or .npz, as np.save and np.savez write them, nor a picture by its ending "
+        f"({_endings()})"
+    )
 
 
 def _chosen(path: Path, name: str, names: list[str]) -> str:

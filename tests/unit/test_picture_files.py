@@ -1,12 +1,9 @@
-"""A folder of image files as a dataset: splits, classes, framing, and files that are refused."""
+"""A folder of image files as a dataset: splits, classes, and folders that are refused."""
 
 from __future__ import annotations
 
-import struct
-import zlib
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +13,8 @@ from cnnaccel.config import DataConfig
 from cnnaccel.errors import DataError
 from cnnaccel.nn import picture_files
 from cnnaccel.nn.data import fingerprint, load_dataset
-from cnnaccel.nn.picture_files import Framing, PictureFiles, find_pictures, read_picture
+from cnnaccel.nn.picture_files import PictureFiles, find_pictures
+from cnnaccel.runtime.pictures import Framing, read_picture
 
 CONFIG = DataConfig(name="folder")
 RGB = Framing(None, "center", "rgb")
@@ -63,103 +61,6 @@ def test_a_folder_of_classes_is_divided_by_a_fixed_seed(tmp_path: Path) -> None:
         )
     ]
     assert sorted(shades) == [*range(20), *range(100, 120)]
-
-
-@pytest.mark.parametrize("crop", ["center", "squash", "pad"])
-def test_framing(crop: Any, tmp_path: Path) -> None:
-    wide = np.zeros((4, 8, 3), np.uint8)
-    wide[:, 2:6] = 200  # the middle of a picture twice as wide as high
-    Image.fromarray(wide).save(tmp_path / "wide.png")
-    image = read_picture(tmp_path / "wide.png", Framing((4, 4), crop, "grey"))
-    assert image.shape == (1, 4, 4)
-    expected = {
-        "center": np.full((4, 4), 200),
-        "squash": None,
-        "pad": None,
-    }[crop]
-    if expected is not None:
-        assert np.array_equal(image[0], expected)
-    elif crop == "squash":
-        assert image[0, :, 0].max() < 120 and image[0, :, 1:3].min() > 120
-    else:
-        assert not image[0, 0].any() and not image[0, 3].any() and image[0, 1:3, 1:3].min() > 100
-
-
-def test_colours_and_rotation(tmp_path: Path) -> None:
-    path = draw(tmp_path / "a.jpg", 200, (8, 8))
-    assert read_picture(path, RGB).shape == (3, 8, 8)
-    assert read_picture(path, replace(RGB, colour="grey")).shape == (1, 8, 8)
-    assert read_picture(draw(tmp_path / "b.png", 9, mode="L"), RGB)[:, 0, 0].tolist() == [9, 9, 9]
-    turned = Image.new("RGB", (6, 4))
-    exif = turned.getexif()
-    exif[0x0112] = 6  # as a camera held upright writes it
-    turned.save(tmp_path / "c.jpg", exif=exif)
-    assert read_picture(tmp_path / "c.jpg", RGB).shape == (3, 6, 4)
-    Image.new("RGBA", (4, 4), (1, 2, 3, 255)).save(tmp_path / "d.png")
-    assert read_picture(tmp_path / "d.png", RGB)[:, 0, 0].tolist() == [1, 2, 3]
-
-
-def bomb(path: Path) -> None:
-    """A PNG of a few bytes that says it has 400 million pixels."""
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        body = kind + data
-        return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
-
-    head = struct.pack(">IIBBBBB", 20_000, 20_000, 8, 2, 0, 0, 0)
-    path.write_bytes(
-        b"\x89PNG\r\n\x1a\n"
-        + chunk(b"IHDR", head)
-        + chunk(b"IDAT", zlib.compress(b""))
-        + chunk(b"IEND", b"")
-    )
-
-
-def broken(kind: str, folder: Path) -> Path:
-    path = folder / f"{kind}.png"
-    match kind:
-        case "empty":
-            path.write_bytes(b"")
-        case "text":
-            path.write_text("an image, honestly", encoding="utf-8")
-        case "truncated":
-            noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
-            Image.fromarray(noise).save(path)
-            path.write_bytes(path.read_bytes()[:3000])
-        case "deep":
-            Image.fromarray(np.zeros((4, 4), np.uint16)).save(path)
-        case "cmyk":
-            path = folder / "cmyk.jpg"
-            Image.new("CMYK", (4, 4)).save(path)
-        case "animated":
-            path = folder / "animated.gif"
-            frames = [Image.new("L", (4, 4), shade) for shade in (0, 99, 200)]
-            frames[0].save(path, save_all=True, append_images=frames[1:])
-        case "transparent":
-            Image.new("RGBA", (4, 4), (1, 2, 3, 128)).save(path)
-        case "bomb":
-            bomb(path)
-    return path
-
-
-@pytest.mark.parametrize(
-    ("kind", "message"),
-    [
-        ("empty", "empty$"),
-        ("text", "no image that can be read"),
-        ("truncated", "truncated or damaged"),
-        ("deep", "more than 8 bits per pixel"),
-        ("cmyk", "CMYK, whose colours depend on a profile"),
-        ("animated", "3 frames; save the one that is meant"),
-        ("transparent", "transparent in places"),
-        ("bomb", "pixels, as files made to fill a memory have"),
-    ],
-)
-def test_files_that_are_refused(kind: str, message: str, tmp_path: Path) -> None:
-    path = broken(kind, tmp_path)
-    with pytest.raises(DataError, match=message) as error:
-        read_picture(path, RGB)
-    assert str(error.value).startswith(f"{path}: ") and "\n" not in str(error.value)
 
 
 def test_folders_that_are_refused(tmp_path: Path) -> None:
