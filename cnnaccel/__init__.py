@@ -24,10 +24,12 @@ __all__ = [  # those of cnnaccel.api
     "CompiledNetwork",
     "Deployment",
     "Evaluation",
+    "Framing",
     "HardwareConfig",
     "LayerComparison",
     "NoisyNetworkWarning",
     "Prediction",
+    "Preprocessing",
     "QuantizeConfig",
     "QuantizedNetwork",
     "Simulation",
@@ -46,10 +48,12 @@ if TYPE_CHECKING:
         CompiledNetwork,
         Deployment,
         Evaluation,
+        Framing,
         HardwareConfig,
         LayerComparison,
         NoisyNetworkWarning,
         Prediction,
+        Preprocessing,
         QuantizeConfig,
         QuantizedNetwork,
         Simulation,
@@ -68,7 +72,15 @@ else:  # a type checker would take every name for one of these
             raise AttributeError(f"module 'cnnaccel' has no attribute '{name}'")
         from importlib import import_module
 
-        value = getattr(import_module("cnnaccel.api"), name)
+        try:
+            value = getattr(import_module("cnnaccel.api"), name)
+        except ModuleNotFoundError as error:
+            if error.name != "cnnaccel.api":
+                raise
+            raise ImportError(
+                f"cnnaccel.{name} is not here: this is the runtime for boards alone; where the "
+                "whole package is wanted, uninstall cnnaccel-runtime and install cnnaccel"
+            ) from None
         globals()[name] = value
         return value
 

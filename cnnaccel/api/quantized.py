@@ -16,6 +16,7 @@ import numpy.typing as npt
 from rich.console import Console
 from torch import nn
 
+from cnnaccel.api.describe import preprocessing_for
 from cnnaccel.api.images import (
     Normalization,
     Pixels,
@@ -41,6 +42,7 @@ from cnnaccel.report.distributions import from_json as counted
 from cnnaccel.report.progress import counter, silent, working
 from cnnaccel.report.quantization import Equalization, LayerRow, layer_rows
 from cnnaccel.report.tables import graph_table, text_of
+from cnnaccel.runtime.pictures import Preprocessing
 
 if TYPE_CHECKING:
     from cnnaccel.api.compiled import CompiledNetwork
@@ -72,6 +74,8 @@ class QuantizedNetwork(Shown):
     """Calibration images; None where they were not kept."""
     normalized: Normalization | None = None
     """Normalisation of float images before they come here."""
+    preprocessing: Preprocessing | None = None
+    """What pictures go through before they are images of the network's; None where none can."""
 
     @property
     def name(self) -> str:
@@ -227,6 +231,7 @@ def quantize(
     classes: Sequence[str] = (),
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
+    preprocessing: Preprocessing | Mapping[str, Any] | None = None,
     config: QuantizeConfig | None = None,
     progress: bool | Console = False,
 ) -> QuantizedNetwork:
@@ -235,9 +240,12 @@ def quantize(
     model: takes float32[N, C, H, W]: pixels from 0 to 1, or normalised by `mean` and `std` where
     those are given. It is copied, and stays as it is. images: calibration images, some hundreds
     that look like those to come: uint8 pixels [N, C, H, W], or floats as the model takes them.
-    progress: True shows how far it is.
+    preprocessing: what becomes of picture files, where a program meets them, as {"crop": "squash"};
+    size and colour are the network's, the usual crop is `center`. progress: True shows how far it
+    is.
 
     Raises:
+        ConfigError: mean, std or preprocessing do not fit the network.
         DataError: no images, or some that are no pixels.
         ModelError: a layer that no engine has a place for, or values that are not finite.
         GraphError: no integer graph can hold this network.
@@ -248,12 +256,14 @@ def quantize(
     inner = _copied(model)
     called = name or type(inner).__name__
     prepared = _normalizing(inner, every.shape[1], normalized)
+    channels, rows, columns = every.shape[1:]
+    framed = preprocessing_for((channels, rows, columns), preprocessing, mean, std)
     settings = config or QuantizeConfig()
     work = sets if isinstance(sets, ImageSets) else ImageSets.of(sets)
     with counter(console, "quantizing", work.work(settings)) as done:
         quantized = ptq.quantize(prepared, called, sets, settings, done)
     made = QuantizedNetwork(
-        quantized.graph, tuple(map(str, classes)), prepared, quantized, every, normalized
+        quantized.graph, tuple(map(str, classes)), prepared, quantized, every, normalized, framed
     )
     level = made.logits_db
     if level is not None and level < WARN_DB and not isinstance(images, ImageSets):
@@ -272,7 +282,9 @@ def load(folder: str | Path, classes: Sequence[str] = ()) -> QuantizedNetwork:
     Raises:
         GraphError: its files are missing or damaged.
     """
-    return QuantizedNetwork(load_graph(Path(folder)), tuple(map(str, classes)))
+    graph = load_graph(Path(folder))
+    framed = preprocessing_for(graph.input.shape)
+    return QuantizedNetwork(graph, tuple(map(str, classes)), preprocessing=framed)
 
 
 def _copied(model: nn.Module) -> nn.Module:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from cnnaccel.api.describe import describe, preprocessing_for
 from cnnaccel.compiler.compile import compile_graph
 from cnnaccel.compiler.explain import explain
 from cnnaccel.compiler.show import show
 from cnnaccel.compiler.verify import verify_program
 from cnnaccel.hardware import load_hardware
-from cnnaccel.ir.graph import operations
+from cnnaccel.ir.graph import Graph, operations
 from cnnaccel.pipeline.identity import compile_inputs, graph_inputs, hardware_inputs, stored_graph
-from cnnaccel.pipeline.job import Job, draw, say_memory, write_results
+from cnnaccel.pipeline.job import Job, class_names, draw, say_memory, write_results
 from cnnaccel.predict.estimate import estimate
 from cnnaccel.predict.explore import explore
 from cnnaccel.report.progress import counter, working
 from cnnaccel.runtime.network import PROGRAM_FILE
+from cnnaccel.runtime.pictures import COLOURS, Preprocessing
 
 
 def compile_program(job: Job) -> None:
@@ -31,6 +33,7 @@ def compile_program(job: Job) -> None:
     stage = job.workspace.stage("compile")
     with stage.write(inputs) as folder:
         compiled.to_files(folder)
+        describe(folder, graph, _preprocessing(job, graph), class_names(job))
         if wanted := settings.verify_images:
             with working(job.console, "interpreting the program"):
                 verified = verify_program(graph, folder, job.dataset.test.images, wanted)
@@ -47,6 +50,13 @@ def compile_program(job: Job) -> None:
         f"{program.images_per_iteration} images at a time; {stage.folder / PROGRAM_FILE}"
     )
     say_memory(job, stage.folder)
+
+
+def _preprocessing(job: Job, graph: Graph) -> Preprocessing | None:
+    """What the configuration does with pictures; of a dataset without files, what would fit it."""
+    data = job.config.data
+    crop = {"crop": data.crop} if graph.input.shape[0] in COLOURS.values() else None
+    return preprocessing_for(graph.input.shape, crop, data.mean, data.std)
 
 
 def show_passes(job: Job, passes: Sequence[str], reasons: bool) -> None:

@@ -20,10 +20,18 @@ import cnnaccel
 from cnnaccel.errors import CheckpointError, DataError, StaleError, WorkspaceError
 from cnnaccel.ir.graph import Graph
 from cnnaccel.ir.storage import load_graph
-from cnnaccel.pipeline.job import Job
+from cnnaccel.pipeline.job import Job, class_names
 from cnnaccel.resources import resource
 from cnnaccel.runtime.network import PROGRAM
-from cnnaccel.workspace import RESULTS, Stage, describe, differences, sha256_of, versions
+from cnnaccel.workspace import (
+    RESULTS,
+    Stage,
+    describe,
+    differences,
+    sha256_of,
+    sha256_of_value,
+    versions,
+)
 
 Inputs = dict[str, Any]
 _SET_UP = ("ps_preset", "contiguous_mib")
@@ -133,15 +141,26 @@ def compile_inputs(job: Job) -> Inputs:
         **(data_inputs(job, "compile") if settings.verify_images else {}),
         **hardware_inputs(job),
         **section("compile", settings),
+        **description_inputs(job),
         **_package("compiler", "isa", "ir"),
     }
 
 
-def simulate_inputs(job: Job) -> Inputs:
-    """What a simulation is made from, but for how many images, and how memory stalls."""
+def description_inputs(job: Job) -> Inputs:
+    """What a program says of pictures and classes."""
+    values = section("data", job.config.data)
+    kept = {f"data.{name}": values[f"data.{name}"] for name in ("crop", "mean", "std")}
+    return kept | {"classes": sha256_of_value(class_names(job)), **_package("api/describe")}
+
+
+def simulate_inputs(job: Job, data: bool = True) -> Inputs:
+    """What a simulation is made from, but for how many images, and how memory stalls.
+
+    data: whether the images are those of the data.
+    """
     return {
         **graph_inputs(job),
-        **data_inputs(job, "simulate"),
+        **(data_inputs(job, "simulate") if data else {}),
         **hardware_inputs(job),
         "compile.images": job.config.compile.images,
         "engine": engine_digest(),
@@ -172,6 +191,12 @@ def selftest_inputs(job: Job) -> Inputs:
         **hardware_inputs(job),
         **_package("compiler", "ir", "api/selftest", "runtime/selftest"),
     }
+
+
+def samples_inputs(job: Job) -> Inputs:
+    """What the file of sample images is made from."""
+    parts = _package("ir", "api/samples", "runtime/samples")
+    return {**graph_inputs(job), **data_inputs(job, "samples"), **parts}
 
 
 INPUTS: dict[str, Callable[[Job], Inputs]] = {

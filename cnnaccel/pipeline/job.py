@@ -125,6 +125,15 @@ def write_results(folder: Path, headline: str, **values: Any) -> None:
     write_atomic(folder / RESULTS, text.encode() + b"\n")
 
 
+def class_names(job: Job) -> tuple[str, ...]:
+    """Names of the classes, as `quantize` noted them: the data need not be at hand."""
+    try:
+        results = job.workspace.stage("quantize").folder / RESULTS
+        return tuple(map(str, json.loads(results.read_text(encoding="utf-8"))["classes"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return ()
+
+
 def headline_of(folder: Path) -> str:
     results: Mapping[str, Any] = json.loads((folder / RESULTS).read_text(encoding="utf-8"))
     return str(results["headline"])

@@ -12,6 +12,7 @@ import numpy as np
 
 from cnnaccel.errors import ProgramError
 from cnnaccel.runtime import layout
+from cnnaccel.runtime.pictures import Preprocessing, read_preprocessing
 from cnnaccel.runtime.ports import Ports, read_ports, split
 from cnnaccel.runtime.tail import HostTail, read_tail
 
@@ -37,6 +38,10 @@ class Network:
     """What each instruction is for, of once and then of body."""
     tail: HostTail | None = None
     """What the host computes of the results; None where they are what the model returns."""
+    preprocessing: Preprocessing | None = None
+    """What pictures go through; None where the network takes none."""
+    classes: tuple[str, ...] = ()
+    """Names of the channels of the first output; empty where they have none."""
 
     def outputs(self, results: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:
         """What the model returns, in float and by name, [N, ...] each.
@@ -101,11 +106,19 @@ def network_of(folder: Path, program: bytes, weights: bytes, description: Any) -
         name = str(description["network"])
         tail = description.get("tail")
         tail = None if tail is None else read_tail(tail)
+        preprocessing = read_preprocessing(description.get("preprocessing"), ports.input_shape)
+        classes = _classes(description.get("classes", []))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ProgramError(f"{folder / 'network.json'}: no description ({error!r})") from None
     if len(notes) != header["once_instructions"] + header["body_instructions"]:
         raise ProgramError(f"{folder / 'network.json'}: of another program; compile again")
-    return Network(name, header, sections, weights, ports, notes, tail)
+    return Network(name, header, sections, weights, ports, notes, tail, preprocessing, classes)
+
+
+def _classes(names: Any) -> tuple[str, ...]:
+    if not isinstance(names, list):
+        raise ValueError(f"classes {names}")
+    return tuple(map(str, names))
 
 
 def read_header(folder: Path) -> dict[str, int]:
