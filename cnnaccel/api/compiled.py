@@ -16,9 +16,12 @@ from rich.console import Console
 
 from cnnaccel.api.board import Place
 from cnnaccel.api.deployment import Deployment, run_deployed, run_simulated
-from cnnaccel.api.export import NO_BITSTREAM, Bitstream, Contents, find_bitstream
+from cnnaccel.api.describe import describe
+from cnnaccel.api.export import NO_BITSTREAM, Bitstream, Contents, NetworkFiles, find_bitstream
+from cnnaccel.api.images import as_labels
 from cnnaccel.api.quantized import QuantizedNetwork, console_of
 from cnnaccel.api.results import Comparison, Evaluation, Prediction, Shown
+from cnnaccel.api.samples import MOST_SAMPLES, write_samples
 from cnnaccel.api.selftest import LAYER_IMAGES, write_layers, write_selftest
 from cnnaccel.api.simulation import Simulation, Waves, simulate
 from cnnaccel.compiler.compile import Compiled, compile_graph
@@ -26,7 +29,7 @@ from cnnaccel.compiler.explain import explain
 from cnnaccel.compiler.show import show
 from cnnaccel.errors import DataError, WorkspaceError
 from cnnaccel.hardware import HardwareConfig
-from cnnaccel.ir.graph import Graph, operations, output_shapes
+from cnnaccel.ir.graph import Graph, operations
 from cnnaccel.isa.program import disassemble
 from cnnaccel.predict.estimate import estimate
 from cnnaccel.remote.ssh import parse_target
@@ -150,24 +153,33 @@ class CompiledNetwork(Shown):
         """Write `program.bin`, `weights.bin` and `network.json` into a folder."""
         path = Path(folder)
         path.mkdir(parents=True, exist_ok=True)
-        self.compiled.to_files(path)
+        self._write(path)
         return path
+
+    def _write(self, folder: Path) -> None:
+        self.compiled.to_files(folder)
+        describe(folder, self.graph, self.network.preprocessing, self.network.classes)
 
     def export(
         self,
         folder: str | Path,
         *,
         bitstream: str | Path | None = None,
+        samples: Any = None,
+        labels: Any = None,
         progress: bool | Console = False,
     ) -> Path:
         """Write one folder with all that a board needs to run the network; README.md says how.
 
-        bitstream: the folder that `cnnaccel build-hw` wrote for this engine; without it the folder
-        says what is missing. The folder is whole or as it was; one that holds anything else than an
-        earlier export is left alone.
+        samples: images that go with it, with the integers that must come out; some of those of the
+        calibration where none are given. labels: the class of each. bitstream: the folder that
+        `cnnaccel build-hw` wrote for this engine; without it the folder says what is missing. The
+        folder is whole or as it was; one that holds anything else than an earlier export is left
+        alone.
 
         Raises:
             WorkspaceError: the folder holds something else, or the bitstream is of another engine.
+            DataError: samples or labels that do not fit the network.
         """
         path = Path(folder).absolute()
         found = NO_BITSTREAM if bitstream is None else self._bitstream(bitstream)
@@ -179,7 +191,7 @@ class CompiledNetwork(Shown):
             )
         with self._program(progress) as (program, console):
             write_selftest(program, self.hardware, self.graph, program, console)
-            made_of = self._contents(program, found)
+            made_of = self._contents(program, found, samples, labels)
             digests = {one.name: sha256_of(one) for one in sorted(program.iterdir())}
             with stage.write({_EXPORTED: self.name, **digests, **made_of.inputs()}) as partial:
                 made_of.write(partial)
@@ -283,17 +295,21 @@ class CompiledNetwork(Shown):
             raise WorkspaceError(found.missing)
         return found
 
-    def _contents(self, program: Path, bitstream: Bitstream) -> Contents:
-        first = next(iter(output_shapes(self.graph).values()))
-        channels = first[0] if first else 0
-        classes = self.network.classes if len(self.network.classes) == channels else ()
-        selftest = program / SELF_TEST
-        return Contents(self.name, self.hardware, program, selftest, bitstream, classes)
+    def _contents(self, program: Path, bitstream: Bitstream, samples: Any, labels: Any) -> Contents:
+        if samples is None:
+            pixels, labels = self.network.images, None
+            pixels = None if pixels is None else pixels[:MOST_SAMPLES]
+        else:
+            pixels = self._some(samples)
+            labels = None if labels is None else as_labels(labels, len(pixels))
+        file = None if pixels is None else write_samples(program, self.graph, pixels, labels)
+        one = NetworkFiles(self.name, program, program / SELF_TEST, file)
+        return Contents(self.hardware, bitstream, (one,))
 
     @contextmanager
     def _program(self, progress: bool | Console) -> Iterator[tuple[Path, Console]]:
         """A folder with the program, and a console."""
         with TemporaryDirectory() as name:
             folder = Path(name)
-            self.compiled.to_files(folder)
+            self._write(folder)
             yield folder, console_of(progress)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnaccel.errors import ConfigError
-from cnnaccel.ir.graph import Graph
+from cnnaccel.ir.graph import Graph, output_shapes
 from cnnaccel.runtime.network import NETWORK_FILE
 from cnnaccel.runtime.pictures import (
     COLOURS,
@@ -81,6 +81,6 @@ def describe(
     path = folder / NETWORK_FILE
     values = json.loads(path.read_text(encoding="utf-8"))
     values["preprocessing"] = None if preprocessing is None else preprocessing.recorded()
-    values["classes"] = list(classes) if len(classes) == graph.output.shape[0] else []
-    values["scale"] = float(graph.output.scale)
+    channels, *_ = next(iter(output_shapes(graph).values())) or (0,)
+    values["classes"] = list(classes) if len(classes) == channels else []
     write_atomic(path, json.dumps(values, indent=1).encode() + b"\n")

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import click
 
-from cnnaccel.cli.options import configured, make_job, reads_stages
+from cnnaccel.cli.options import (
+    configured,
+    configured_by_options,
+    make_job,
+    reads_stages,
+    takes_images,
+)
 
 
 @click.command()
@@ -126,6 +133,7 @@ class _Cycles(click.ParamType):  # type: ignore[type-arg]
 
 @click.command()
 @configured
+@takes_images
 @reads_stages
 @click.option(
     "--images",
@@ -143,39 +151,72 @@ class _Cycles(click.ParamType):  # type: ignore[type-arg]
     metavar="P",
     help="Hold up each handshake with DRAM with this probability.",
 )
-def simulate(images: int, layers: bool, trace: range | None, stalls: float, **where: Any) -> None:
+def simulate(
+    files: tuple[str, ...],
+    images: int,
+    layers: bool,
+    trace: range | None,
+    stalls: float,
+    **where: Any,
+) -> None:
     """Hold the simulated engine, the interpreter and golden against one another.
+
+    FILES take the place of the test images: pictures of any size, folders of them, .npy, .npz.
 
     \b
     Example:
       cnnaccel simulate configs/lenet_fashionmnist.yaml --images 64 --layers
+      cnnaccel simulate lenet_fashionmnist shoe.jpg
     """
     from cnnaccel.pipeline import simulate as stage
 
     job = make_job(**where)
     with job.lock():
-        stage.simulate(job, images, layers, trace, stalls)
+        stage.simulate(job, images, layers, trace, stalls, files)
 
 
 @click.command()
-@configured
+@click.argument("configs", nargs=-1, required=True, metavar="CONFIG...")
+@configured_by_options
 @reads_stages
-def export(**where: Any) -> None:
+@click.option(
+    "--into",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="A folder for several networks of one engine; those that are in it stay.",
+)
+def export(configs: tuple[str, ...], into: Path | None, **where: Any) -> None:
     """Write one folder with all that a target needs to run CONFIG.
+
+    Bitstream, program, runtime, a wheel of it, the driver in C, a notebook, sample images with what
+    must come out. With --into, several networks go into one folder, and are switched on the board.
 
     \b
     Example:
       cnnaccel export configs/lenet_fashionmnist.yaml
+      cnnaccel export lenet_fashionmnist dscnn_fashionmnist --into both
     """
     from cnnaccel.pipeline import export as stage
 
-    job = make_job(**where)
-    with job.lock():
-        stage.export(job)
+    if into is None and len(configs) > 1:
+        raise click.UsageError("several networks go into one folder: name it by --into FOLDER")
+    jobs = [make_job(config=config, **where) for config in configs]
+    names = [job.config.name for job in jobs]
+    for name in names:
+        if names.count(name) > 1:
+            raise click.UsageError(f"two configurations are called {name}; rename one of the files")
+    with ExitStack() as locks:
+        for job in jobs:
+            locks.enter_context(job.lock())
+        if into is None:
+            stage.export(jobs[0])
+        else:
+            stage.export_into(jobs, into)
 
 
 @click.command()
 @configured
+@takes_images
 @reads_stages
 @click.option(
     "--target",
@@ -208,6 +249,7 @@ def export(**where: Any) -> None:
     help="Before the images, compare each layer by itself on the first 4 of them, or on --images.",
 )
 def deploy(
+    files: tuple[str, ...],
     target: str,
     images: int | None,
     ssh_config: Path | None,
@@ -221,9 +263,13 @@ def deploy(
     Every value must be golden's. A bitstream that is new on a board is tested there first; when
     results are wrong, --self-test and --layers say where.
 
+    FILES take the place of the test images: pictures of any size, folders of them, .npy, .npz. What
+    they are taken for is printed.
+
     \b
     Example:
       cnnaccel deploy configs/lenet_fashionmnist.yaml --target xilinx@192.168.2.99
+      cnnaccel deploy lenet_fashionmnist shoe.jpg photos/
     """
     from cnnaccel.api.board import Place
     from cnnaccel.pipeline import deploy as stage
@@ -241,4 +287,4 @@ def deploy(
     when = {None: FIRST, True: ALWAYS, False: NEVER}[self_test]
     job = make_job(**where)
     with job.lock():
-        stage.deploy(job, place, images, when, layers)
+        stage.deploy(job, place, images, when, layers, files)

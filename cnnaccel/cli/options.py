@@ -26,6 +26,11 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 def configured(command: Command) -> Command:
     """The argument and options that every command on a configuration has."""
+    return click.argument("config")(configured_by_options(command))
+
+
+def configured_by_options(command: Command) -> Command:
+    """The options of every command on a configuration."""
     for decorate in (
         click.option(
             "--set", "overrides", multiple=True, metavar="KEY=VALUE",
@@ -39,7 +44,6 @@ def configured(command: Command) -> Command:
             "--data-dir", type=click.Path(path_type=Path), default=None,
             help="Folder that holds the dataset; else data.dir, CNNACCEL_DATA, a download.",
         ),
-        click.argument("config"),
     ):  # fmt: skip
         command = decorate(command)
     return command
@@ -52,6 +56,11 @@ def reads_stages(command: Command) -> Command:
         is_flag=True,
         help="Use earlier stages as they are, even where CONFIG has other values by now.",
     )(command)
+
+
+def takes_images(command: Command) -> Command:
+    """The files that take the place of the test images; they come behind CONFIG."""
+    return click.argument("files", nargs=-1, metavar="[FILES]...")(command)
 
 
 def takes_weights(command: Command) -> Command:

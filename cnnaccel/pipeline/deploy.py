@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -15,6 +16,7 @@ from cnnaccel.ir.graph import Graph
 from cnnaccel.pipeline.export import exported
 from cnnaccel.pipeline.identity import deploy_inputs, stored_graph
 from cnnaccel.pipeline.job import Job, draw, say_memory, write_results
+from cnnaccel.pipeline.own_images import OwnImages, read_own
 from cnnaccel.pipeline.selftest import selftest_file
 from cnnaccel.report.measured import counters_table, speed_lines
 from cnnaccel.runtime.board import ALWAYS, FIRST
@@ -30,17 +32,22 @@ def deploy(
     images: int | None = None,
     self_test: str = FIRST,
     layers: bool = False,
+    named: Sequence[str] = (),
 ) -> None:
     """Run the test images, or the first of them, on a board; every value must be golden's.
 
     place: of a board; else a simulated one is used, and the results go to `deploy`, not `board`.
     self_test: when, as `runtime.board` has it; on the simulated board only always. layers: whether
-    each layer by itself is compared on the first images.
+    each layer by itself is compared on the first images. named: files of images in the place of the
+    test images; what they are taken for is printed, and stored results stay as they were.
 
     Raises:
         MismatchError: one is not, or a test fails; the results of an earlier run are as they were.
         EngineError: the engine stopped, or does not go on; the board is not reached, or is wrong.
     """
+    if named:
+        _deploy_own(job, place, read_own(job, named), self_test, layers)
+        return
     graph, test = stored_graph(job), job.dataset.test
     pixels = test.images[:images]
     program = job.workspace.stage("compile").folder
@@ -48,13 +55,8 @@ def deploy(
     inputs = deploy_inputs(job)
     if place is not None:
         inputs = {"target": place.target.text, **inputs}
-    with TemporaryDirectory() as name:
-        file = None
-        if layers:
-            some = pixels[: images or LAYER_IMAGES]
-            file = write_layers(Path(name), job.hardware, graph, program, some, job.console)
-        ran = _run(job, place, graph, pixels, self_test, file)
-    ran.require_golden(graph, pixels, job.console)
+    some = pixels[: images or LAYER_IMAGES] if layers else None
+    ran = _run(job, place, graph, pixels, self_test, some)
     predictions, labels, measured = ran.predictions, test.labels[:images], ran.measured
     accuracy = float((predictions == labels).mean())
     headline = (
@@ -73,7 +75,40 @@ def deploy(
     job.say(f"{headline}; {stage.folder / 'predictions.png'}")
 
 
+def _deploy_own(
+    job: Job, place: Place | None, own: OwnImages, self_test: str, layers: bool
+) -> None:
+    """Run images of a user's, and say what they are taken for."""
+    graph = stored_graph(job)
+    say_memory(job, job.workspace.stage("compile").folder)
+    some = own.pixels[:LAYER_IMAGES] if layers else None
+    ran = _run(job, place, graph, own.pixels, self_test, some)
+    own.say(job, ran.results)
+    job.console.print(counters_table(f"{graph.name} on {ran.where}", ran.measured))
+    job.say(speed_lines(ran.measured, ran.host))
+    job.say(f"{len(own.names):,} images, equal to golden")
+
+
 def _run(
+    job: Job,
+    place: Place | None,
+    graph: Graph,
+    images: npt.NDArray[np.uint8],
+    self_test: str,
+    layers: npt.NDArray[np.uint8] | None,
+) -> Deployment:
+    """Images on a board; every result is golden's. layers: images for a test of each layer."""
+    with TemporaryDirectory() as name:
+        file = None
+        if layers is not None:
+            program = job.workspace.stage("compile").folder
+            file = write_layers(Path(name), job.hardware, graph, program, layers, job.console)
+        ran = _on_board(job, place, graph, images, self_test, file)
+    ran.require_golden(graph, images, job.console)
+    return ran
+
+
+def _on_board(
     job: Job,
     place: Place | None,
     graph: Graph,

@@ -1,18 +1,23 @@
-"""The stage export: one folder that is all a target needs to run a network."""
+"""The stage export: one folder that is all a target needs to run a network, or several."""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Sequence
+from pathlib import Path
 
-from cnnaccel.api.export import Bitstream, Contents
+from cnnaccel.api.export import HARDWARE_FILES, Bitstream, Contents, NetworkFiles
 from cnnaccel.api.export import find_bitstream as bitstream_in
 from cnnaccel.errors import WorkspaceError
 from cnnaccel.pipeline.bitstream import STAGE
 from cnnaccel.pipeline.identity import Inputs, hardware_inputs, program_inputs
 from cnnaccel.pipeline.job import Job, say_memory, write_results
+from cnnaccel.pipeline.samples import samples_file
 from cnnaccel.pipeline.selftest import selftest_file
-from cnnaccel.runtime.network import load_network
-from cnnaccel.workspace import RESULTS, Stage
+from cnnaccel.runtime.folder import networks_in
+from cnnaccel.workspace import Stage
+
+_ENGINE = "engine of several networks"
+"""Key of the inputs in the manifest of a folder of several networks: the digest of their engine."""
 
 
 def find_bitstream(job: Job) -> Bitstream:
@@ -31,11 +36,13 @@ def find_bitstream(job: Job) -> Bitstream:
 
 def contents(job: Job, bitstream: Bitstream) -> Contents:
     """Parts of the folder of a configuration; its self-test is made if it is not there."""
+    return Contents(job.hardware, bitstream, (_network(job),))
+
+
+def _network(job: Job) -> NetworkFiles:
     program = job.workspace.stage("compile").folder
     program_inputs(job)  # the program must belong to the configuration
-    return Contents(
-        job.config.name, job.hardware, program, selftest_file(job), bitstream, class_names(job)
-    )
+    return NetworkFiles(job.config.name, program, selftest_file(job), samples_file(job))
 
 
 def export_inputs(job: Job, made_of: Contents) -> Inputs:
@@ -47,6 +54,68 @@ def export(job: Job) -> Stage:
     """Write the folder; it is whole or as it was."""
     bitstream = find_bitstream(job)
     return _write(job, contents(job, bitstream))
+
+
+def export_into(jobs: Sequence[Job], target: Path) -> None:
+    """Write the networks of several configurations into one folder, beside those that an earlier
+    export left there; it is whole or as it was.
+
+    Raises:
+        WorkspaceError: the folder holds something else or was altered, or engines differ.
+    """
+    first = jobs[0]
+    digest, stage = f"{first.hardware.digest:016x}", Stage(target.absolute())
+    for job in jobs[1:]:
+        if job.hardware.digest != first.hardware.digest:
+            raise WorkspaceError(
+                f"{job.config.name} is for the engine {job.hardware.digest:016x}, "
+                f"{first.config.name} for {digest}: networks in one folder share an engine; choose "
+                "the same hardware for both"
+            )
+    names = [job.config.name for job in jobs]
+    stage.finish_swap()
+    kept, there = _kept(stage, digest)
+    found = [find_bitstream(job) for job in jobs]
+    with_files = [bitstream for bitstream in found if not bitstream.missing]
+    bitstream = with_files[0] if with_files else there or found[0]
+    networks = tuple(_network(job) for job in jobs)
+    kept = {name: place for name, place in kept.items() if name not in names}
+    made_of = Contents(first.hardware, bitstream, networks, True, kept)
+    with stage.write({_ENGINE: digest, **made_of.inputs()}) as folder:
+        made_of.write(folder)
+        write_results(
+            folder, made_of.headline, digest=digest, bitstream=not bitstream.missing,
+            network=", ".join(made_of.names),
+        )  # fmt: skip
+    first.say(f"{target}: {made_of.headline}; README.md there says how to run it")
+    if bitstream.missing:
+        first.say(f"no bitstream: {bitstream.missing}")
+    for job in jobs:
+        say_memory(job, job.workspace.stage("compile").folder)
+
+
+def _kept(stage: Stage, digest: str) -> tuple[dict[str, Path], Bitstream | None]:
+    """Networks and bitstream that an earlier export of the same engine left in a folder."""
+    folder = stage.folder
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return {}, None
+    manifest = stage.manifest()
+    if manifest is None or _ENGINE not in manifest["inputs"]:
+        raise WorkspaceError(
+            f"{folder} holds something else than an earlier `cnnaccel export --into`; choose a new "
+            "folder"
+        )
+    if reason := stage.why_damaged(manifest):
+        raise WorkspaceError(f"{folder}: {reason}; choose a new folder")
+    if manifest["inputs"][_ENGINE] != digest:
+        raise WorkspaceError(
+            f"{folder} is for the engine {manifest['inputs'][_ENGINE]}, this configuration for "
+            f"{digest}: networks in one folder share an engine; choose the same hardware, or "
+            "another folder"
+        )
+    files = tuple(folder / name for name in HARDWARE_FILES)
+    bitstream = Bitstream(files, "") if all(path.is_file() for path in files) else None
+    return networks_in(folder), bitstream
 
 
 def _write(job: Job, made_of: Contents) -> Stage:
@@ -62,20 +131,6 @@ def _write(job: Job, made_of: Contents) -> Stage:
         job.say(f"no bitstream: {bitstream.missing}")
     say_memory(job, stage.folder)
     return stage
-
-
-def class_names(job: Job) -> tuple[str, ...]:
-    """Names of the channels of the result, as `quantize` noted them: the data need not be at hand.
-
-    None where it did not, or where the channels are something else than the data's classes.
-    """
-    try:
-        results = job.workspace.stage("quantize").folder / RESULTS
-        names = tuple(map(str, json.loads(results.read_text(encoding="utf-8"))["classes"]))
-    except (OSError, ValueError, KeyError, TypeError):
-        return ()
-    ports = load_network(job.workspace.stage("compile").folder).ports
-    return names if len(names) == ports.outputs[0].shape[0] else ()
 
 
 def exported(job: Job) -> Stage:

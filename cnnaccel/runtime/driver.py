@@ -16,7 +16,8 @@ import pynq
 
 from cnnaccel.errors import EngineError, ProgramError
 from cnnaccel.runtime import fpga, layout
-from cnnaccel.runtime.images import as_batch
+from cnnaccel.runtime.folder import find_network
+from cnnaccel.runtime.images import as_images
 from cnnaccel.runtime.network import Network, load_network
 from cnnaccel.runtime.preflight import contiguous_memory
 
@@ -41,58 +42,49 @@ _MOVING = ("iteration", "steps", "read_bytes", "written_bytes")
 """Registers of which one changes while an engine works."""
 
 
-class Accelerator:
-    """The engine of a bitstream, and the network that is loaded.
+class Engine:
+    """An engine behind its registers, and the network that is loaded.
 
-    bitstream: path of a `.bit` with its `.hwh` beside. device: of pynq, else its active one.
-    download: off where the bitstream is loaded already. timeout_seconds: how long an engine may do
-    nothing.
+    where: how messages call it. registers: an MMIO of pynq. place: their physical address, and
+    their bytes. folder: of the networks that `load` knows by name. device: of pynq, else its active
+    one. timeout_seconds: how long an engine may do nothing.
 
     Raises:
-        EngineError: no such file, no engine in it, or one of another format; or the FPGA holds no
-            bitstream, or another one.
+        EngineError: what answers is no engine, or one of another format.
     """
 
     def __init__(
         self,
-        bitstream: str | Path,
+        where: str,
+        registers: Any,
+        place: tuple[int, int],
+        folder: Path,
         device: Any = None,
-        download: bool = True,
         timeout_seconds: float = 10.0,
     ) -> None:
-        bitstream = Path(bitstream)
-        if not bitstream.with_suffix(".hwh").is_file() or not bitstream.is_file():
-            raise EngineError(f"{bitstream}: needs this file and its .hwh beside it")
-        self.device = device
-        self.timeout_seconds = timeout_seconds
-        if not download:
-            fpga.require_loaded(bitstream)
-        self.overlay = pynq.Overlay(str(bitstream), download=download, device=device)
-        fpga.require_configured("loading the bitstream failed; `dmesg` on the board says why")
-        found = [ip for ip in self.overlay.ip_dict.values() if ENGINE in ip["type"]]
-        if len(found) != 1:
-            kinds = ", ".join(sorted(ip["type"] for ip in self.overlay.ip_dict.values()))
-            raise EngineError(f"{bitstream}: has {len(found)} engines of cnnaccel among {kinds}")
-        self.place = int(found[0]["phys_addr"]), int(found[0]["addr_range"])
-        """Physical address of the registers, and their bytes."""
-        self.registers = pynq.MMIO(*self.place, device=device)
+        self.registers, self.place, self.folder = registers, place, folder
+        self.device, self.timeout_seconds = device, timeout_seconds
         self.network: Network | None = None
+        self.loaded_from: Path | None = None
+        """The folder of the network, as `load` found it."""
         self.counters: dict[str, int] = {}
         """Counters of the last `run`: sums over its starts."""
         self.host_seconds = 0.0
         """Time of the last `run` in which the engine had nothing to do."""
+        self.load_seconds = 0.0
+        """Time of the last `load`: what it takes to switch to another network."""
         self.buffers: dict[str, Any] = {}
         self._kept: dict[str, int] = {}  # registers that a loaded overlay must have again
         self._skipped = 0  # instructions of section once, in this run
         self._resident = False  # the chip holds the weights of the network
         if self.read("id") != layout.MAGIC:
             raise EngineError(
-                f"{bitstream}: at 0x{self.place[0]:08x} answers 0x{self.read('id'):08x}, no "
+                f"{where}: at 0x{self.place[0]:08x} answers 0x{self.read('id'):08x}, no "
                 "engine; is the bitstream that of this .hwh, and is it loaded?"
             )
         if self.read("version") != layout.FORMAT_VERSION:
             raise EngineError(
-                f"{bitstream}: engine of format version {self.read('version')}, this runtime "
+                f"{where}: engine of format version {self.read('version')}, this runtime "
                 f"speaks {layout.FORMAT_VERSION}; build the bitstream again"
             )
         self.digest = self.read("digest")
@@ -132,12 +124,19 @@ class Accelerator:
     def load(self, folder: str | Path) -> Network:
         """Take over the program in a folder: into memory, not yet to the engine.
 
+        folder: or the name of a network in the folder of the bitstream.
+
         Raises:
-            ProgramError: its files are damaged, or made for another engine.
+            ProgramError: its files are damaged, or made for another engine; no such network.
             EngineError: there is not enough memory.
         """
+        started = time.perf_counter()
+        if not Path(folder).is_dir():
+            folder = find_network(self.folder, str(folder))
         network = load_network(folder)
         self.take(network, folder)
+        self.loaded_from = Path(folder)
+        self.load_seconds = time.perf_counter() - started
         return network
 
     def take(self, network: Network, where: str | Path) -> None:
@@ -159,16 +158,18 @@ class Accelerator:
     def run(self, images: Any, progress: Callable[[int], None] | None = None) -> npt.NDArray[Any]:
         """Results [N, K, P, Q] of images; progress: is told how many are done.
 
-        images: uint8[N, C, H, W], or one image, or what else `images.as_batch` takes.
+        images: uint8[N, C, H, W], or one image, or what else `images.as_images` takes, as the name
+        of a picture.
 
         Raises:
             EngineError: nothing is loaded, the engine stopped with an error, or does not go on.
             ProgramError: images of another shape or type than the network's.
+            DataError: a picture that is broken, or whose pixels would be guessed.
         """
         if self.network is None:
             raise EngineError("no network is loaded; call load first")
         header, ports = self.network.header, self.network.ports
-        images = as_batch(images, ports.input_shape)
+        images = as_images(images, ports.input_shape, self.network.preprocessing)
         largest = max(header["input_stride"], header["output_stride"])
         chunk = max(1, _CHUNK_BYTES // largest) * ports.images
         self.counters = dict.fromkeys(layout.COUNTERS, 0)
@@ -302,14 +303,58 @@ class Accelerator:
                 return pynq.allocate((size,), np.uint8, target=self.device)
             except (MemoryError, RuntimeError, OSError) as error:
                 reason = error
-            if again or _NOT_LOADED not in str(reason):
+            if again or _NOT_LOADED not in str(reason) or not self._download():
                 break
-            self.overlay.download()
             for register, value in list(self._kept.items()):
                 self.write(register, value)
             self.reset()
             self._resident = False
         raise EngineError(_why_no_memory(name, size, reason)) from None
+
+    def _download(self) -> bool:
+        """Load the bitstream again; whether that could be done."""
+        return False
+
+
+class Accelerator(Engine):
+    """The engine of a bitstream, which is loaded.
+
+    bitstream: path of a `.bit` with its `.hwh` beside. device: of pynq, else its active one.
+    download: off where the bitstream is loaded already. timeout_seconds: how long an engine may do
+    nothing.
+
+    Raises:
+        EngineError: no such file, no engine in it, or one of another format; or the FPGA holds no
+            bitstream, or another one.
+    """
+
+    def __init__(
+        self,
+        bitstream: str | Path,
+        device: Any = None,
+        download: bool = True,
+        timeout_seconds: float = 10.0,
+    ) -> None:
+        bitstream = Path(bitstream)
+        if not bitstream.with_suffix(".hwh").is_file() or not bitstream.is_file():
+            raise EngineError(f"{bitstream}: needs this file and its .hwh beside it")
+        if not download:
+            fpga.require_loaded(bitstream)
+        self.overlay = pynq.Overlay(str(bitstream), download=download, device=device)
+        fpga.require_configured("loading the bitstream failed; `dmesg` on the board says why")
+        found = [ip for ip in self.overlay.ip_dict.values() if ENGINE in ip["type"]]
+        if len(found) != 1:
+            kinds = ", ".join(sorted(ip["type"] for ip in self.overlay.ip_dict.values()))
+            raise EngineError(f"{bitstream}: has {len(found)} engines of cnnaccel among {kinds}")
+        place = int(found[0]["phys_addr"]), int(found[0]["addr_range"])
+        registers = pynq.MMIO(*place, device=device)
+        super().__init__(
+            str(bitstream), registers, place, bitstream.parent, device, timeout_seconds
+        )
+
+    def _download(self) -> bool:
+        self.overlay.download()
+        return True
 
 
 def _why_no_memory(name: str, size: int, reason: Exception) -> str:

@@ -1,28 +1,37 @@
 """Runs images on this board, in an exported folder:
 
-    python3 -m cnnaccel.runtime.run IMAGES [RESULTS.npy]
-    python3 -m cnnaccel.runtime.run --self-test
+    python3 -m cnnaccel.runtime.run [IMAGES ...] [RESULTS.npy] [--network NAME]
+    python3 -m cnnaccel.runtime.run --self-test [--network NAME]
 
---self-test runs random programs, each layer of the network by itself and the network, compares all
-with what must come out, and names the first difference; exit code 1 if there is one.
+IMAGES are pictures (.jpg, .png, ...), folders of pictures, or arrays: a .npy, a .npz of one array,
+or FILE.npz:ARRAY, which hold uint8[N, C, H, W], or one image uint8[C, H, W], without C where that
+is 1. For each image its largest channels are printed: name, integer, real value. A last name in
+.npy, behind others, is a file for all results, [N, K, P, Q].
 
-IMAGES is a .npy, a .npz of one array, or FILE.npz:ARRAY: uint8[N, C, H, W], or one image
-uint8[C, H, W], without C where that is 1. Results, [N, K, P, Q], go into a file if one is named.
+Without IMAGES the samples of the folder run, and are held against what must come out.
+
+--network NAME chooses, where the folder has several; samples and self-tests of all run without it.
+
+--self-test runs random programs, each layer of the network by itself, the network and the samples,
+compares all with what must come out, and names the first difference; exit code 1 if there is one.
 """
 
 from __future__ import annotations
 
-import json
 import signal
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from cnnaccel.errors import CnnaccelError, EngineError, MismatchError, ProgramError
 from cnnaccel.runtime import preflight
-from cnnaccel.runtime.agent import RefusedError, digest_of, locked, run_folder
+from cnnaccel.runtime.agent import RefusedError, locked, run_folder
 from cnnaccel.runtime.board import BITSTREAM, SELF_TEST, open_engine
-from cnnaccel.runtime.images import read_images
-from cnnaccel.runtime.network import contiguous_bytes, load_network
+from cnnaccel.runtime.folder import find_network, networks_in, verify
+from cnnaccel.runtime.images import read_named
+from cnnaccel.runtime.network import Network, contiguous_bytes, load_network
+from cnnaccel.runtime.results import name_of, rank
+from cnnaccel.runtime.samples import Samples, read_samples
 from cnnaccel.runtime.selftest import (
     contiguous_needed,
     first_differences,
@@ -30,36 +39,32 @@ from cnnaccel.runtime.selftest import (
     summary,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    from cnnaccel.runtime.driver import Accelerator
+
 _TIMEOUT_SECONDS = 10.0
 _SHOWN = 20
+"""Images that are printed by themselves."""
 
 
-def verify(folder: str | Path) -> None:
-    """Every file in an exported folder is as it was written.
+def run(
+    folder: str | Path,
+    images: Sequence[str],
+    results: str | None = None,
+    name: str | None = None,
+) -> None:
+    """Check the folder, run files of images, say what came out and how fast.
 
-    Raises:
-        ProgramError: one is not, or the manifest is none.
-    """
-    folder = Path(folder)
-    path = folder / "manifest.json"
-    try:
-        files = json.loads(path.read_text(encoding="utf-8"))["artifacts"]
-        wrong = [name for name, digest in files.items() if digest_of(folder / name) != digest]
-    except OSError as error:
-        raise ProgramError(f"{error.filename}: {error.strerror}; export and copy again") from None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ProgramError(f"{path}: no manifest of an export ({error!r})") from None
-    if wrong:
-        raise ProgramError(
-            f"{folder}: {', '.join(wrong)}: not what {path.name} says; export and copy again"
-        )
-
-
-def run(folder: str | Path, images: str | Path, results: str | Path | None = None) -> None:
-    """Check the folder, run a file of images, say what came out and how fast.
+    name: of the network. results: a file for what came out.
 
     Raises:
-        ProgramError: a file of the folder is not as it was written; or as `read_images`.
+        ProgramError: a file of the folder is not as it was written, there is no such network; or as
+            `read_named`.
+        DataError: as `read_named`.
         EngineError: as `Accelerator`.
         RefusedError: the board is in use.
     """
@@ -67,23 +72,42 @@ def run(folder: str | Path, images: str | Path, results: str | Path | None = Non
 
     folder = Path(folder)
     verify(folder)
-    pixels = read_images(str(images), load_network(folder).ports.input_shape)
-    header = load_network(folder).header
-    _require_room(folder, contiguous_bytes(header))
+    place = find_network(folder, name)
+    network = load_network(place)
+    labels, pixels = read_named(images, network.ports.input_shape, network.preprocessing)
+    _require_room(folder, contiguous_bytes(network.header))
     with locked(run_folder()):
-        engine, found = open_engine(folder / BITSTREAM, _TIMEOUT_SECONDS)
-        print(f"overlay {found}")
-        network = engine.load(folder)
-        values = engine.run(pixels)
+        engine = _opened(folder)
+        values = _run(engine, place, pixels)
     if results is not None:
         np.save(results, values)
-    best = values.reshape(len(values), -1).argmax(1)
-    more = " ..." if len(best) > _SHOWN else ""
-    print(f"{network.name}: largest in channel {' '.join(map(str, best[:_SHOWN]))}{more}")
-    print(f"{engine.counters['cycles'] / max(1, len(best)):,.1f} cycles per image")
+    _tell(network, labels, values)
 
 
-def self_test(folder: str | Path) -> None:
+def run_samples(folder: str | Path, name: str | None = None) -> None:
+    """Check the folder, run the samples of its networks, or of one, one network after another.
+
+    Raises:
+        MismatchError: something else comes out than must.
+        ProgramError, EngineError, RefusedError: as `run`.
+    """
+    folder = Path(folder)
+    verify(folder)
+    found = _chosen(folder, name)
+    samples = {known: read_samples(place) for known, place in found.items()}
+    if not any(samples.values()):
+        raise ProgramError(f"{folder}: no samples in this folder; name images, as photo.jpg")
+    for place in found.values():
+        _require_room(folder, contiguous_bytes(load_network(place).header))
+    with locked(run_folder()):
+        engine = _opened(folder)
+        for known, place in found.items():
+            some = samples[known]
+            if some is not None:
+                _run_samples(engine, place, some)
+
+
+def self_test(folder: str | Path, name: str | None = None) -> None:
     """Check the folder, run its self-test, say what came of each case.
 
     Raises:
@@ -92,22 +116,73 @@ def self_test(folder: str | Path) -> None:
     """
     folder = Path(folder)
     verify(folder)
+    found = _chosen(folder, name)
 
     def tell(done: int, count: int) -> None:
         print(f"self-test: {done} of {count} done", flush=True)
 
-    _require_room(folder, contiguous_needed(folder / SELF_TEST, folder))
+    _require_room(folder, max(contiguous_needed(p / SELF_TEST, p) for p in found.values()))
     with locked(run_folder()):
-        engine, found = open_engine(folder / BITSTREAM, _TIMEOUT_SECONDS)
-        print(f"overlay {found}")
-        outcomes = run_cases(engine, folder / SELF_TEST, folder, tell)
-    for one in outcomes:
-        remark = f", {one['remark']}" if one["remark"] else ""
-        result = one["found"] or ("equal" if one["values"] else "not run")
-        print(f"{one['kind']} {one['name']}{remark}: {one['values']:,} values, {result}")
-    print(f"self-test: {summary(outcomes)}")
-    if differences := first_differences(outcomes):
-        raise MismatchError("\n".join(differences))
+        engine = _opened(folder)
+        for place in found.values():
+            outcomes = run_cases(engine, place / SELF_TEST, place, tell)
+            for one in outcomes:
+                remark = f", {one['remark']}" if one["remark"] else ""
+                result = one["found"] or ("equal" if one["values"] else "not run")
+                print(f"{one['kind']} {one['name']}{remark}: {one['values']:,} values, {result}")
+            print(f"self-test: {summary(outcomes)}")
+            if differences := first_differences(outcomes):
+                raise MismatchError("\n".join(differences))
+            some = read_samples(place)
+            if some is not None:
+                _run_samples(engine, place, some)
+
+
+def _chosen(folder: Path, name: str | None) -> dict[str, Path]:
+    """The networks of the folder, or the one that is named."""
+    if name is not None or not networks_in(folder):
+        return {name or "": find_network(folder, name)}
+    return networks_in(folder)
+
+
+def _opened(folder: Path) -> Accelerator:
+    engine, found = open_engine(folder / BITSTREAM, _TIMEOUT_SECONDS)
+    print(f"overlay {found}")
+    return engine
+
+
+def _run(engine: Accelerator, place: Path, pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Results of a network; says what it took to switch to it, and to run."""
+    network = engine.load(place)
+    print(f"{network.name}: loaded in {engine.load_seconds:.3f} s")
+    values = engine.run(pixels)
+    cycles = engine.counters["cycles"] / max(1, len(pixels))
+    print(f"{network.name}: {len(pixels)} images, {cycles:,.1f} cycles per image")
+    return values
+
+
+def _run_samples(engine: Accelerator, place: Path, samples: Samples) -> None:
+    values = _run(engine, place, samples.images)
+    network, labels = load_network(place), samples.labels
+    names = [f"sample {at}" for at in range(len(values))]
+    if labels is not None:
+        names = [f"{one}, {name_of(network, int(labels[at]))}" for at, one in enumerate(names)]
+    _tell(network, names, values)
+    samples.require_equal(values)
+    line = f"{network.name}: all {len(values)} samples are equal to what must come out"
+    if labels is not None:
+        ranked = rank(network, values, 1)
+        right = sum(best[0].index == labels[at] for at, best in enumerate(ranked))
+        line += f"; {right} are recognised"
+    print(line)
+
+
+def _tell(network: Network, labels: Sequence[str], values: npt.NDArray[Any]) -> None:
+    """A line for each image: what is largest."""
+    for at, best in enumerate(rank(network, values[:_SHOWN])):
+        print(f"{labels[at]}: {', '.join(map(str, best))}")
+    if len(labels) > _SHOWN:
+        print(f"... and {len(labels) - _SHOWN} more")
 
 
 def _require_room(folder: Path, contiguous: int) -> None:
@@ -127,23 +202,45 @@ def main() -> None:
     for kind in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(kind, _end)
     arguments = sys.argv[1:]
+    usage = (__doc__ or "").strip()
     if {"-h", "--help"} & set(arguments):
-        print((__doc__ or "").strip())
+        print(usage)
         return
-    if not 1 <= len(arguments) <= 2 or "--self-test" in arguments[1:]:
-        sys.exit((__doc__ or "").strip())
+    name, test, files = _parsed(arguments, usage)
     try:
-        if arguments == ["--self-test"]:
-            self_test(Path())
-        elif arguments[0].startswith("--"):
-            sys.exit((__doc__ or "").strip())
+        if test:
+            self_test(Path(), name)
+        elif not files:
+            run_samples(Path(), name)
+        elif len(files) > 1 and files[-1].endswith(".npy"):
+            run(Path(), files[:-1], files[-1], name)
         else:
-            run(Path(), *arguments)
+            run(Path(), files, None, name)
     except (CnnaccelError, RefusedError, OSError, ValueError) as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         print("interrupted; the engine is reset", file=sys.stderr)
         sys.exit(130)
+
+
+def _parsed(arguments: Sequence[str], usage: str) -> tuple[str | None, bool, list[str]]:
+    """The network that is named, whether a self-test is asked for, the files; or the end."""
+    name, test = None, False
+    files: list[str] = []
+    rest = list(arguments)
+    while rest:
+        argument = rest.pop(0)
+        if argument == "--network" and rest:
+            name = rest.pop(0)
+        elif argument == "--self-test":
+            test = True
+        elif argument.startswith("--"):
+            sys.exit(usage)
+        else:
+            files.append(argument)
+    if test and files:
+        sys.exit(usage)
+    return name, test, files
 
 
 if __name__ == "__main__":

@@ -145,13 +145,14 @@ def test_record_of_a_network() -> None:
     assert read_preprocessing(None, SHAPE) is None
     assert framing_for((4, 8, 8)) is None
     assert framing_for((3, 8, 9)) == Framing((8, 9), "center", "rgb")
-    for wrong in (
+    refused: list[Any] = [
         {**record.recorded(), "size": [28, 27]},
         {**record.recorded(), "crop": "zoom"},
         {**record.recorded(), "colour": "rgb"},
         {"size": [28, 28]},
         [],
-    ):
+    ]
+    for wrong in refused:
         with pytest.raises((KeyError, TypeError, ValueError)):
             read_preprocessing(wrong, SHAPE)
 
