@@ -1,4 +1,4 @@
-"""What a user should know of a program beside its ports: names, scale, what pictures go through."""
+"""What a user should know of a program beside its ports: class names, what pictures go through."""
 
 from __future__ import annotations
 

@@ -17,6 +17,7 @@ from cnnaccel.isa.description import load_description
 from cnnaccel.render.template import render_template
 from cnnaccel.runtime import layout
 from cnnaccel.runtime.network import PROGRAM_FILE, WEIGHTS_FILE, Network, load_network
+from cnnaccel.runtime.pictures import CROPS
 from cnnaccel.runtime.ports import Ports
 
 _COLUMNS = 96
@@ -109,6 +110,9 @@ def _fields(network: Network, named: bool) -> Iterable[tuple[str, Any]]:
     yield "output_count", "CNNACCEL_MODEL_OUTPUTS"
     if ports.input_table is not None:
         yield "input_table", "cnnaccel_model_table"
+    framed = network.preprocessing
+    if framed is not None and framed.framing.crop != CROPS[0]:
+        yield "crop", f"CNNACCEL_{framed.framing.crop.upper()}"
     for name in ("input_stride", "output_stride", "program_bytes", "weights_bytes",
                  "scratch_bytes"):  # fmt: skip
         yield name, f"CNNACCEL_MODEL_{name.upper()}"

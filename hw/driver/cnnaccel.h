@@ -44,6 +44,8 @@ enum cnnaccel_status {
     CNNACCEL_RESET_TIMEOUT, /* memory does not answer what was under way */
     CNNACCEL_NO_PLATFORM, /* a device of the platform cannot be opened, mapped or used */
     CNNACCEL_NOT_CONFIGURED, /* the FPGA holds no working bitstream */
+    CNNACCEL_NEEDS_SCALING, /* a picture must be scaled before it is the network's image */
+    CNNACCEL_TRANSPARENT, /* a picture is transparent in places */
 };
 
 /* What the driver needs of a platform; README.md has the contract. No function can fail. */
@@ -79,6 +81,13 @@ struct cnnaccel_memory {
     struct cnnaccel_buffer output;
 };
 
+/* What becomes of a picture whose sides are not as the network's; network.json says which. */
+enum cnnaccel_crop {
+    CNNACCEL_CENTER, /* cut at the longer side */
+    CNNACCEL_SQUASH, /* stretched */
+    CNNACCEL_PAD, /* black beside */
+};
+
 /* Instructions from this one on belong to this layer. */
 struct cnnaccel_layer {
     uint32_t first;
@@ -108,6 +117,7 @@ struct cnnaccel_model {
     const struct cnnaccel_output *outputs; /* as they lie in an iteration of output */
     uint32_t output_count;
     const int8_t *input_table; /* [channels][256]: what to give for a pixel; or NULL */
+    enum cnnaccel_crop crop; /* of pictures, for cnnaccel_frame */
     uint32_t input_stride, output_stride; /* bytes of an iteration */
     uint32_t program_bytes, weights_bytes, scratch_bytes;
     const struct cnnaccel_layer *layers;
@@ -176,6 +186,22 @@ enum cnnaccel_status cnnaccel_run(struct cnnaccel *engine, const uint8_t *images
 enum cnnaccel_status cnnaccel_start(struct cnnaccel *engine, uint32_t iterations);
 enum cnnaccel_status cnnaccel_poll(struct cnnaccel *engine, bool *busy);
 enum cnnaccel_status cnnaccel_wait(struct cnnaccel *engine);
+
+/* A picture as a camera gives it: uint8_t[rows][columns][channels]. */
+struct cnnaccel_picture {
+    const uint8_t *pixels;
+    uint32_t rows, columns;
+    uint32_t channels; /* 1 of grey; 3 of red, green, blue; 4 with a byte behind them that is 255 */
+    uint32_t stride; /* bytes from a row to the next */
+};
+
+/* The image uint8_t[input_shape] of a picture for a network of 1 or 3 channels: crops or pads it,
+ * makes it grey, lays its channels in planes; all values are those of the runtime in Python. Nothing
+ * is scaled: that is no integer work, and the caller's. One side must be the network's already;
+ * CNNACCEL_NEEDS_SCALING says that none is, or that the other is too short or too long for `crop`.
+ * For the values that training saw scale by the filter of Pillow's BILINEAR, which averages. */
+enum cnnaccel_status cnnaccel_frame(const struct cnnaccel_model *model,
+                                    const struct cnnaccel_picture *picture, uint8_t *image);
 
 /* Lays images uint8_t[count][input_shape] as the engine takes them, with empty ones up to a whole
  * iteration. bytes: of `packed`. */

@@ -23,6 +23,8 @@ static const char *const status_words[] = {
     [CNNACCEL_RESET_TIMEOUT] = "the engine does not end its reset",
     [CNNACCEL_NO_PLATFORM] = "registers or memory cannot be opened, mapped or used",
     [CNNACCEL_NOT_CONFIGURED] = "fpga_manager says that no bitstream works; load it first",
+    [CNNACCEL_NEEDS_SCALING] = "the picture is not of the network's size; scale it first",
+    [CNNACCEL_TRANSPARENT] = "the picture is transparent in places; put it on a background",
 };
 
 enum {

@@ -27,7 +27,8 @@ from cnnaccel.tools.simulation import simulated_bitstream
 
 DRIVER = Path(__file__).parents[2] / "hw/driver"
 CORE = tuple(
-    DRIVER / f"{name}.c" for name in ("driver", "memory", "network", "ports", "run", "words")
+    DRIVER / f"{name}.c"
+    for name in ("driver", "memory", "network", "picture", "ports", "run", "words")
 )
 STRICT = ("-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror")
 POSIX = "-D_POSIX_C_SOURCE=200809L"
