@@ -9,7 +9,6 @@ from cnnaccel.api.simulation import Simulation
 from cnnaccel.config import QuantizeConfig
 from cnnaccel.errors import CnnaccelError
 from cnnaccel.hardware import HardwareConfig, load_hardware
-from cnnaccel.runtime.pictures import Framing, Preprocessing
 
 __all__ = [
     "AcceleratedModule",
@@ -18,12 +17,10 @@ __all__ = [
     "CompiledNetwork",
     "Deployment",
     "Evaluation",
-    "Framing",
     "HardwareConfig",
     "LayerComparison",
     "NoisyNetworkWarning",
     "Prediction",
-    "Preprocessing",
     "QuantizeConfig",
     "QuantizedNetwork",
     "Simulation",

@@ -1,22 +1,17 @@
-"""What a user should know of a program beside its ports: class names, what pictures go through."""
+"""The part of a `network.json` that is for people: pre-processing, class names."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from cnnaccel.errors import ConfigError
 from cnnaccel.ir.graph import Graph, output_shapes
 from cnnaccel.runtime.network import NETWORK_FILE
-from cnnaccel.runtime.pictures import (
-    COLOURS,
-    CROPS,
-    Framing,
-    Preprocessing,
-    framing_for,
-)
+from cnnaccel.runtime.pictures import CROPS, Preprocessing, framing_for
 from cnnaccel.workspace import write_atomic
 
 Shape = tuple[int, int, int]
@@ -24,51 +19,41 @@ Shape = tuple[int, int, int]
 
 def preprocessing_for(
     shape: Shape,
-    asked: Preprocessing | Mapping[str, Any] | None = None,
+    asked: Mapping[str, Any] | None = None,
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
 ) -> Preprocessing | None:
     """What pictures go through before a network of images [C, H, W]; None where none can.
 
     asked: `size`, `crop`, `colour`, each of which may be left out: the network has its own size and
-    colour, and crops at the center. mean, std: the normalisation it was trained with.
+    colour, and the usual crop is at the center. mean, std: the normalisation it was trained with.
 
     Raises:
-        ConfigError: another size or colour than the network's, or no such crop.
+        ConfigError: another size or colour than the network's, no such crop, no such key.
     """
-    if isinstance(asked, Preprocessing):
-        mean, std = asked.mean or mean, asked.std or std
-        framing = asked.framing
-        asked = {"size": framing.size, "crop": framing.crop, "colour": framing.colour}
-    values = {name: value for name, value in (asked or {}).items() if value is not None}
-    own = framing_for(shape)
-    if own is None or own.size is None:
-        if values:
+    framing = framing_for(shape)
+    if framing is None:
+        if asked:
             raise ConfigError(
-                f"preprocessing: pictures have 1 or 3 channels, this takes {shape[0]}"
+                f"preprocessing: pictures have 1 or 3 channels, this network takes {shape[0]}"
             )
         return None
-    wanted = {"size": list(own.size), "colour": own.colour}
-    for name, value in values.items():
+    own = {"size": list(shape[1:]), "colour": framing.colour, "crop": framing.crop}
+    for name, value in (asked or {}).items():
+        if name not in own:
+            raise ConfigError(f"preprocessing has {', '.join(own)}, not '{name}'")
+        if name == "crop" and value not in CROPS:
+            raise ConfigError(f"preprocessing: crop is one of {', '.join(CROPS)}; got '{value}'")
         found = list(value) if name == "size" else value
-        if name not in (*wanted, "crop"):
-            raise ConfigError(f"preprocessing has size, crop and colour, not '{name}'")
-        if found != wanted.get(name, found):
+        if name != "crop" and found != own[name]:
             raise ConfigError(
-                f"preprocessing: {name} {found}, but the network takes images of {wanted['size']}, "
-                f"{wanted['colour']}"
+                f"preprocessing: {name} {found}, but the network takes images of {own['size']}, "
+                f"{own['colour']}"
             )
-    crop = values.get("crop", CROPS[0])
-    if crop not in CROPS:
-        raise ConfigError(f"preprocessing: crop is one of {', '.join(CROPS)}; got '{crop}'")
-    both = mean is not None and std is not None
-    if both and not len(mean or ()) == len(std or ()) == COLOURS[own.colour]:
-        both = False  # of something else than these pixels
-    return Preprocessing(
-        Framing(own.size, crop, own.colour),
-        tuple(map(float, mean)) if both and mean is not None else None,
-        tuple(map(float, std)) if both and std is not None else None,
-    )
+    framing = replace(framing, crop=str((asked or {}).get("crop", framing.crop)))
+    if mean is None or std is None:
+        return Preprocessing(framing)
+    return Preprocessing(framing, tuple(map(float, mean)), tuple(map(float, std)))
 
 
 def describe(

@@ -12,7 +12,8 @@ import torch
 
 from cnnaccel.errors import ConfigError, DataError, ProgramError
 from cnnaccel.nn.picture_files import PictureFiles
-from cnnaccel.runtime.images import as_batch
+from cnnaccel.runtime.images import as_images
+from cnnaccel.runtime.pictures import Preprocessing
 
 Pixels = npt.NDArray[np.uint8]
 Shape = tuple[int, int, int]
@@ -51,12 +52,16 @@ def normalization(
 
 
 def as_pixels(
-    images: Any, shape: Shape | None = None, normalized: Normalization | None = None
+    images: Any,
+    shape: Shape | None = None,
+    normalized: Normalization | None = None,
+    preprocessing: Preprocessing | None = None,
 ) -> Pixels:
     """uint8[N, C, H, W] of images, for a network of `shape`, C, H, W, where that is known.
 
     images: an array or a tensor: uint8 pixels, or floats as the float network takes them, which are
-    rounded to the nearest of the 256 pixels. normalized: what was done to floats, to be undone.
+    rounded to the nearest of the 256 pixels; or pictures, as `as_images` takes them. normalized:
+    what was done to floats, to be undone. preprocessing: what pictures go through.
 
     Raises:
         DataError: another shape or type, or floats outside of the range of pixels.
@@ -72,7 +77,7 @@ def as_pixels(
         images = _rounded(images, normalized)
     if shape is not None:
         try:
-            return as_batch(images, shape)
+            return as_images(images, shape, preprocessing)
         except ProgramError as error:
             raise DataError(str(error).replace("the program takes", "the network takes")) from None
     if not (isinstance(images, np.ndarray) and images.dtype == np.uint8 and images.ndim == 4):

@@ -94,12 +94,13 @@ class QuantizedNetwork(Shown):
         return None if self.equalization is None else self.equalization.logits_db
 
     def pixels(self, images: Any) -> Pixels:
-        """uint8[N, C, H, W] of images as `quantize` took them.
+        """uint8[N, C, H, W] of images as `quantize` took them; or of pictures of any size: names of
+        files or folders, arrays uint8[H, W, 3].
 
         Raises:
             DataError: another shape or type, or floats outside of the range of pixels.
         """
-        return as_pixels(images, self.graph.input.shape, self.normalized)
+        return as_pixels(images, self.graph.input.shape, self.normalized, self.preprocessing)
 
     def integers(self, images: Any) -> npt.NDArray[Any]:
         """The engine's results as integers, by the golden executor: [N, K, P, Q], or of several
@@ -231,7 +232,7 @@ def quantize(
     classes: Sequence[str] = (),
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
-    preprocessing: Preprocessing | Mapping[str, Any] | None = None,
+    preprocessing: Mapping[str, Any] | None = None,
     config: QuantizeConfig | None = None,
     progress: bool | Console = False,
 ) -> QuantizedNetwork:

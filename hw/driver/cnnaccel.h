@@ -196,10 +196,10 @@ struct cnnaccel_picture {
 };
 
 /* The image uint8_t[input_shape] of a picture for a network of 1 or 3 channels: crops or pads it,
- * makes it grey, lays its channels in planes; all values are those of the runtime in Python. Nothing
- * is scaled: that is no integer work, and the caller's. One side must be the network's already;
- * CNNACCEL_NEEDS_SCALING says that none is, or that the other is too short or too long for `crop`.
- * For the values that training saw scale by the filter of Pillow's BILINEAR, which averages. */
+ * makes it grey, lays its channels in planes; all values are those of the runtime in Python. It
+ * scales nothing: that is no integer work, and the caller's. One side must be the network's
+ * already; CNNACCEL_NEEDS_SCALING says that none is, or that the other is too short or too long for
+ * `crop`. For the values of the training scale by the filter of Pillow's BILINEAR, which averages. */
 enum cnnaccel_status cnnaccel_frame(const struct cnnaccel_model *model,
                                     const struct cnnaccel_picture *picture, uint8_t *image);
 

@@ -22,6 +22,7 @@ import pytest
 from nbclient import NotebookClient
 from PIL import Image
 
+from cnnaccel import __version__
 from cnnaccel.cli import main
 from cnnaccel.ir import golden
 from cnnaccel.ir.graph import Conv2d, Graph
@@ -125,7 +126,7 @@ def test_the_wheel_alone(target: Target, tmp_path: Path) -> None:
     (packages,) = (tmp_path / "venv/lib").glob("*/site-packages")
     show = [*pip, "show", "cnnaccel-runtime"]
     listed = subprocess.run(show, capture_output=True, text=True, check=True).stdout
-    assert "Requires: numpy, pynq" in listed and "Version: 0.1.0" in listed
+    assert "Requires: numpy, pynq" in listed and f"Version: {__version__}" in listed
     places = [sysconfig.get_path("purelib"), *(path for path in sys.path if "packages" in path)]
     (packages / "others.pth").write_text("\n".join(dict.fromkeys(places)) + "\n")
     code = (

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from cnnaccel.hardware import load_hardware
+from cnnaccel.render.wheel import WHEEL
 from cnnaccel.runtime.selftest import case_count
 from cnnaccel.workspace import sha256_of
 from tests.support import faulty
@@ -41,8 +42,7 @@ def test_folder_has_all_that_a_target_needs(exported: Path, tiny: Path) -> None:
         "cnnaccel.bit", "cnnaccel.hwh", "hw.json", "program.bin", "weights.bin", "network.json",
         "model.h", "params.h", "README.md", "cnnaccel/__init__.py", "cnnaccel/errors.py",
         "cnnaccel/runtime/driver.py", "cnnaccel/runtime/run.py", "driver/cnnaccel.h",
-        "self-test.npz", "samples.npz", "cnnaccel.ipynb",
-        "cnnaccel_runtime-0.1.0-py3-none-any.whl",
+        "self-test.npz", "samples.npz", "cnnaccel.ipynb", WHEEL,
     }  # fmt: skip
     assert not [name for name in files if "__pycache__" in name or name.startswith("driver/test")]
     for name in ("program.bin", "weights.bin"):
