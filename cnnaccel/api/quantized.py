@@ -277,14 +277,21 @@ def quantize(
     return made
 
 
-def load(folder: str | Path, classes: Sequence[str] = ()) -> QuantizedNetwork:
+def load(
+    folder: str | Path,
+    classes: Sequence[str] = (),
+    preprocessing: Mapping[str, Any] | None = None,
+) -> QuantizedNetwork:
     """The integer graph in a folder of `QuantizedNetwork.save`, or in `build/<config>/quantize`.
 
+    classes, preprocessing: as `quantize` took them; the folder does not keep them.
+
     Raises:
+        ConfigError: preprocessing does not fit the network.
         GraphError: its files are missing or damaged.
     """
     graph = load_graph(Path(folder))
-    framed = preprocessing_for(graph.input.shape)
+    framed = preprocessing_for(graph.input.shape, preprocessing)
     return QuantizedNetwork(graph, tuple(map(str, classes)), preprocessing=framed)
 
 

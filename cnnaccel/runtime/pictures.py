@@ -174,9 +174,9 @@ def read_picture(path: Path, framing: Framing) -> Pixels:
         raise DataError(f"{path}: {'empty' if empty else 'no image that can be read'}") from None
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file") from None
     except (OSError, ValueError, SyntaxError, EOFError, TypeError, IndexError) as error:
+        if isinstance(error, OSError) and error.errno:  # of the system, not of Pillow
+            raise DataError(f"{path}: {error.strerror}") from None
         reason = " ".join(str(error).split()) or type(error).__name__
         raise DataError(f"{path}: truncated or damaged ({reason})") from None
 

@@ -146,6 +146,10 @@ def _chosen(folder: Path, name: str | None) -> dict[str, Path]:
 
 
 def _opened(folder: Path) -> Accelerator:
+    if not (folder / BITSTREAM).exists():
+        raise EngineError(
+            f"{folder / BITSTREAM}: no bitstream in here; README.md says how to get it"
+        )
     engine, found = open_engine(folder / BITSTREAM, _TIMEOUT_SECONDS)
     print(f"overlay {found}")
     return engine

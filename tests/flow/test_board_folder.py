@@ -120,9 +120,9 @@ def test_the_wheel_alone(target: Target, tmp_path: Path) -> None:
     driver that pynq binds, wherever one works; beside a checkout of cnnaccel it says what it is."""
     venv.create(tmp_path / "venv")
     python = tmp_path / "venv/bin/python"
-    pip = (sys.executable, "-m", "pip", "--python", python)
+    pip = [sys.executable, "-m", "pip", "--python", str(python)]
     offline = ("--no-index", "--no-deps", "--quiet", "--no-compile")
-    subprocess.run([*pip, "install", *offline, target.folder / WHEEL], check=True)
+    subprocess.run([*pip, "install", *offline, str(target.folder / WHEEL)], check=True)
     (packages,) = (tmp_path / "venv/lib").glob("*/site-packages")
     show = [*pip, "show", "cnnaccel-runtime"]
     listed = subprocess.run(show, capture_output=True, text=True, check=True).stdout
@@ -147,27 +147,6 @@ def test_the_wheel_alone(target: Target, tmp_path: Path) -> None:
     first, second = done.stdout.splitlines()[-2:]
     assert first == "CnnaccelEngine tiny"
     assert second.startswith("cnnaccel.quantize is not here: this is the runtime for boards alone")
-
-
-def test_the_notebook(target: Target) -> None:
-    """Runs from its first cell to its last, with a picture in it."""
-    notebook = nbformat.read(target.folder / "cnnaccel.ipynb", as_version=4)
-    nbformat.validate(notebook)
-    client = NotebookClient(notebook, timeout=120, resources={"metadata": {"path": target.folder}})
-    environment = {
-        **os.environ,
-        **target.login,
-        "PYTHONPATH": str(target.home / "hook"),
-        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
-    }
-    client.execute(env=environment)
-    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
-    text = "".join(output.text for output in outputs if output.output_type == "stream")
-    assert "networks: tiny\n" in text
-    assert "all 20 samples are equal to what must come out\n" in text
-    best = rank(load_network(target.folder), read_samples(target.folder).results)  # type: ignore[union-attr]
-    assert f"sample 3: {', '.join(map(str, best[3]))}\n" in text
-    assert any("image/png" in output.get("data", {}) for output in outputs)
 
 
 # -- several networks in one folder ---------------------------------------------------------------
@@ -243,6 +222,32 @@ def test_two_networks(two: Path, build: Path, tmp_path: Path) -> None:
     (target.folder / "networks/second/weights.bin").write_bytes(b"spoilt")
     done = target.python(*RUN)
     assert done.returncode == 1 and "networks/second/weights.bin: not what" in done.stderr
+
+
+def test_the_notebook(two: Path, tmp_path: Path) -> None:
+    """Runs from its first cell to its last, with pictures in it, and switches between networks."""
+    profile(tmp_path / "home")
+    target = Target(Path(shutil.copytree(two, tmp_path / "both")), tmp_path / "home")
+    notebook = nbformat.read(target.folder / "cnnaccel.ipynb", as_version=4)
+    nbformat.validate(notebook)
+    client = NotebookClient(notebook, timeout=120, resources={"metadata": {"path": target.folder}})
+    environment = {
+        **os.environ,
+        **target.login,
+        "PYTHONPATH": str(target.home / "hook"),
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+    }
+    client.execute(env=environment)
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    text = "".join(output.text for output in outputs if output.output_type == "stream")
+    assert "networks: second, tiny\n" in text
+    assert text.count("all 20 samples are equal to what must come out\n") == 2
+    for place in (target.folder / "networks").iterdir():
+        samples = read_samples(place)
+        assert samples is not None
+        best = rank(load_network(place), samples.results)
+        assert f"sample 3: {', '.join(map(str, best[3]))}\n" in text
+    assert sum("image/png" in output.get("data", {}) for output in outputs) == 2
 
 
 def samples_of(folder: Path, name: str) -> np.ndarray:

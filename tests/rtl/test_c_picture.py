@@ -86,7 +86,7 @@ def test_pictures_that_are_refused(program: Path) -> None:
     assert status(ROWS, COLUMNS, channels=4) == TRANSPARENT
     assert status(ROWS, COLUMNS, channels=2) == BAD_ARGUMENT
     for *numbers, bytes_of_pixels in ((1, 4, 4, 0, 4, 4, 3, 11, 44), (2, 4, 4, 0, 4, 4, 1, 4, 16)):
-        command = [program, *map(str, numbers)]
+        command = [str(program), *map(str, numbers)]
         done = subprocess.run(
             command, input=bytes(bytes_of_pixels), capture_output=True, check=False
         )

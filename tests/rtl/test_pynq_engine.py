@@ -19,7 +19,7 @@ from cnnaccel.errors import DataError, EngineError, MismatchError, ProgramError
 from cnnaccel.hardware import HardwareConfig, load_hardware
 from cnnaccel.ir import golden
 from cnnaccel.ir.graph import Graph
-from cnnaccel.runtime import CnnaccelEngine
+from cnnaccel.runtime import CnnaccelEngine, run
 from cnnaccel.runtime.device import SimDevice
 from cnnaccel.runtime.engine import VLNV
 from cnnaccel.runtime.pictures import read_picture
@@ -198,3 +198,8 @@ def test_without_a_bitstream_nothing_is_touched(
     monkeypatch.setenv("CNNACCEL_FPGA", str(tmp_path))
     with pytest.raises(EngineError, match="the FPGA holds no working bitstream"):
         overlay.engine  # noqa: B018 - pynq makes the driver when it is asked for
+
+
+def test_a_folder_without_a_bitstream(tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match=r"cnnaccel\.bit: no bitstream in here; README"):
+        run._opened(tmp_path)

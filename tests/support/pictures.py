@@ -19,7 +19,7 @@ REFUSED = {
     "transparent": "transparent in places",
     "palette": "transparent in places",
     "bomb": "pixels, as files made to fill a memory have",
-    "absent": "no such file$",
+    "absent": "No such file or directory$",
 }
 """What is said of the file that `broken` makes, by its kind."""
 
