@@ -23,7 +23,7 @@ def preprocessing_for(
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
 ) -> Preprocessing | None:
-    """What pictures go through before a network of images [C, H, W]; None where none can.
+    """The pre-processing of pictures for a network of images [C, H, W]; None where none can go in.
 
     asked: `size`, `crop`, `colour`, each of which may be left out: the network has its own size and
     colour, and the usual crop is at the center. mean, std: the normalisation it was trained with.

@@ -75,7 +75,7 @@ class QuantizedNetwork(Shown):
     normalized: Normalization | None = None
     """Normalisation of float images before they come here."""
     preprocessing: Preprocessing | None = None
-    """What pictures go through before they are images of the network's; None where none can."""
+    """The way from a picture to an image of the network's; None where no picture can go in."""
 
     @property
     def name(self) -> str:

@@ -53,7 +53,7 @@ def compile_program(job: Job) -> None:
 
 
 def _preprocessing(job: Job, graph: Graph) -> Preprocessing | None:
-    """What the configuration does with pictures; of a dataset without files, what would fit it."""
+    """The pre-processing of the configuration; for a dataset without files, one that fits it."""
     data = job.config.data
     crop = {"crop": data.crop} if graph.input.shape[0] in COLOURS.values() else None
     return preprocessing_for(graph.input.shape, crop, data.mean, data.std)

@@ -66,8 +66,10 @@ def as_batch(images: Any, shape: Shape) -> npt.NDArray[np.uint8]:
 def as_images(
     images: Any, shape: Shape, preprocessing: Preprocessing | None
 ) -> npt.NDArray[np.uint8]:
-    """What `as_batch` takes, and pictures of any size: names of files or folders, or arrays
-    uint8[H, W], [H, W, 3], [H, W, 4]; one, or a list of them.
+    """Images uint8[N, C, H, W] of what `as_batch` takes, and of pictures of any size.
+
+    A picture is the name of a file or of a folder, or an array uint8[H, W], [H, W, 3], [H, W, 4];
+    one, or a list of them.
 
     preprocessing: what pictures go through; None where the network takes none.
 

@@ -39,7 +39,7 @@ class Network:
     tail: HostTail | None = None
     """What the host computes of the results; None where they are what the model returns."""
     preprocessing: Preprocessing | None = None
-    """What pictures go through; None where the network takes none."""
+    """The way from a picture to an image; None where no picture can go in."""
     classes: tuple[str, ...] = ()
     """Names of the channels of the first output; empty where they have none."""
 

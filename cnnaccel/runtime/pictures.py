@@ -87,7 +87,7 @@ class Framing:
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """What happens to pictures before they are the pixels of a network, and to pixels inside it."""
+    """The way from a picture to the pixels of a network, and how the network was trained."""
 
     framing: Framing
     mean: tuple[float, ...] | None = None
@@ -119,7 +119,7 @@ def framing_for(shape: Shape, crop: str = "center") -> Framing | None:
 
 
 def read_preprocessing(values: Any, shape: Shape) -> Preprocessing | None:
-    """What `recorded` made, for images [C, H, W]; None where there is none.
+    """The pre-processing that `recorded` wrote, for images [C, H, W]; None where there is none.
 
     Raises:
         KeyError, TypeError, ValueError: something is missing, or no picture can be framed by it.
