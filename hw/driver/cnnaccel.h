@@ -199,7 +199,8 @@ struct cnnaccel_picture {
  * makes it grey, lays its channels in planes; all values are those of the runtime in Python. It
  * scales nothing: that is no integer work, and the caller's. One side must be the network's
  * already; CNNACCEL_NEEDS_SCALING says that none is, or that the other is too short or too long for
- * `crop`. For the values of the training scale by the filter of Pillow's BILINEAR, which averages. */
+ * `crop`. Scale by the filter of Pillow's BILINEAR, which averages, for the values of the training.
+ */
 enum cnnaccel_status cnnaccel_frame(const struct cnnaccel_model *model,
                                     const struct cnnaccel_picture *picture, uint8_t *image);
 
