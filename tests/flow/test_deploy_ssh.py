@@ -100,6 +100,7 @@ def test_changed_weights(build: Path, board: Loopback, deploy: Deploy, cnnaccel:
         "program.bin",
         "model.h",
         "network.json",
+        "samples.npz",
         "self-test.npz",
         "manifest.json",
     }
