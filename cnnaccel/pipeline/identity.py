@@ -148,8 +148,8 @@ def compile_inputs(job: Job) -> Inputs:
 
 def description_inputs(job: Job) -> Inputs:
     """What a program says of pictures and classes."""
-    values = section("data", job.config.data)
-    kept = {f"data.{name}": values[f"data.{name}"] for name in ("crop", "mean", "std")}
+    values = section("pictures", job.config.data)
+    kept = {name: values[name] for name in ("pictures.crop", "pictures.mean", "pictures.std")}
     return kept | {"classes": sha256_of_value(class_names(job)), **_package("api/describe")}
 
 
