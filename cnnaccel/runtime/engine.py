@@ -84,7 +84,7 @@ class CnnaccelEngine(DefaultIP):  # type: ignore[misc]
         return self.driver.load(find_network(self.driver.folder) if name is None else name)
 
     def run(self, images: Any, progress: Callable[[int], None] | None = None) -> npt.NDArray[Any]:
-        """Results [N, K, P, Q], integers, of images.
+        """Results of images, integers [N, K, P, Q]; of several, all values of an image in a row.
 
         images: names of picture files or of folders; arrays of pixels uint8[H, W], [H, W, 3] of any
         size; images as the network takes them, uint8[N, C, H, W] or one of them. progress: is told
@@ -96,6 +96,10 @@ class CnnaccelEngine(DefaultIP):  # type: ignore[misc]
         """
         assert self.network is not None  # loads the only one
         return self.driver.run(images, progress)
+
+    def outputs(self, results: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:
+        """What the model returns, by name, in float: scales applied, the host tail done."""
+        return self.network.outputs(results)
 
     def best(self, results: npt.NDArray[Any], count: int = 3) -> list[list[Ranked]]:
         """The largest channels of each result, with their names and real values."""

@@ -1,12 +1,14 @@
 """Runs images on this board, in an exported folder:
 
-    python3 -m cnnaccel.runtime.run [IMAGES ...] [RESULTS.npy] [--network NAME]
+    python3 -m cnnaccel.runtime.run [IMAGES ...] [RESULTS.npy] [--outputs FILE] [--network NAME]
     python3 -m cnnaccel.runtime.run --self-test [--network NAME]
 
 IMAGES are pictures (.jpg, .png, ...), folders of pictures, or arrays: a .npy, a .npz of one array,
 or FILE.npz:ARRAY, which hold uint8[N, C, H, W], or one image uint8[C, H, W], without C where that
 is 1. For each image its largest channels are printed: name, integer, real value. A last name in
-.npy, behind others, is a file for all results, [N, K, P, Q].
+.npy, behind others, is a file for all integer results, [N, K, P, Q].
+
+--outputs FILE.npz writes what the model returns, in float and by name, the host's part done.
 
 Without IMAGES the samples of the folder run, and are held against what must come out.
 
@@ -20,6 +22,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,11 +58,13 @@ def run(
     folder: str | Path,
     images: Sequence[str],
     results: str | None = None,
+    outputs: str | None = None,
     name: str | None = None,
 ) -> None:
     """Check the folder, run files of images, say what came out and how fast.
 
-    name: of the network. results: a file for what came out.
+    name: of the network. results, outputs: files for the integers that came out, and for what the
+    model returns.
 
     Raises:
         ProgramError: a file of the folder is not as it was written, there is no such network; or as
@@ -81,6 +86,8 @@ def run(
         values = _run(engine, place, pixels)
     if results is not None:
         np.save(results, values)
+    if outputs is not None:
+        np.savez(outputs, **network.outputs(values))
     _tell(network, labels, values)
 
 
@@ -182,7 +189,13 @@ def _run_samples(engine: Accelerator, place: Path, samples: Samples) -> None:
 
 
 def _tell(network: Network, labels: Sequence[str], values: npt.NDArray[Any]) -> None:
-    """A line for each image: what is largest."""
+    """A line for each image: what is largest; and what the host's part took."""
+    tail = network.tail
+    if tail is not None and tail.operators:
+        started = time.perf_counter()
+        network.outputs(values)
+        each = 1e6 * (time.perf_counter() - started) / max(1, len(values))
+        print(f"{network.name}: host tail ({', '.join(tail.operators)}), {each:,.1f} us per image")
     for at, best in enumerate(rank(network, values[:_SHOWN])):
         print(f"{labels[at]}: {', '.join(map(str, best))}")
     if len(labels) > _SHOWN:
@@ -210,16 +223,17 @@ def main() -> None:
     if {"-h", "--help"} & set(arguments):
         print(usage)
         return
-    name, test, files = _parsed(arguments, usage)
+    named, test, files = _parsed(arguments, usage)
+    name, outputs = named["--network"], named["--outputs"]
     try:
         if test:
             self_test(Path(), name)
         elif not files:
             run_samples(Path(), name)
         elif len(files) > 1 and files[-1].endswith(".npy"):
-            run(Path(), files[:-1], files[-1], name)
+            run(Path(), files[:-1], files[-1], outputs, name)
         else:
-            run(Path(), files, None, name)
+            run(Path(), files, None, outputs, name)
     except (CnnaccelError, RefusedError, OSError, ValueError) as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
@@ -227,24 +241,26 @@ def main() -> None:
         sys.exit(130)
 
 
-def _parsed(arguments: Sequence[str], usage: str) -> tuple[str | None, bool, list[str]]:
-    """The network that is named, whether a self-test is asked for, the files; or the end."""
-    name, test = None, False
+def _parsed(arguments: Sequence[str], usage: str) -> tuple[dict[str, str | None], bool, list[str]]:
+    """The network and the file of outputs that are named, whether a self-test is asked for, the
+    files; or the end."""
+    named: dict[str, str | None] = {"--network": None, "--outputs": None}
+    test = False
     files: list[str] = []
     rest = list(arguments)
     while rest:
         argument = rest.pop(0)
-        if argument == "--network" and rest:
-            name = rest.pop(0)
+        if argument in named and rest:
+            named[argument] = rest.pop(0)
         elif argument == "--self-test":
             test = True
         elif argument.startswith("--"):
             sys.exit(usage)
         else:
             files.append(argument)
-    if test and files:
+    if (test and files) or (named["--outputs"] and not files):
         sys.exit(usage)
-    return name, test, files
+    return named, test, files
 
 
 if __name__ == "__main__":

@@ -30,13 +30,12 @@ def test_record_of_a_program(tmp_path: Path) -> None:
     graph = small_network()
     compile_graph(graph, load_hardware("tiny"), 1).to_files(tmp_path)
     before = load_network(tmp_path)
-    assert (before.preprocessing, before.classes, before.scale) == (None, (), None)
+    assert (before.preprocessing, before.classes) == (None, ())
     made = preprocessing_for(graph.input.shape, {"crop": "pad"})
-    names = [f"class {at}" for at in range(graph.output.shape[0])]
+    names = [f"class {at}" for at in range(graph.results[0].shape[0])]
     describe(tmp_path, graph, made, names)
     after = load_network(tmp_path)
-    assert (after.preprocessing, after.scale) == (made, graph.output.scale)
-    assert after.classes == tuple(names)
+    assert (after.preprocessing, after.classes) == (made, tuple(names))
     describe(tmp_path, graph, None, ["of", "something", "else"])
     values = json.loads((tmp_path / "network.json").read_text())
     assert values["preprocessing"] is None and values["classes"] == []
