@@ -207,9 +207,9 @@ class Engine:
         self.write("count", count)
         self.write("interrupt_status", _INTERRUPTS)
         self.write("interrupt_enable", _INTERRUPTS)
-        self.write("control", layout.CONTROL_START)
         self.host_seconds += time.perf_counter()
         try:
+            self.write("control", layout.CONTROL_START)
             self._wait(tell)
         except BaseException:  # whoever ends this may free memory that the engine still writes
             self._rests(_REST_SECONDS)

@@ -264,6 +264,26 @@ def test_failure_names_the_instruction(board: Accelerator, network: Path, tmp_pa
     assert np.array_equal(board.run(images), golden.run(GRAPH, images))
 
 
+def test_an_interrupt_right_at_the_start_resets_the_engine(
+    board: Accelerator, network: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also one that comes while the register is written by which the engine starts."""
+    board.load(network)
+    write = board.write
+
+    def interrupted(name: str, value: int) -> None:
+        write(name, value)
+        if name == "control" and value == layout.CONTROL_START:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(board, "write", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        board.run(images_for(4))
+    monkeypatch.undo()
+    assert board.read("status") == 0
+    assert np.array_equal(board.run(images_for(4)), golden.run(GRAPH, images_for(4)))
+
+
 def test_interrupted_run_leaves_an_engine_that_works(board: Accelerator, network: Path) -> None:
     board.load(network)
     board.device.cycles_per_poll = 500
