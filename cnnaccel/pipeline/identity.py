@@ -36,6 +36,10 @@ from cnnaccel.workspace import (
 Inputs = dict[str, Any]
 _SET_UP = ("ps_preset", "contiguous_mib")
 """Keys of a board's file that `HardwareConfig.recorded` has, and no result depends on."""
+NAMED_BY = "named by"
+"""Key of the results of the stage import: `--checkpoint`, or `weights` of the configuration."""
+INSTEAD = "instead of"
+"""Key of the results of a training and an import: the weights that the configuration named."""
 _MODEL_FILE = "model file "
 _MODEL_GRAPH = "model graph"
 
@@ -44,13 +48,24 @@ _MODEL_GRAPH = "model graph"
 
 
 def weights_stage(job: Job) -> Literal["train", "import"]:
-    """Where the weights come from: training here, or a file of the user's.
+    """Where the weights come from: training here, or a file."""
+    return "train" if weights_file(job) is None else "import"
 
-    Weights that an option brought stay until `train` is asked for: no YAML file names them.
+
+def weights_file(job: Job) -> Path | None:
+    """The file that weights are imported from; None where they are trained here.
+
+    A file that an option names, and a training, go before the one that CONFIG names. They are used
+    by all later commands, until another is asked for or CONFIG names other weights.
     """
-    if job.weights is not None:
-        return "import"
-    return "import" if _imported(job).get("named by") == "--checkpoint" else "train"
+    if job.by_option:
+        return job.weights
+    imported, named = _results(job, "import"), job.config.weights
+    if imported.get(NAMED_BY) == "--checkpoint" and imported.get(INSTEAD) == named:
+        return Path(str(imported.get("source", "")))
+    if named is not None and _results(job, "train").get(INSTEAD) == named:
+        return None
+    return job.weights
 
 
 def stage_of(job: Job, name: str) -> Stage:
@@ -64,8 +79,8 @@ def brought_weights(job: Job) -> Path:
     Raises:
         CheckpointError: it was named in an earlier command, and is no longer there.
     """
-    path = job.weights or Path(str(_imported(job).get("source", "")))
-    if job.weights is None and not path.is_file():
+    path = weights_file(job) or Path()
+    if path != job.weights and not path.is_file():
         raise CheckpointError(
             f"{path} is no longer there, and its weights must be imported again; name it with "
             "--checkpoint, or train with `cnnaccel train`"
@@ -73,13 +88,13 @@ def brought_weights(job: Job) -> Path:
     return path
 
 
-def _imported(job: Job) -> Mapping[str, Any]:
-    """What the stage import says of the weights that it holds; empty where it has not run."""
-    stage = job.workspace.stage("import")
-    if stage.manifest() is None:
+def _results(job: Job, stage: str) -> Mapping[str, Any]:
+    """What a stage says of the weights that it holds; empty where it has not run."""
+    folder = job.workspace.stage(stage)
+    if folder.manifest() is None:
         return {}
     try:
-        found = json.loads((stage.folder / RESULTS).read_text(encoding="utf-8"))
+        found = json.loads((folder.folder / RESULTS).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
@@ -100,8 +115,8 @@ def train_inputs(job: Job) -> Inputs:
 
 def import_inputs(job: Job) -> Inputs:
     """What an imported model is made from."""
-    source = Path(str(_imported(job).get("source", "")))
-    path = job.weights or source
+    source = Path(str(_results(job, "import").get("source", "")))
+    path = weights_file(job) or source
     # a file that is gone since it was imported has not changed: the weights are here
     gone = path.absolute() == source and not path.exists()
     return {

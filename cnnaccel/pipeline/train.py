@@ -1,4 +1,4 @@
-"""The stage train: weights from training, or imported from a file of the user's."""
+"""The stage train: weights from training, or imported from a file."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from cnnaccel.errors import CheckpointError
 from cnnaccel.pipeline.identity import (
+    INSTEAD,
+    NAMED_BY,
     brought_weights,
     import_inputs,
     train_inputs,
@@ -21,25 +23,28 @@ if TYPE_CHECKING:
 
 
 def train_anew(job: Job, resume: bool) -> None:
-    """Train, unless the configuration names weights: then import those.
+    """Train, whatever weights the configuration names: later commands use those of this training.
 
     Weights that an option of an earlier command brought are used no longer.
     """
     from cnnaccel.nn.ranks import ranks_from_environment
 
+    first = ranks_from_environment().first
     if job.weights is not None:
-        if resume:
+        if resume and not _is_interrupted(job):
             raise CheckpointError(f"nothing to resume: the weights are those of {job.weights}")
-        return import_weights(job)
+        if first:
+            job.say(f"training, in place of the weights in {job.weights}")
     train(job, resume)
     imported = job.workspace.stage("import").folder
-    if imported.exists() and ranks_from_environment().first:
-        job.say(f"weights of this training are used from now on, not those in {imported}")
-        shutil.rmtree(imported)
+    if first and (imported.exists() or job.weights is not None):
+        other = imported if imported.exists() else job.weights
+        job.say(f"weights of this training are used from now on, not those in {other}")
+        shutil.rmtree(imported, ignore_errors=True)
 
 
 def import_weights(job: Job) -> None:
-    """Take over the user's own weights, in place of training.
+    """Take over weights from a file, in place of training.
 
     Raises:
         CheckpointError: the file is missing or cannot be read, or the weights do not fit the model.
@@ -57,7 +62,7 @@ def import_weights(job: Job) -> None:
         job.say(note)
     check_engine(job, model)
     right = accuracy(model, job.dataset.validation)
-    named_by = "--checkpoint" if job.by_option or job.weights is None else "weights"
+    by_option = job.by_option or path != job.weights
     headline = f"imported {path.name}, {right:.2%} on validation images"
     stage = job.workspace.stage("import")
     with stage.write(import_inputs(job)) as folder:
@@ -65,7 +70,7 @@ def import_weights(job: Job) -> None:
         save_checkpoint(folder / MODEL, content)
         write_results(
             folder, headline, source=str(path.absolute()), validation_accuracy=right,
-            **{"named by": named_by},
+            **{NAMED_BY: "--checkpoint" if by_option else "weights", INSTEAD: job.config.weights},
         )  # fmt: skip
     job.say(f"{headline}; {stage.folder / MODEL}")
 
@@ -111,22 +116,28 @@ def train(job: Job, resume: bool = False) -> None:
             result = training.train(job.config, model, job.dataset, folder, resume, progress)
         draw("curves", result.history, folder / "curves.png")
         headline = f"epoch {result.epoch}, {result.validation_accuracy:.2%} on validation images"
-        write_results(
-            folder, headline, epoch=result.epoch, validation_accuracy=result.validation_accuracy
-        )
+        found = {"epoch": result.epoch, "validation_accuracy": result.validation_accuracy}
+        write_results(folder, headline, **found, **{INSTEAD: job.config.weights})
     job.say(f"trained {job.config.name}: {headline}; {stage.folder / training.MODEL}")
 
 
 def train_or_resume(job: Job) -> None:
     """Import weights, or train, from an interrupted run's checkpoint if it is of these settings."""
-    from cnnaccel.nn.train import CHECKPOINT
-
     if weights_stage(job) == "import":
+        if _is_interrupted(job):
+            job.say("an interrupted training is left as it is; `cnnaccel train --resume` ends it")
         return import_weights(job)
 
-    if (job.workspace.stage("train").partial / CHECKPOINT).exists():
+    if _is_interrupted(job):
         try:
             return train(job, resume=True)
         except CheckpointError as error:
             job.say(f"starting over: {error}")
     return train(job)
+
+
+def _is_interrupted(job: Job) -> bool:
+    """Whether there is a training to resume."""
+    from cnnaccel.nn.train import CHECKPOINT
+
+    return (job.workspace.stage("train").partial / CHECKPOINT).exists()
