@@ -33,7 +33,20 @@ def correct_biases(
     images: npt.NDArray[np.uint8],
 ) -> Graph:
     """The graph with other biases, verified. images: uint8[N, C, H, W] of the training split."""
-    targets = _float_means(canonical, images)
+    means = ChannelMeans(canonical.module)
+    with torch.no_grad():
+        for start in range(0, len(images), _BATCH):
+            means.run(canonical.prepare_input(torch.from_numpy(images[start : start + _BATCH])))
+    return with_means(graph, weight_scales, means.by_layer(), images)
+
+
+def with_means(
+    graph: Graph,
+    weight_scales: Mapping[str, FloatArray],
+    targets: Mapping[str, FloatArray],
+    images: npt.NDArray[np.uint8],
+) -> Graph:
+    """The graph with biases that give its accumulators, on these images, the means of `targets`."""
     specs = graph.tensors()
     values = {graph.input.name: golden.apply_input_table(graph, images)}
     layers: list[AnyLayer] = []
@@ -64,20 +77,29 @@ def _mean_accumulator(layer: Conv2d | Depthwise, x: npt.NDArray[np.generic]) -> 
     return total
 
 
-def _float_means(canonical: CanonicalModel, images: npt.NDArray[np.uint8]) -> dict[str, FloatArray]:
-    """float64[K] by layer: the mean of each convolution's result before any ReLU."""
-    sums: dict[str, torch.Tensor] = {}
+class ChannelMeans(fx.Interpreter):
+    """Runs a float graph, and keeps the mean of each convolution's result before any ReLU."""
 
-    class Recorder(fx.Interpreter):
-        def run_node(self, n: fx.Node) -> torch.Tensor:
-            value: torch.Tensor = super().run_node(n)
-            if n.target is aten.conv2d.default:
-                mean = value.double().mean((2, 3)).sum(0)
-                sums[n.meta["layer"]] = sums.get(n.meta["layer"], 0) + mean
-            return value
+    def __init__(self, module: fx.GraphModule) -> None:
+        super().__init__(module)
+        self.sums: dict[str, torch.Tensor] = {}
+        self.images = 0
+        self.counts = True
+        """Whether images that are run now count."""
 
-    recorder = Recorder(canonical.module)
-    with torch.no_grad():
-        for start in range(0, len(images), _BATCH):
-            recorder.run(canonical.prepare_input(torch.from_numpy(images[start : start + _BATCH])))
-    return {name: total.numpy() / len(images) for name, total in sums.items()}
+    def run(self, *inputs: torch.Tensor) -> object:  # type: ignore[override]
+        """The graph's output for float32[N, C, H, W]."""
+        self.images += len(inputs[0]) if self.counts else 0
+        return super().run(*inputs)
+
+    def run_node(self, n: fx.Node) -> torch.Tensor:
+        """The value of a node; that of a convolution is looked at."""
+        value: torch.Tensor = super().run_node(n)
+        if self.counts and n.target is aten.conv2d.default:
+            mean = value.double().mean((2, 3)).sum(0)
+            self.sums[n.meta["layer"]] = self.sums.get(n.meta["layer"], 0) + mean
+        return value
+
+    def by_layer(self) -> dict[str, FloatArray]:
+        """float64[K] by layer."""
+        return {name: total.numpy() / self.images for name, total in self.sums.items()}

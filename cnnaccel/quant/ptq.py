@@ -17,21 +17,21 @@ from cnnaccel.errors import DataError, GraphError, ModelError
 from cnnaccel.hardware import HardwareConfig
 from cnnaccel.ir import golden
 from cnnaccel.ir.graph import Graph
-from cnnaccel.quant.bias import correct_biases
+from cnnaccel.quant.bias import ChannelMeans, with_means
 from cnnaccel.quant.canonical import CanonicalModel, canonicalize
 from cnnaccel.quant.equalize import equalized
 from cnnaccel.quant.frontend import Shape, quiet_torch
 from cnnaccel.quant.lower import lower
 from cnnaccel.quant.outline import outline
 from cnnaccel.quant.quantizer import EngineQuantizer, fused_clamp
-from cnnaccel.quant.survey import drop_dead, drop_provable, survey
+from cnnaccel.quant.survey import drop_dead, drop_provable, joined, survey
 from cnnaccel.runtime.ports import join
 
 Images = npt.NDArray[np.uint8]
 FloatArray = npt.NDArray[np.float64]
 Progress = Callable[[int], None]
 _BATCH = 64
-_BIAS_IMAGES = 256
+_BIAS_IMAGES = 4 * _BATCH
 _LEAST_GAIN_DB = 0.5
 """Equalization is kept where the logits gain at least this much: less is noise."""
 _CLEAR_GAIN_DB = 2.0
@@ -126,7 +126,8 @@ def quantize(
     dropped = drop_provable(canonical)
     found = survey(canonical, sets.survey, on_batch)
     again = len(every) > len(sets.calibration)
-    dropped += drop_dead(canonical, survey(canonical, every) if again else found, per_channel)
+    alive = joined(found, survey(canonical, sets.held_out)) if again else found
+    dropped += drop_dead(canonical, alive, per_channel)
 
     def attempt(which: CanonicalModel, number: int, calibration: Images) -> Quantized:
         before = len(sets.survey) + number * len(sets.calibration)
@@ -240,16 +241,18 @@ def _calibrated(
         from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
         prepared = prepare_pt2e(copy.deepcopy(canonical.module), EngineQuantizer(config))
+        observed = ChannelMeans(prepared)
         for start in range(0, len(calibration), _BATCH):
             images = torch.from_numpy(calibration[start : start + _BATCH])
-            prepared(canonical.prepare_input(images))
+            observed.counts = config.bias_correction and start < _BIAS_IMAGES
+            observed.run(canonical.prepare_input(images))
             on_batch(min(start + _BATCH, len(calibration)))
         converted = convert_pt2e(prepared)
     shift_only = config.requantize == "shift"
     lowered = lower(converted, name, canonical.normalization, canonical.tail, shift_only)
     graph, scales = lowered.graph, lowered.weight_scales
     if config.bias_correction:
-        graph = correct_biases(graph, scales, canonical, calibration[:_BIAS_IMAGES])
+        graph = with_means(graph, scales, observed.by_layer(), calibration[:_BIAS_IMAGES])
     return Quantized(graph, scales, canonical)
 
 

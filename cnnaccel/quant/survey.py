@@ -64,6 +64,16 @@ def survey(
     return found
 
 
+def joined(one: Survey, other: Survey) -> Survey:
+    """The survey of the images of both."""
+    made = Survey(dict(one.alive), dict(one.greatest), dict(one.magnitude))
+    for name in made.alive:
+        _keep(made.alive, name, other.alive[name], torch.logical_or)
+        _keep(made.greatest, name, other.greatest[name], torch.maximum)
+        _keep(made.magnitude, name, other.magnitude[name], torch.maximum)
+    return made
+
+
 def _keep(found: dict[str, Tensor], name: str, value: Tensor, join: Callable[..., Tensor]) -> None:
     found[name] = join(found[name], value) if name in found else value
 
