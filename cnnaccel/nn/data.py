@@ -1,4 +1,4 @@
-"""Datasets as arrays: where they lie, whether their files are sound, and how they are divided.
+"""Datasets as arrays: known ones and a user's own, and how they are divided.
 
 Knows files and pixels, nothing of models. Images are uint8 [N, C, H, W], as the engine sees them.
 Nothing here depends on the training seed: a dataset is the same for every run.
@@ -6,52 +6,30 @@ Nothing here depends on the training seed: a dataset is the same for every run.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import io
-import os
-import socket
-from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from cnnaccel.config import DataConfig
-from cnnaccel.errors import DataError, DataMissingError
-from cnnaccel.nn import custom, idx
+from cnnaccel.errors import DataError
+from cnnaccel.nn import custom, known
 from cnnaccel.nn.custom import Part
 from cnnaccel.nn.picture_files import Pictures, find_pictures, framing_of, pixels_of, rows_of
-from cnnaccel.nn.vision import import_torchvision
 from cnnaccel.workspace import sha256_of, sha256_of_value
-
-ENVIRONMENT_VARIABLE = "CNNACCEL_DATA"
-NO_DOWNLOAD_CONFIG = "configs/lenet_digits.yaml"
 
 _MADE_HERE = {"digits": "scikit-learn digits, 28x28, 1", "synthetic": "waves and noise, 1"}
 """Datasets without files; the version goes up when the images change."""
-_CIFAR_FILES = (*(f"data_batch_{i}" for i in range(1, 6)), "test_batch", "batches.meta")
-_EMNIST = "balanced"
-_FILES = {
-    "fashionmnist": ("FashionMNIST/raw", idx.FILES),
-    "mnist": ("MNIST/raw", idx.FILES),
-    "kmnist": ("KMNIST/raw", idx.FILES),
-    "emnist": ("EMNIST/raw", idx.emnist_files(_EMNIST)),
-    "cifar10": ("cifar-10-batches-py", _CIFAR_FILES),
-    "cifar100": ("cifar-100-python", ("train", "test", "meta")),
-    "svhn": ("SVHN", ("train_32x32.mat", "test_32x32.mat")),
-}
 _OWN = ("folder", "arrays")
 """Datasets of a user's own, read from `data.dir` or --data-dir alone."""
 _HELD_OUT = 5000
 _OWN_SHARE = 10
 """One training image in so many is held out, of a dataset of a user's own."""
 _SPLIT_SEED = 0
+_SAMPLE_SEED = 0
 _DIGITS_TRAIN = 1437
-_CONNECT_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -68,6 +46,22 @@ class Split:
     def take(self, rows: npt.NDArray[np.int64]) -> Split:
         """The images in these rows, in this order."""
         return Split(rows_of(self.images, rows), self.labels[rows])
+
+    def sample(self, count: int | None) -> npt.NDArray[np.int64]:
+        """Rows of so many images, as many of each class as of another; None, or more than there
+        are: all of them, in order.
+
+        They are drawn by a fixed seed, and a larger sample begins with the smaller ones.
+        """
+        if count is None or count >= len(self):
+            return np.arange(len(self))
+        rng = np.random.default_rng(_SAMPLE_SEED)
+        order = rng.permutation(len(self))
+        turn = np.empty(len(self), np.int64)  # of an image among those of its class
+        for label in np.unique(self.labels):
+            of_class = order[self.labels[order] == label]
+            turn[of_class] = np.arange(len(of_class))
+        return order[np.argsort(turn[order], kind="stable")][:count]
 
 
 @dataclass(frozen=True)
@@ -101,8 +95,9 @@ def load_dataset(config: DataConfig, folder: Path | None) -> Dataset:
             return _from_pictures(config, _named(config, folder))
         case "arrays":
             return _from_parts(config, *custom.read_arrays(_named(config, folder)))
-        case name if name in _FILES:
-            train, test, classes = _from_files(name, _checked(name, folder))
+        case name if name in known.FILES:
+            one, other, classes = known.read_known(name, folder)
+            train, test = Split(*one), Split(*other)
         case spec:
             return _from_parts(config, *custom.import_data(spec))
     return _held_out(config, train, test, classes)
@@ -112,7 +107,7 @@ def _held_out(config: DataConfig, train: Split, test: Split, classes: tuple[str,
     """A dataset whose validation images are some of those for training."""
     count = config.validation
     if count is None:
-        own = config.name not in (*_FILES, *_MADE_HERE)
+        own = config.name not in (*known.FILES, *_MADE_HERE)
         count = max(1, len(train) // _OWN_SHARE) if own else _HELD_OUT
     if count >= len(train):
         raise DataError(
@@ -184,16 +179,14 @@ def fingerprint(config: DataConfig, folder: Path | None) -> str:
     if config.name == "arrays":
         place = _named(config, folder)
         return sha256_of(*(sorted(place.glob("*.npy")) if place.is_dir() else [place]))
-    if config.name not in _FILES:
+    if config.name not in known.FILES:
         data = load_dataset(config, None)
         parts = (data.train, data.validation, data.test)
         digests = [hashlib.sha256(part.images[:].tobytes()) for part in parts]
         for digest, part in zip(digests, parts, strict=True):
             digest.update(part.labels.tobytes())
         return sha256_of_value([digest.hexdigest() for digest in digests])
-    where = _checked(config.name, folder)
-    subfolder, names = _FILES[config.name]
-    return sha256_of(*(where / subfolder / name for name in names))
+    return known.digest_of(config.name, folder)
 
 
 def find_data_dir(config: DataConfig, option: Path | None) -> Path | None:
@@ -205,24 +198,21 @@ def find_data_dir(config: DataConfig, option: Path | None) -> Path | None:
     Raises:
         DataMissingError: it is in none of them, and the download failed.
     """
-    if config.name not in _FILES:
+    if config.name not in known.FILES:
         return _own_place(config, option)
     found = folder_at_hand(config, option)
     if found is None:
-        found = _folders(config, option)[0]
-        _download(config.name, found)
+        found = known.folders_named(option, config.dir)[0]
+        known.download(config.name, found)
     return found
 
 
 def folder_at_hand(config: DataConfig, option: Path | None) -> Path | None:
     """The folder that `find_data_dir` finds without a download; None where the files are in no
     place."""
-    if config.name not in _FILES:
+    if config.name not in known.FILES:
         return _own_place(config, option)
-    *named, cache = _folders(config, option)
-    subfolder, _ = _FILES[config.name]
-    begun = (folder for folder in named if any((folder / subfolder).glob("*")))
-    return next(begun, None if _missing(config.name, cache) else cache)
+    return known.folder_at_hand(config.name, known.folders_named(option, config.dir))
 
 
 def is_at_hand(config: DataConfig, option: Path | None) -> bool:
@@ -230,7 +220,7 @@ def is_at_hand(config: DataConfig, option: Path | None) -> bool:
     if config.name in _OWN:
         place = _own_place(config, option)
         return place is not None and place.exists()
-    return config.name not in _FILES or folder_at_hand(config, option) is not None
+    return config.name not in known.FILES or folder_at_hand(config, option) is not None
 
 
 def _own_place(config: DataConfig, option: Path | None) -> Path | None:
@@ -239,128 +229,6 @@ def _own_place(config: DataConfig, option: Path | None) -> Path | None:
         return None
     named = option or config.dir
     return None if named is None else Path(named).expanduser()
-
-
-def _folders(config: DataConfig, option: Path | None) -> list[Path]:
-    """Folders in which the files may lie, the user's cache last."""
-    cache = Path.home() / ".cache" / "cnnaccel" / "data"
-    named = (option, config.dir, os.environ.get(ENVIRONMENT_VARIABLE), cache)
-    return [Path(name).expanduser() for name in named if name]
-
-
-def _missing(name: str, folder: Path) -> list[str]:
-    subfolder, files = _FILES[name]
-    return [file for file in files if not (folder / subfolder / file).is_file()]
-
-
-def _where_to_put_it(name: str, folder: Path) -> str:
-    subfolder, files = _FILES[name]
-    return (
-        f"put the unpacked official files {', '.join(files)} into {folder / subfolder} (another "
-        f"place than {folder}: --data-dir, data.dir or {ENVIRONMENT_VARIABLE}), or begin with "
-        f"{NO_DOWNLOAD_CONFIG}, which needs no download"
-    )
-
-
-def _checked(name: str, folder: Path | None) -> Path:
-    """`folder`, once its files are known to be sound."""
-    if folder is None:
-        raise DataError(f"{name} is read from files; name their folder with --data-dir")
-    subfolder, _ = _FILES[name]
-    if missing := _missing(name, folder):
-        first = folder / subfolder / missing[0]
-        packed = first.with_name(first.name + ".gz")
-        if packed.exists():
-            raise DataError(f"{packed}: still compressed; unpack it: gunzip {packed}")
-        raise DataMissingError(f"{first} is missing; {_where_to_put_it(name, folder)}")
-    if name in ("fashionmnist", "mnist", "kmnist"):
-        idx.check_files(folder / subfolder, classes=10)
-    if name == "emnist":
-        idx.check_files(folder / subfolder, classes=47, files=idx.emnist_files(_EMNIST))
-    return folder
-
-
-def _torchvision_class(name: str) -> Any:
-    datasets = import_torchvision().datasets
-    return {
-        "fashionmnist": datasets.FashionMNIST,
-        "mnist": datasets.MNIST,
-        "kmnist": datasets.KMNIST,
-        "emnist": partial(datasets.EMNIST, split=_EMNIST),
-        "cifar10": datasets.CIFAR10,
-        "cifar100": datasets.CIFAR100,
-        "svhn": _Svhn,
-    }[name]
-
-
-class _Svhn:
-    """torchvision's SVHN, called as its others are."""
-
-    classes = tuple(map(str, range(10)))
-
-    def __init__(self, root: str, train: bool = True, download: bool = False) -> None:
-        for split in ("train", "test") if download else ("train" if train else "test",):
-            made = import_torchvision().datasets.SVHN(f"{root}/SVHN", split, download=download)
-        self.data, self.targets = made.data.transpose(0, 2, 3, 1), made.labels
-
-
-def _from_files(name: str, folder: Path) -> tuple[Split, Split, tuple[str, ...]]:
-    try:
-        halves = [
-            _torchvision_class(name)(root=str(folder), train=train) for train in (True, False)
-        ]
-    except (RuntimeError, ValueError, OSError) as error:
-        place = folder / _FILES[name][0]
-        raise DataError(f"{place}: torchvision cannot read these files: {error}") from error
-    train, test = (_to_split(np.asarray(half.data), half.targets) for half in halves)
-    if name == "emnist":  # its files have rows and columns exchanged
-        train, test = (Split(s.images[:].swapaxes(2, 3).copy(), s.labels) for s in (train, test))
-    return train, test, tuple(halves[0].classes)
-
-
-def _to_split(images: npt.NDArray[np.uint8], labels: Any) -> Split:
-    """A split of torchvision's images, [N, H, W] or [N, H, W, C]."""
-    planes = images[:, None] if images.ndim == 3 else images.transpose(0, 3, 1, 2)
-    return Split(np.ascontiguousarray(planes), np.asarray(labels, np.int64))
-
-
-def _download(name: str, folder: Path) -> None:
-    place = folder / _FILES[name][0]
-    made = [path for path in (place, *place.parents) if not path.exists()]
-    try:
-        with _quiet(), _socket_timeout(_CONNECT_SECONDS):
-            _torchvision_class(name)(root=str(folder), download=True)
-    except (RuntimeError, OSError) as error:  # URLError is an OSError
-        _remove_empty(made)
-        reason = " ".join(str(error).split())
-        raise DataMissingError(
-            f"{name} is not on this machine and cannot be downloaded ({reason}); "
-            f"{_where_to_put_it(name, folder)}"
-        ) from error
-
-
-def _remove_empty(folders: list[Path]) -> None:
-    """Innermost first; what holds something stays, and all around it."""
-    for folder in folders:
-        if folder.is_dir() and not any(folder.iterdir()):
-            folder.rmdir()
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep torchvision's progress bars and retries off the screen."""
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        yield
-
-
-@contextlib.contextmanager
-def _socket_timeout(seconds: float) -> Iterator[None]:
-    previous = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(seconds)
-    try:
-        yield
-    finally:
-        socket.setdefaulttimeout(previous)
 
 
 def _digits() -> tuple[Split, Split, tuple[str, ...]]:

@@ -7,6 +7,7 @@ pixels get another size or colour; everything else needs numpy alone.
 
 from __future__ import annotations
 
+import io
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -146,8 +147,8 @@ def pictures_in(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if is_picture(path))
 
 
-def read_picture(path: Path, framing: Framing) -> Pixels:
-    """uint8[C, H, W] of an image file.
+def read_picture(path: Path, framing: Framing, content: bytes | None = None) -> Pixels:
+    """uint8[C, H, W] of an image file. content: its bytes, where it lies inside of another file.
 
     Raises:
         DataError: it is broken, or of a kind whose pixels would be guessed.
@@ -159,7 +160,7 @@ def read_picture(path: Path, framing: Framing) -> Pixels:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pillow.DecompressionBombWarning)
             warnings.simplefilter("ignore", UserWarning)  # of damaged EXIF data, which is not used
-            with pillow.open(path) as picture:
+            with pillow.open(path if content is None else io.BytesIO(content)) as picture:
                 if reason := _unfit(picture):
                     raise DataError(reason)
                 picture.load()
@@ -170,7 +171,7 @@ def read_picture(path: Path, framing: Framing) -> Pixels:
             "memory have; make it smaller"
         ) from None
     except pillow.UnidentifiedImageError:
-        empty = path.is_file() and not path.stat().st_size
+        empty = not content if content is not None else path.is_file() and not path.stat().st_size
         raise DataError(f"{path}: {'empty' if empty else 'no image that can be read'}") from None
     except DataError as error:
         raise DataError(f"{path}: {error}") from None

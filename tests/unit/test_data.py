@@ -284,3 +284,18 @@ def test_fingerprint_needs_no_torch(raw: Path) -> None:
     )
     root = Path(__file__).parents[2]
     subprocess.run([sys.executable, "-c", program], check=True, cwd=root, timeout=60)
+
+
+def test_a_sample_has_every_class() -> None:
+    """Of images sorted by class, as a folder has them; a larger sample begins with the smaller."""
+    labels = np.repeat(np.arange(10), 30)
+    split = Split(np.zeros((300, 1, 2, 2), np.uint8), labels)
+    for count in (1, 10, 25, 299):
+        rows = split.sample(count)
+        assert len(set(rows.tolist())) == len(rows) == count
+        per_class = np.bincount(labels[rows], minlength=10)
+        assert per_class.max() - per_class.min() <= 1
+        assert rows.tolist() == split.sample(299)[:count].tolist()
+    assert split.sample(299).tolist() != sorted(split.sample(299).tolist())
+    for count in (None, 300, 1000):
+        assert split.sample(count).tolist() == list(range(300))
