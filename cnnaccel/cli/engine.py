@@ -140,7 +140,7 @@ class _Cycles(click.ParamType):  # type: ignore[type-arg]
     type=click.IntRange(1),
     default=16,
     show_default=True,
-    help="So many of the test images.",
+    help="A sample of the test images, over all classes.",
 )
 @click.option("--layers", is_flag=True, help="Also compare every layer, each by its own program.")
 @click.option("--trace", type=_Cycles(), help="Write the waves of these cycles since the start.")
@@ -225,7 +225,9 @@ def export(configs: tuple[str, ...], into: Path | None, **where: Any) -> None:
     metavar="sim|local|USER@HOST[:PORT]",
     help="sim: the engine in Verilator; local: this machine is the board; else a board over ssh.",
 )
-@click.option("--images", type=click.IntRange(1), help="Only the first of the test images.")
+@click.option(
+    "--images", type=click.IntRange(1), help="Only a sample of the test images, over all classes."
+)
 @click.option(
     "--ssh-config",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
@@ -246,7 +248,7 @@ def export(configs: tuple[str, ...], into: Path | None, **where: Any) -> None:
 @click.option(
     "--layers",
     is_flag=True,
-    help="Before the images, compare each layer by itself on the first 4 of them, or on --images.",
+    help="Before the images, compare each layer by itself on 4 of them, or on --images.",
 )
 def deploy(
     files: tuple[str, ...],

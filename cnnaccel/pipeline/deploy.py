@@ -34,11 +34,11 @@ def deploy(
     layers: bool = False,
     named: Sequence[str] = (),
 ) -> None:
-    """Run the test images, or the first of them, on a board; every value must be golden's.
+    """Run the test images, or a sample of them, on a board; every value must be golden's.
 
     place: of a board; else a simulated one is used, and the results go to `deploy`, not `board`.
     self_test: when, as `runtime.board` has it; on the simulated board only always. layers: whether
-    each layer by itself is compared on the first images. named: files of images in the place of the
+    each layer by itself is compared on a few images. named: files of images in the place of the
     test images; what they are taken for is printed, and stored results stay as they were.
 
     Raises:
@@ -49,15 +49,16 @@ def deploy(
         _deploy_own(job, place, read_own(job, named), self_test, layers)
         return
     graph, test = stored_graph(job), job.dataset.test
-    pixels = test.images[:images]
+    rows = test.sample(images)
+    pixels, labels = test.images[rows], test.labels[rows]
     program = job.workspace.stage("compile").folder
     say_memory(job, program)
     inputs = deploy_inputs(job)
     if place is not None:
         inputs = {"target": place.target.text, **inputs}
-    some = pixels[: images or LAYER_IMAGES] if layers else None
+    some = test.images[test.sample(images or LAYER_IMAGES)] if layers else None
     ran = _run(job, place, graph, pixels, self_test, some)
-    predictions, labels, measured = ran.predictions, test.labels[:images], ran.measured
+    predictions, measured = ran.predictions, ran.measured
     accuracy = float((predictions == labels).mean())
     headline = (
         f"engine {accuracy:.2%} of {len(pixels):,} test images, equal to golden; "
@@ -65,7 +66,7 @@ def deploy(
     )
     stage = job.workspace.stage("deploy" if place is None else "board")
     with stage.write(inputs if images is None else inputs | {"images": images}) as folder:
-        np.savez_compressed(folder / _LOGITS, logits=ran.results)
+        np.savez_compressed(folder / _LOGITS, logits=ran.results, rows=rows)
         shown = pixels[:_SHOWN], labels[:_SHOWN], predictions[:_SHOWN]
         draw("predictions", *shown, job.dataset.classes, folder / "predictions.png")
         write_results(folder, headline, accuracy=accuracy, **ran.values, **measured.figures())

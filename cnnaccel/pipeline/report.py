@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from cnnaccel.errors import CnnaccelError, StaleError, WorkspaceError
 from cnnaccel.ir import golden
@@ -186,11 +187,11 @@ def _samples(job: Job, found: Findings) -> Samples | None:
     test, classes = job.dataset.test, job.dataset.classes
     if test.images.shape[1:] != found.graph.input.shape:
         return None
-    logits, by = _logits(job, found, len(test))
+    logits, rows, by = _logits(job, found, len(test))
     if logits is None:
-        logits, by = golden.run(found.graph, test.images[:_GOLDEN_IMAGES]), "golden executor"
-    predictions = golden.predictions(logits)
-    labels = test.labels[: len(predictions)]
+        rows = test.sample(_GOLDEN_IMAGES)
+        logits, by = golden.run(found.graph, test.images[rows]), "golden executor"
+    predictions, labels = golden.predictions(logits), test.labels[rows]
     wrong = np.flatnonzero(predictions != labels)
     wrong = wrong[wrong >= _FIRST][:_WRONG]
     shown = [*range(min(_FIRST, len(labels))), *wrong.tolist()]
@@ -199,8 +200,8 @@ def _samples(job: Job, found: Findings) -> Samples | None:
         return classes[index] if index < len(classes) else f"class {index}"
 
     return Samples(
-        test.images[shown],
-        tuple(shown),
+        test.images[rows[shown]],
+        tuple(rows[shown].tolist()),
         tuple(name(int(labels[at])) for at in shown),
         tuple(name(int(predictions[at])) for at in shown),
         by,
@@ -210,8 +211,11 @@ def _samples(job: Job, found: Findings) -> Samples | None:
 _GOLDEN_IMAGES = 500
 
 
-def _logits(job: Job, found: Findings, images: int) -> tuple[np.ndarray[Any, Any] | None, str]:
-    """What the engine gave, on the nearest to a board there is, and what that was."""
+def _logits(
+    job: Job, found: Findings, images: int
+) -> tuple[np.ndarray[Any, Any] | None, npt.NDArray[np.int64], str]:
+    """What the engine gave, on which test images, on the nearest to a board there is, and what
+    that was."""
     from cnnaccel.report.speed import where
 
     for name, run in (("board", found.board), ("deploy", found.deployed)):
@@ -219,6 +223,7 @@ def _logits(job: Job, found: Findings, images: int) -> tuple[np.ndarray[Any, Any
             path = job.workspace.stage(name).folder / "logits.npz"
             with np.load(path, allow_pickle=False) as stored:
                 logits: np.ndarray[Any, Any] = stored["logits"]
-            if len(logits) <= images:
-                return logits, where(run)
-    return None, ""
+                rows = stored["rows"] if "rows" in stored else np.arange(len(logits))
+            if rows.max() < images:
+                return logits, rows, where(run)
+    return None, np.arange(0), ""

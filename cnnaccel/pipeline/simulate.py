@@ -1,4 +1,4 @@
-"""The stage simulate: the first test images through golden, interpreter and engine."""
+"""The stage simulate: some test images through golden, interpreter and engine."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def simulate(
     stalls: float = 0.0,
     named: Sequence[str] = (),
 ) -> None:
-    """Compare all three on the first test images.
+    """Compare all three on a sample of the test images.
 
     named: files of images in their place, in a stage of its own. trace: cycles, from the start,
     whose waves to write. A run with `stalls` is a stage of its own, so that it replaces no run
@@ -43,7 +43,11 @@ def simulate(
     """
     graph, hardware = stored_graph(job), job.hardware
     own = read_own(job, named) if named else None
-    some = job.dataset.test.images[:images] if own is None else own.pixels
+    if own is None:
+        test = job.dataset.test
+        some = test.images[test.sample(images)]
+    else:
+        some = own.pixels
     with working(job.console, "compiling"):
         compiled = compile_graph(graph, hardware, job.config.compile.images)
         predicted = estimate(compiled, operations(graph))
