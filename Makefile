@@ -27,7 +27,7 @@ NOT_UNDER_COVERAGE := $(addprefix --deselect tests/unit/test_workspace.py::, $(K
 .PHONY: demo check test test-slow coverage format docs venv clean
 
 demo: .venv/installed
-	@network=$(DEMO); $(BIN)/cnnaccel run $$network; code=$$?; \
+	@network=$(DEMO); $(BIN)/cnnaccel train $$network && $(BIN)/cnnaccel run $$network; code=$$?; \
 	if [ $$code -eq $(NO_DATA) ]; then \
 	  network=configs/lenet_digits.yaml; \
 	  echo "FashionMNIST is not to be had here: running $$network instead"; \

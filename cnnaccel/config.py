@@ -169,8 +169,8 @@ class Config:
     model_args: dict[str, Any] = field(default_factory=dict)
     """Keyword arguments for the model's constructor."""
     weights: str | None = None
-    """A file of weights of the user's own, from the working directory or beside the YAML file; then
-    `train` imports them."""
+    """A file of weights, from the working directory or beside the YAML file: `run` and `quantize`
+    import it in place of training."""
     data: DataConfig = DataConfig()
     train: TrainConfig = TrainConfig()
     quantize: QuantizeConfig = QuantizeConfig()

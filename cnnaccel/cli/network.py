@@ -16,7 +16,9 @@ from cnnaccel.cli.options import configured, make_job, reads_stages, takes_weigh
 @configured
 @click.option("--resume", is_flag=True, help="Continue an interrupted training.")
 def train(resume: bool, **where: Any) -> None:
-    """Train the network of CONFIG, or import the weights that it names.
+    """Train the network of CONFIG, whatever weights it names.
+
+    Later commands use the weights of this training, until CONFIG names others.
 
     \b
     Example:

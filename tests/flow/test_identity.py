@@ -319,6 +319,27 @@ def test_weights_in_the_configuration(
     assert "epoch" in cnnaccel("run", own, "--until", "train").out
 
 
+def test_what_was_asked_for_last_is_used(
+    project: Path, weights: Path, cnnaccel: Cnnaccel
+) -> None:
+    """A training, or weights by option, go before those of the file, until it names others."""
+    own = project / "net.yaml"
+    own.write_text(CONFIG + "weights: mine.pth\n")
+    assert "imported mine.pth" in cnnaccel("run", own, "--until", "quantize").out
+    result = cnnaccel("train", own)
+    assert result.code == 0 and "training, in place of the weights in" in result.out
+    assert "weights of this training are used from now on" in result.out
+    ran = cnnaccel("run", own, "--until", "quantize")
+    assert "imported" not in ran.out and used(project) == Path("train")
+    shutil.copy(weights, project / "other.pth")
+    assert cnnaccel("quantize", own, "--checkpoint", "other.pth").code == 0
+    assert used(project) == Path("import")
+    ran = cnnaccel("run", own, "--until", "quantize")
+    assert ran.out.count("up to date") == 2, ran.out
+    own.write_text(CONFIG + "weights: other.pth\n")
+    assert "other.pth" in cnnaccel("run", own, "--until", "train").out
+
+
 def test_weights_that_change(project: Path, weights: Path, cnnaccel: Cnnaccel) -> None:
     assert cnnaccel("quantize", "net.yaml", "--checkpoint", weights).code == 0
     state = torch.load(weights, weights_only=True)
