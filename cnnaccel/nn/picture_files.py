@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from cnnaccel.config import DataConfig
 from cnnaccel.errors import DataError
+from cnnaccel.nn.file_digests import digests_of
 from cnnaccel.runtime.pictures import ENDINGS, Framing, pictures_in, read_picture
 
 _IN_MEMORY_BYTES = 512 << 20
@@ -117,12 +118,13 @@ class PictureFolder:
 
     def digest(self, folder: Path) -> str:
         """Hex digest of all files, by name, class and bytes."""
+        parts: list[tuple[str, Pictures | None]] = [(one, getattr(self, one)) for one in _SPLITS]
+        files = [(name, path) for name, split in parts if split for path in split.paths]
+        digests = digests_of(folder, [path for _, path in files])
         found = hashlib.sha256()
-        for name in _SPLITS:
-            split: Pictures | None = getattr(self, name)
-            for path in () if split is None else split.paths:
-                found.update(f"{name} {path.relative_to(folder)}\0".encode())
-                found.update(hashlib.sha256(path.read_bytes()).digest())
+        for (name, path), digest in zip(files, digests, strict=True):
+            found.update(f"{name} {path.relative_to(folder)}\0".encode())
+            found.update(bytes.fromhex(digest))
         return found.hexdigest()
 
 

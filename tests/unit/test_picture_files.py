@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -114,3 +116,41 @@ def test_fingerprint_is_of_names_classes_and_bytes(tmp_path: Path) -> None:
     assert before == fingerprint(CONFIG, tmp_path / "b")
     draw(tmp_path / "b" / "dog" / "001.png", 200)
     assert before != fingerprint(CONFIG, tmp_path / "b")
+
+
+def test_files_that_are_as_they_were_are_not_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And those that changed are, though size and time say that they did not."""
+    monkeypatch.setenv("CNNACCEL_CACHE", str(tmp_path / "cache"))
+    photos, read, plain = tmp_path / "photos", list[Path](), Path.read_bytes
+
+    def counted(path: Path) -> bytes:
+        read.append(path)
+        return plain(path)
+
+    monkeypatch.setattr(Path, "read_bytes", counted)
+    fill(photos, 4)
+    (folders,) = {len(list(photos.rglob("*.png")))}
+    before = fingerprint(CONFIG, photos)
+    assert fingerprint(CONFIG, photos) == before and len(read) == 2 * folders, "just written"
+    now = time.time_ns()
+    monkeypatch.setattr(time, "time_ns", lambda: now + 10**10)
+    fingerprint(CONFIG, photos)
+    read.clear()
+    assert fingerprint(CONFIG, photos) == before and read == []
+
+    picture = photos / "dog" / "001.png"
+    times, content = picture.stat(), plain(picture)
+    time.sleep(0.05)  # a tick of the file system's clock
+    picture.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    os.utime(picture, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert picture.stat().st_size == times.st_size
+    assert fingerprint(CONFIG, photos) != before and read == [picture]
+    for damage in (b"", b"[]", b'{"dog/001.png": 3}'):
+        for kept in (tmp_path / "cache/digests").iterdir():
+            kept.write_bytes(damage)
+        picture.write_bytes(content)
+        assert fingerprint(CONFIG, photos) == before
+    monkeypatch.setenv("CNNACCEL_CACHE", str(picture / "cache"))  # cannot be written
+    assert fingerprint(CONFIG, photos) == before
