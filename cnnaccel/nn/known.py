@@ -65,7 +65,7 @@ _CONNECT_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class Source:
-    """What a dataset is read from."""
+    """The place a dataset is read from."""
 
     kind: Literal["files", "pictures", "archive"]
     """The official files; folders of pictures; or an archive of such."""
@@ -74,7 +74,7 @@ class Source:
 
 
 def source_in(name: str, folder: Path) -> Source | None:
-    """What a folder, or its subfolder of the dataset's name, has of a dataset.
+    """The source of a dataset in a folder, or in its subfolder of the dataset's name.
 
     The official files go before pictures, pictures before an archive of them.
     """
@@ -177,7 +177,7 @@ def _where_to_put_it(name: str, folder: Path) -> str:
 
 
 def _sound(name: str, folder: Path | None) -> Source:
-    """What a folder has of a dataset, once official files are known to be sound."""
+    """The source of a dataset in a folder, its official files known to be sound."""
     if folder is None:
         raise DataError(f"{name} is read from files; name their folder with --data-dir")
     source = source_in(name, folder) or Source("files", folder)

@@ -319,9 +319,7 @@ def test_weights_in_the_configuration(
     assert "epoch" in cnnaccel("run", own, "--until", "train").out
 
 
-def test_what_was_asked_for_last_is_used(
-    project: Path, weights: Path, cnnaccel: Cnnaccel
-) -> None:
+def test_what_was_asked_for_last_is_used(project: Path, weights: Path, cnnaccel: Cnnaccel) -> None:
     """A training, or weights by option, go before those of the file, until it names others."""
     own = project / "net.yaml"
     own.write_text(CONFIG + "weights: mine.pth\n")
