@@ -111,7 +111,7 @@ def read_known(name: str, folder: Path | None) -> tuple[Part, Part, tuple[str, .
             found = find_pictures(source.place)
             first = found.train.paths[0]
             parts = (found.train, found.test)
-            halves = [(pixels_of(part, _PICTURES, first), part.labels) for part in parts]
+            halves = [Part(pixels_of(part, _PICTURES, first), part.labels) for part in parts]
     train, test = halves
     if train[0].shape[1:] != _SHAPE:
         rows, columns = train[0].shape[2:]
@@ -237,7 +237,7 @@ def _part(name: str, images: npt.NDArray[np.uint8], labels: Any) -> Part:
     planes = images[:, None] if images.ndim == 3 else images.transpose(0, 3, 1, 2)
     if name == "emnist":  # its files have rows and columns exchanged
         planes = planes.swapaxes(2, 3)
-    return np.ascontiguousarray(planes), np.asarray(labels, np.int64)
+    return Part(np.ascontiguousarray(planes), np.asarray(labels, np.int64))
 
 
 def download(name: str, folder: Path) -> None:

@@ -11,6 +11,7 @@ import zlib
 from pathlib import Path, PurePosixPath
 
 import numpy as np
+import numpy.typing as npt
 
 from cnnaccel.errors import DataError
 from cnnaccel.nn.custom import Part
@@ -28,7 +29,8 @@ def read_archive(path: Path, framing: Framing, classes: tuple[str, ...]) -> list
     found = _contents(path)
     parts = []
     for half in _HALVES:
-        images, labels = [], []
+        images: list[npt.NDArray[np.uint8]] = []
+        labels: list[int] = []
         for label, name in enumerate(classes):
             files = sorted(file for file in found if file.parts[:2] == (half, name))
             if not files:
@@ -39,7 +41,7 @@ def read_archive(path: Path, framing: Framing, classes: tuple[str, ...]) -> list
                     raise DataError(f"{path / file}: of another size than {path / files[0]}")
                 images.append(image)
                 labels.append(label)
-        parts.append((np.stack(images), np.array(labels, np.int64)))
+        parts.append(Part(np.stack(images), np.array(labels, np.int64)))
     return parts
 
 

@@ -297,5 +297,5 @@ def test_a_sample_has_every_class() -> None:
         assert per_class.max() - per_class.min() <= 1
         assert rows.tolist() == split.sample(299)[:count].tolist()
     assert split.sample(299).tolist() != sorted(split.sample(299).tolist())
-    for count in (None, 300, 1000):
-        assert split.sample(count).tolist() == list(range(300))
+    for whole in (None, 300, 1000):
+        assert split.sample(whole).tolist() == list(range(300))
