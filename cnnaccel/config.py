@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from cnnaccel.errors import ConfigError
-from cnnaccel.fields import FieldError, at_least, did_you_mean, load_dataclass
+from cnnaccel.fields import Call, FieldError, at_least, did_you_mean, load_dataclass
 
 SEED_MAX = 2**32 - 1
 """The largest seed numpy, torch and random all take."""
@@ -32,6 +32,12 @@ DATASETS = (
     "arrays",
 )
 """Names that `data.name` knows."""
+TASKS = ("classify", "segment", "regress", "features")
+LOSSES = ("cross_entropy", "mse", "l1", "smooth_l1", "bce_with_logits")
+"""Names that `train.loss` knows."""
+UNRECORDED = {"unrecorded": True}
+"""Metadata of a field whose default is left out of what a stage is made from: results from before
+the field was there stay what they are."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +96,11 @@ class AugmentConfig:
     """Move by up to this many pixels, filling with zeros."""
     erase: int = at_least(0, 0)
     """Blank one square of this many pixels a side."""
+    transforms: tuple[Call, ...] | None = field(
+        default=None, metadata={"shorthand": True, **UNRECORDED}
+    )
+    """Further changes, each an image at a time and before the others: names and arguments of
+    torchvision's transforms v2, or a function of yours as package.module:function."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +127,15 @@ class TrainConfig:
     """Where training and float evaluation run; auto takes a GPU that torch sees, else the CPU."""
     precision: Literal["float32", "mixed"] = "float32"
     """mixed: bfloat16 where torch holds it safe, on a device that has it."""
+    loss: str | None = field(default=None, metadata=UNRECORDED)
+    """One of `LOSSES`, or yours as package.module:function; null: cross_entropy of `classify` and
+    `segment`, mse of `regress`."""
     augment: AugmentConfig = AugmentConfig()
+
+    def __post_init__(self) -> None:
+        """Refuse a loss that nobody knows."""
+        if self.loss is not None and self.loss not in LOSSES and not is_spec(self.loss):
+            raise FieldError("loss", _unknown_name(self.loss, LOSSES))
 
 
 @dataclass(frozen=True)
@@ -135,7 +154,8 @@ class QuantizeConfig:
     calibration_images: int = at_least(1, 1024)
     """Drawn from the training split."""
     max_drop: float | None = at_least(0.0, None)
-    """Points that int8 may lose of the float accuracy before it is an error; None never is."""
+    """Points that int8 may lose of the float accuracy before it is an error; None never is. Of a
+    figure that is no share of 1: percent of the float figure."""
     seed: int = at_least(0, 0, SEED_MAX)
 
 
@@ -171,6 +191,15 @@ class Config:
     weights: str | None = None
     """A file of weights, from the working directory or beside the YAML file: `run` and `quantize`
     import it in place of training."""
+    task: Literal["classify", "segment", "regress", "features"] = field(
+        default="classify", metadata=UNRECORDED
+    )
+    """The meaning of the outputs, by which they are judged."""
+    metric: str | None = field(default=None, metadata=UNRECORDED)
+    """Figures of yours in place of the task's, as package.module:function of outputs and targets;
+    the first of them counts."""
+    metric_goal: Literal["max", "min"] = field(default="max", metadata=UNRECORDED)
+    """Whether more or less of your figures is better."""
     data: DataConfig = DataConfig()
     train: TrainConfig = TrainConfig()
     quantize: QuantizeConfig = QuantizeConfig()
@@ -178,6 +207,23 @@ class Config:
     compile: CompileConfig = CompileConfig()
     name: str = field(default="", metadata={"internal": True})
     """The file's stem: names the build folder."""
+
+    def __post_init__(self) -> None:
+        """Refuse a metric that cannot be a function."""
+        if self.metric is not None and not is_spec(self.metric):
+            raise FieldError("metric", f"is yours as package.module:function; got '{self.metric}'")
+
+
+def is_spec(text: str) -> bool:
+    """Whether a text has the form package.module:attribute."""
+    module, colon, attribute = text.partition(":")
+    parts = (*module.split("."), *attribute.split("."))
+    return bool(colon) and all(part.isidentifier() for part in parts)
+
+
+def _unknown_name(name: str, known: Sequence[str]) -> str:
+    close = did_you_mean(name, list(known))
+    return f"is one of {', '.join(known)}, or yours as package.module:function; got '{name}'{close}"
 
 
 def _in_unit_range(

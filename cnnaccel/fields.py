@@ -32,6 +32,30 @@ class FieldError(ConfigError):
         self.field = field
 
 
+class Placed(str):
+    """A text of a configuration that knows its place, as `mine.yaml:3`."""
+
+    place: str
+
+    def __new__(cls, text: str, place: str) -> Placed:
+        """The text, to be found at a place."""
+        made = super().__new__(cls, text)
+        made.place = place
+        return made
+
+    def __reduce__(self) -> tuple[type[Placed], tuple[str, str]]:
+        """How it is copied."""
+        return Placed, (str(self), self.place)
+
+
+@dataclasses.dataclass(frozen=True)
+class Call:
+    """A name with arguments, as YAML writes a call: `Name`, or `Name: {argument: value}`."""
+
+    name: str
+    arguments: dict[str, Any] = field(default_factory=dict)
+
+
 def at_least(minimum: float, default: Any, maximum: float = float("inf")) -> Any:
     return field(default=default, metadata={"minimum": minimum, "maximum": maximum})
 
@@ -143,9 +167,17 @@ def _items(node: yaml.MappingNode) -> dict[str, tuple[yaml.Node, yaml.Node]]:
 
 
 def _build(cls: Any, node: yaml.Node, prefix: str, absent: Mapping[str, Any]) -> Any:
-    """One dataclass from one YAML mapping, or from nothing; absent: values of keys not given."""
+    """One dataclass from one YAML mapping, or from nothing; absent: values of keys not given.
+
+    A list or a text in place of the mapping is the field that its metadata calls `shorthand`.
+    """
     if node.tag == _NULL:
         return cls(**absent)
+    if not isinstance(node, yaml.MappingNode):
+        short = [f.name for f in dataclasses.fields(cls) if "shorthand" in f.metadata]
+        for field_name in short:
+            named = yaml.ScalarNode(_TAG + "str", field_name, node.start_mark)
+            node = yaml.MappingNode(_TAG + "map", [(named, node)], node.start_mark)
     if node.tag != _TAG + "map" or not isinstance(node, yaml.MappingNode):
         section = f"'{prefix.rstrip('.')}'" if prefix else "a configuration"
         raise _error(node, f"{section} must be a mapping of keys to values")
@@ -182,8 +214,10 @@ def did_you_mean(word: str, known: list[str]) -> str:
 
 def _convert(hint: Any, node: yaml.Node, key: str) -> Any:
     """The value of `node` as the type `hint`, or a ConfigError that names both."""
-    if dataclasses.is_dataclass(hint):
+    if dataclasses.is_dataclass(hint) and hint is not Call:
         return _build(hint, node, key + ".", {})
+    if hint is Call:
+        return _call(node, key)
     value = _plain(node)
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if origin is Literal:
@@ -193,6 +227,8 @@ def _convert(hint: Any, node: yaml.Node, key: str) -> Any:
         raise _error(node, f"{key} is one of {', '.join(args)}; got '{value}'{near}")
     if origin is types.UnionType:  # with None
         return None if value is None else _convert(args[0], node, key)
+    if origin is tuple and args[0] is Call and not isinstance(node, yaml.SequenceNode):
+        return (_call(node, key),)
     if origin is tuple:
         if not isinstance(node, yaml.SequenceNode):
             raise _error(node, f"{key} must be a list, got {value!r}")
@@ -207,6 +243,23 @@ def _convert(hint: Any, node: yaml.Node, key: str) -> Any:
         return value
     kind = {int: "a whole number", float: "a finite number", str: "a text", bool: "true or false"}
     raise _error(node, f"{key} must be {kind[hint]}, got {value!r}")
+
+
+def _call(node: yaml.Node, key: str) -> Call:
+    """A name, or a mapping of one name to its arguments."""
+    if isinstance(node, yaml.ScalarNode) and node.tag == _TAG + "str":
+        return Call(_placed(node))
+    if isinstance(node, yaml.MappingNode) and len(items := _items(node)) == 1:
+        ((name, given),) = items.values()
+        if given.tag == _NULL:
+            return Call(_placed(name))
+        if isinstance(given, yaml.MappingNode):
+            return Call(_placed(name), {_placed(k): _plain(v) for k, v in _items(given).values()})
+    raise _error(node, f"{key} must be a name, or Name: {{argument: value}}; got {_plain(node)!r}")
+
+
+def _placed(node: yaml.Node) -> Placed:
+    return Placed(node.value, _where(node.start_mark))
 
 
 def _finite(value: Any) -> float | None:
