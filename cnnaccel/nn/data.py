@@ -9,14 +9,16 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from cnnaccel.config import DataConfig
+from cnnaccel.config import Config, DataConfig
 from cnnaccel.errors import DataError
-from cnnaccel.nn import custom, known
-from cnnaccel.nn.custom import Part
+from cnnaccel.nn import custom, known, made_up
+from cnnaccel.nn.custom import Kind, Part
+from cnnaccel.nn.mask_files import masks_of
 from cnnaccel.nn.picture_files import Pictures, find_pictures, framing_of, pixels_of, rows_of
 from cnnaccel.workspace import sha256_of, sha256_of_value
 
@@ -29,27 +31,40 @@ _OWN_SHARE = 10
 """One training image in so many is held out, of a dataset of a user's own."""
 _SPLIT_SEED = 0
 _SAMPLE_SEED = 0
-_DIGITS_TRAIN = 1437
 
 
 @dataclass(frozen=True)
 class Split:
-    """Images uint8[N, C, H, W] and their labels int64[N]."""
+    """Images uint8[N, C, H, W] and what is wanted of each."""
 
     images: npt.NDArray[np.uint8]
     """An array; or `PictureFiles`, which read the rows that are taken of it."""
-    labels: npt.NDArray[np.int64]
+    targets: npt.NDArray[Any] | None = None
+    """A class for each image, int64[N]; a mask for each, [N, H, W], or `MaskFiles`; any other
+    numbers [N, ...]; None where nothing is known."""
 
     def __len__(self) -> int:
-        return len(self.labels)
+        return len(self.images)
+
+    @property
+    def labels(self) -> npt.NDArray[np.int64]:
+        """The class of each image.
+
+        Raises:
+            DataError: there are none.
+        """
+        if self.targets is None:
+            raise DataError("these images have no labels")
+        return self.targets
 
     def take(self, rows: npt.NDArray[np.int64]) -> Split:
         """The images in these rows, in this order."""
-        return Split(rows_of(self.images, rows), self.labels[rows])
+        wanted = None if self.targets is None else rows_of(self.targets, rows)
+        return Split(rows_of(self.images, rows), wanted)
 
     def sample(self, count: int | None) -> npt.NDArray[np.int64]:
-        """Rows of so many images, as many of each class as of another; None, or more than there
-        are: all of them, in order.
+        """Rows of so many images, as many of each class as of another where they have classes;
+        None, or more than there are: all of them, in order.
 
         They are drawn by a fixed seed, and a larger sample begins with the smaller ones.
         """
@@ -57,9 +72,11 @@ class Split:
             return np.arange(len(self))
         rng = np.random.default_rng(_SAMPLE_SEED)
         order = rng.permutation(len(self))
+        has_class = self.targets is not None and self.targets.shape == (len(self),)
+        labels = self.targets if has_class else np.zeros(len(self), np.int64)
         turn = np.empty(len(self), np.int64)  # of an image among those of its class
-        for label in np.unique(self.labels):
-            of_class = order[self.labels[order] == label]
+        for label in np.unique(labels):
+            of_class = order[labels[order] == label]
             turn[of_class] = np.arange(len(of_class))
         return order[np.argsort(turn[order], kind="stable")][:count]
 
@@ -80,27 +97,37 @@ class Dataset:
         return channels, height, width
 
 
-def load_dataset(config: DataConfig, folder: Path | None) -> Dataset:
-    """Read the dataset from `folder`, which `find_data_dir` gave.
+def target_kind(config: Config) -> Kind:
+    """The kind of targets that a configuration's task has."""
+    kinds: dict[str, Kind] = {"classify": "class", "segment": "mask"}
+    return kinds.get(config.task, "any")
+
+
+def load_dataset(config: DataConfig, folder: Path | None, kind: Kind = "class") -> Dataset:
+    """Read the dataset from `folder`, which `find_data_dir` gave, with targets of a kind.
 
     Raises:
         DataError: a file is missing or broken, or `config.validation` leaves nothing to train on.
     """
     match config.name:
         case "digits":
-            train, test, classes = _digits()
+            train, test, classes = _split(made_up.digits())
         case "synthetic":
-            train, test, classes = _synthetic(config)
+            train, test, classes = _split(made_up.synthetic(config))
         case "folder":
-            return _from_pictures(config, _named(config, folder))
+            return _from_pictures(config, _named(config, folder), kind)
         case "arrays":
-            return _from_parts(config, *custom.read_arrays(_named(config, folder)))
+            return _from_parts(config, *custom.read_arrays(_named(config, folder), kind), kind)
         case name if name in known.FILES:
             one, other, classes = known.read_known(name, folder)
             train, test = Split(*one), Split(*other)
         case spec:
-            return _from_parts(config, *custom.import_data(spec))
+            return _from_parts(config, *custom.import_data(spec, kind), kind)
     return _held_out(config, train, test, classes)
+
+
+def _split(made: made_up.Made) -> tuple[Split, Split, tuple[str, ...]]:
+    return Split(*made.train), Split(*made.test), made.classes
 
 
 def _held_out(config: DataConfig, train: Split, test: Split, classes: tuple[str, ...]) -> Dataset:
@@ -119,12 +146,16 @@ def _held_out(config: DataConfig, train: Split, test: Split, classes: tuple[str,
     return Dataset(train.take(kept), train.take(held_out), test, classes)
 
 
-def _from_pictures(config: DataConfig, folder: Path) -> Dataset:
-    found, framing = find_pictures(folder), framing_of(config)
+def _from_pictures(config: DataConfig, folder: Path, kind: Kind) -> Dataset:
+    found, framing = find_pictures(folder, masks=kind == "mask"), framing_of(config)
     first = found.train.paths[0]
 
     def split(pictures: Pictures) -> Split:
-        return Split(pixels_of(pictures, framing, first), pictures.labels)
+        pixels = pixels_of(pictures, framing, first)
+        if pictures.masks:
+            height, width = pixels.shape[2:]
+            return Split(pixels, masks_of(pictures, framing, (height, width)))
+        return Split(pixels, pictures.labels)
 
     train, test = split(found.train), split(found.test)
     if found.validation is None or config.validation is not None:
@@ -132,7 +163,9 @@ def _from_pictures(config: DataConfig, folder: Path) -> Dataset:
     return Dataset(train, split(found.validation), test, found.classes)
 
 
-def _from_parts(config: DataConfig, parts: dict[str, Part], names: tuple[str, ...]) -> Dataset:
+def _from_parts(
+    config: DataConfig, parts: dict[str, Part], names: tuple[str, ...], kind: Kind
+) -> Dataset:
     """A dataset of arrays; those that are no split are divided, a tenth of them for tests."""
     splits = {name: Split(*part) for name, part in parts.items()}
     if "whole" in splits or "test" not in splits:
@@ -144,13 +177,16 @@ def _from_parts(config: DataConfig, parts: dict[str, Part], names: tuple[str, ..
         splits["test"] = whole.take(np.sort(order[:count]))
         splits["train"] = whole.take(np.sort(order[count:]))
     train, test = splits["train"], splits["test"]
-    highest = max(int(split.labels.max()) for split in splits.values())
-    if names and highest >= len(names):
-        raise DataError(
-            f"data.name {config.name}: label {highest}, but there are {len(names)} classes, from 0"
-        )
-    classes = names or tuple(f"class {index}" for index in range(highest + 1))
+    classes = names
+    if kind == "class" or (kind == "mask" and names):
+        classes = _class_names(config, splits, names)
     for name, other in splits.items():
+        shapes = [None if one.targets is None else one.targets.shape[1:] for one in (other, train)]
+        if None not in shapes and shapes[0] != shapes[1]:
+            raise DataError(
+                f"data.name {config.name}: labels of {name} are {list(shapes[0] or ())} for an "
+                f"image, those of train {list(shapes[1] or ())}"
+            )
         if other.images.shape[1:] != train.images.shape[1:]:
             raise DataError(
                 f"data.name {config.name}: {name} images are {list(other.images.shape[1:])}, those "
@@ -159,6 +195,20 @@ def _from_parts(config: DataConfig, parts: dict[str, Part], names: tuple[str, ..
     if config.validation is None and "validation" in splits:
         return Dataset(train, splits["validation"], test, classes)
     return _held_out(config, train, test, classes)
+
+
+def _class_names(
+    config: DataConfig, splits: dict[str, Split], names: tuple[str, ...]
+) -> tuple[str, ...]:
+    """The names that were given, else numbers up to the highest label."""
+    labelled = [split.targets for split in splits.values() if split.targets is not None]
+    judged = [one if one.ndim == 1 else one[one != custom.IGNORED] for one in labelled]
+    highest = max((int(labels.max()) for labels in judged if labels.size), default=-1)
+    if names and highest >= len(names):
+        raise DataError(
+            f"data.name {config.name}: label {highest}, but there are {len(names)} classes, from 0"
+        )
+    return names or tuple(f"class {index}" for index in range(highest + 1))
 
 
 def _named(config: DataConfig, folder: Path | None) -> Path:
@@ -170,21 +220,22 @@ def _named(config: DataConfig, folder: Path | None) -> Path:
     return folder
 
 
-def fingerprint(config: DataConfig, folder: Path | None) -> str:
+def fingerprint(config: DataConfig, folder: Path | None, kind: Kind = "class") -> str:
     """Hex digest of the files the dataset is read from, or of the version it is made by."""
     if config.name in _MADE_HERE:
         return sha256_of_value(_MADE_HERE[config.name])
     if config.name == "folder":
-        return find_pictures(_named(config, folder)).digest(_named(config, folder))
+        found = find_pictures(_named(config, folder), masks=kind == "mask")
+        return found.digest(_named(config, folder))
     if config.name == "arrays":
         place = _named(config, folder)
         return sha256_of(*(sorted(place.glob("*.npy")) if place.is_dir() else [place]))
     if config.name not in known.FILES:
-        data = load_dataset(config, None)
+        data = load_dataset(config, None, kind)
         parts = (data.train, data.validation, data.test)
         digests = [hashlib.sha256(part.images[:].tobytes()) for part in parts]
         for digest, part in zip(digests, parts, strict=True):
-            digest.update(part.labels.tobytes())
+            digest.update(b"" if part.targets is None else part.targets.tobytes())
         return sha256_of_value([digest.hexdigest() for digest in digests])
     return known.digest_of(config.name, folder)
 
@@ -229,36 +280,3 @@ def _own_place(config: DataConfig, option: Path | None) -> Path | None:
         return None
     named = option or config.dir
     return None if named is None else Path(named).expanduser()
-
-
-def _digits() -> tuple[Split, Split, tuple[str, ...]]:
-    """The 1,797 8x8 digits that come with scikit-learn, enlarged to 28x28."""
-    from sklearn.datasets import load_digits
-
-    images, labels = load_digits(return_X_y=True)
-    levels = images.reshape(-1, 1, 8, 8).astype(np.uint16)  # 0..16
-    pixels = ((levels * 255 + 8) // 16).astype(np.uint8)
-    enlarged = np.kron(pixels, np.ones((1, 1, 3, 3), np.uint8))
-    whole = Split(np.pad(enlarged, ((0, 0), (0, 0), (2, 2), (2, 2))), labels.astype(np.int64))
-    order = np.random.default_rng(_SPLIT_SEED).permutation(len(whole))
-    train, test = whole.take(order[:_DIGITS_TRAIN]), whole.take(order[_DIGITS_TRAIN:])
-    return train, test, tuple(str(digit) for digit in range(10))
-
-
-def _synthetic(config: DataConfig) -> tuple[Split, Split, tuple[str, ...]]:
-    """Each class is a plane wave per channel; each image is its class's wave under noise."""
-    channels, height, width = config.shape
-    rng = np.random.default_rng(_SPLIT_SEED)
-    size = (config.classes, channels, 1, 1)
-    y, x = np.arange(height)[:, None] / height, np.arange(width) / width
-    cycles_y, cycles_x = rng.uniform(-3, 3, (2, *size))
-    waves = np.sin(2 * np.pi * (cycles_y * y + cycles_x * x + rng.uniform(0, 1, size)))
-
-    def draw(count: int) -> Split:
-        labels = rng.permutation(np.arange(count, dtype=np.int64) % config.classes)
-        noise = rng.normal(0, 30, (count, *config.shape))
-        pixels = 128 + 60 * waves[labels] + noise
-        return Split(pixels.round().clip(0, 255).astype(np.uint8), labels)
-
-    train, test = draw(config.images), draw(max(config.images // 5, 1))
-    return train, test, tuple(f"class {index}" for index in range(config.classes))

@@ -2,7 +2,8 @@
 
 `<folder>/train/<class>/*.jpg`, beside it `val`, `valid` or `validation`, and `test`; or
 `<folder>/<class>/*.jpg`, which is divided by chance from a fixed seed. Pixels are read when they
-are asked for, unless all of them fit into memory.
+are asked for, unless all of them fit into memory. Images that lie in `<folder>` or `<folder>/train`
+themselves have no class; with masks, they lie in `images`, beside `masks` with equal names.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ _SPLITS = {
 _TEST_SHARE = 10
 """One image in so many becomes a test image, where there is no folder of them."""
 _SEED = 0
+_LEAST = 3
+"""Images without labels that can be divided: for training, validation and tests."""
 Pixels = npt.NDArray[np.uint8]
 
 
@@ -93,17 +96,21 @@ def _read(paths: Sequence[Path], framing: Framing) -> Iterator[Pixels]:
 
 @dataclass(frozen=True)
 class Pictures:
-    """The files of a split, and the class of each, int64[N]."""
+    """The files of a split, and the class of each, int64[N], or the file of its mask."""
 
     paths: tuple[Path, ...]
-    labels: npt.NDArray[np.int64]
+    labels: npt.NDArray[np.int64] | None
+    """None where nobody sorted them into classes."""
+    masks: tuple[Path, ...] = ()
 
     def __len__(self) -> int:
         return len(self.paths)
 
     def take(self, rows: npt.NDArray[np.int64]) -> Pictures:
         """The files in these rows, in this order."""
-        return Pictures(tuple(self.paths[row] for row in rows), self.labels[rows])
+        labels = None if self.labels is None else self.labels[rows]
+        masks = tuple(self.masks[row] for row in rows) if self.masks else ()
+        return Pictures(tuple(self.paths[row] for row in rows), labels, masks)
 
 
 @dataclass(frozen=True)
@@ -119,7 +126,9 @@ class PictureFolder:
     def digest(self, folder: Path) -> str:
         """Hex digest of all files, by name, class and bytes."""
         parts: list[tuple[str, Pictures | None]] = [(one, getattr(self, one)) for one in _SPLITS]
-        files = [(name, path) for name, split in parts if split for path in split.paths]
+        files = [
+            (name, path) for name, split in parts if split for path in (*split.paths, *split.masks)
+        ]
         digests = digests_of(folder, [path for _, path in files])
         found = hashlib.sha256()
         for (name, path), digest in zip(files, digests, strict=True):
@@ -128,11 +137,11 @@ class PictureFolder:
         return found.hexdigest()
 
 
-def find_pictures(folder: Path) -> PictureFolder:
-    """The image files in a folder.
+def find_pictures(folder: Path, masks: bool = False) -> PictureFolder:
+    """The image files in a folder; with masks, as pairs of `images` and `masks`.
 
     Raises:
-        DataError: no classes, a class without images, or a class of one split alone.
+        DataError: no images, a class without images, or of one split alone; a mask is missing.
     """
     if not folder.is_dir():
         raise DataError(
@@ -144,32 +153,81 @@ def find_pictures(folder: Path) -> PictureFolder:
         for split, names in _SPLITS.items()
     }
     root = found["train"]
+    first, names = _split_of(root or folder, masks)
     if root is None:
-        return _divided(_classes(folder), folder)
-    train = _classes(root)
-    names = tuple(train)
+        train, test = _set_aside(first)
+        return PictureFolder(train, None, test, names)
     others: dict[str, Pictures | None] = {}
     for split in ("validation", "test"):
         place = found[split]
-        others[split] = None if place is None else _of_classes(_classes(place), names, place, root)
-    whole = _of_classes(train, names, root, root)
-    test = others["test"]
-    if test is None:
-        whole, test = _set_aside(whole)
-    return PictureFolder(whole, others["validation"], test, names)
+        others[split] = None if place is None else _split_of(place, masks, names, root)[0]
+    test_split = others["test"]
+    if test_split is None:
+        first, test_split = _set_aside(first)
+    return PictureFolder(first, others["validation"], test_split, names)
 
 
-def _divided(classes: dict[str, list[Path]], folder: Path) -> PictureFolder:
-    names = tuple(classes)
-    train, test = _set_aside(_of_classes(classes, names, folder, folder))
-    return PictureFolder(train, None, test, names)
+def _split_of(
+    place: Path, masks: bool, names: tuple[str, ...] | None = None, first: Path | None = None
+) -> tuple[Pictures, tuple[str, ...]]:
+    """The files of one folder, and the names of its classes.
+
+    names: classes of the split in the folder `first`, among which those of this one must be.
+    """
+    folders = {path.name.lower(): path for path in _folders(place)}
+    if {"images", "masks"} <= set(folders):
+        if not masks:
+            raise DataError(f"{place}: images and masks, as for task: segment; write it")
+        return _paired(folders["images"], folders["masks"]), ()
+    if set(folders) == {"images"}:
+        place, folders = folders["images"], {}
+    if not folders or masks:
+        paths = sorted(path for path in place.iterdir() if _is_picture(path))
+        if not paths:
+            wanted = "images/ and masks/" if masks else "a folder for each class"
+            raise DataError(
+                f"{place}: no images; wanted are {wanted}, with images in it, or images "
+                "themselves, which then have no labels"
+            )
+        return Pictures(tuple(paths), None), ()
+    classes = _classes(place)
+    known = tuple(classes) if not names or first is None else names
+    return _of_classes(classes, known, place, first or place), known
+
+
+def _paired(images: Path, masks: Path) -> Pictures:
+    """Images and masks of equal names, whatever their endings."""
+    found: list[dict[str, Path]] = []
+    for folder in (images, masks):
+        named: dict[str, Path] = {}
+        for path in sorted(path for path in folder.rglob("*") if _is_picture(path)):
+            stem = str(path.relative_to(folder).with_suffix(""))
+            if stem in named:
+                raise DataError(f"{path}: has the name of {named[stem]}; keep one of them")
+            named[stem] = path
+        found.append(named)
+    pictures, drawn = found
+    if not pictures:
+        raise DataError(f"{images}: no images")
+    for stem, path in (pictures | drawn).items():
+        if stem not in drawn:
+            raise DataError(f"{path}: there is no mask of this name in {masks}")
+        if stem not in pictures:
+            raise DataError(f"{path}: there is no image of this name in {images}")
+    stems = sorted(pictures)
+    return Pictures(
+        tuple(pictures[stem] for stem in stems), None, tuple(drawn[stem] for stem in stems)
+    )
 
 
 def _set_aside(whole: Pictures) -> tuple[Pictures, Pictures]:
     """A split for training, and a tenth of each class for tests."""
     rng, kept, aside = np.random.default_rng(_SEED), [], []
-    for label in np.unique(whole.labels):
-        rows = rng.permutation(np.flatnonzero(whole.labels == label))
+    labels = np.zeros(len(whole), np.int64) if whole.labels is None else whole.labels
+    if whole.labels is None and len(whole) < _LEAST:
+        raise DataError(f"{whole.paths[0].parent}: {len(whole)} images cannot be divided")
+    for label in np.unique(labels):
+        rows = rng.permutation(np.flatnonzero(labels == label))
         count = max(1, len(rows) // _TEST_SHARE) if len(rows) > 1 else 0
         aside.append(rows[:count])
         kept.append(rows[count:])
@@ -208,6 +266,10 @@ def _classes(folder: Path) -> dict[str, list[Path]]:
     return found
 
 
+def _is_picture(path: Path) -> bool:
+    return path.suffix.lower() in ENDINGS and not path.name.startswith(".")
+
+
 def _folders(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.is_dir() and path.name[0] != ".")
 
@@ -227,7 +289,7 @@ def pixels_of(pictures: Pictures, framing: Framing, first: Path) -> Pixels:
     return files[:] if size <= _IN_MEMORY_BYTES else cast(Pixels, files)
 
 
-def rows_of(images: Pixels, rows: npt.NDArray[np.int64]) -> Pixels:
-    """Images in these rows, in this order; `PictureFiles` of them are not read yet."""
-    files: object = images
-    return cast(Pixels, files.take(rows)) if isinstance(files, PictureFiles) else images[rows]
+def rows_of(values: npt.NDArray[Any], rows: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
+    """Values in these rows, in this order; those of files are not read yet."""
+    files: Any = values
+    return values[rows] if isinstance(files, np.ndarray) else files.take(rows)

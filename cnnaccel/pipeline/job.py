@@ -57,9 +57,9 @@ class Job:
     @cached_property
     def data_digest(self) -> str:
         """Digest of what the images are read or made from."""
-        from cnnaccel.nn.data import fingerprint
+        from cnnaccel.nn.data import fingerprint, target_kind
 
-        return fingerprint(self.config.data, self.data_dir)
+        return fingerprint(self.config.data, self.data_dir, target_kind(self.config))
 
     @cached_property
     def data_at_hand(self) -> bool:
@@ -71,9 +71,9 @@ class Job:
     @cached_property
     def dataset(self) -> Dataset:
         """The images themselves, loaded once."""
-        from cnnaccel.nn.data import load_dataset
+        from cnnaccel.nn.data import load_dataset, target_kind
 
-        return load_dataset(self.config.data, self.data_dir)
+        return load_dataset(self.config.data, self.data_dir, target_kind(self.config))
 
     @cached_property
     def checked(self) -> dict[str, Any]:
@@ -94,7 +94,9 @@ class Job:
         """The network with fresh weights, known to fit the images."""
         from cnnaccel.nn.models import make_model
 
-        return make_model(self.config, self.dataset.shape, len(self.dataset.classes))
+        data = self.dataset
+        labelled = any(one.targets is not None for one in (data.train, data.validation, data.test))
+        return make_model(self.config, data.shape, len(data.classes) if labelled else 0)
 
     def lock(self) -> AbstractContextManager[None]:
         """Keep others out of the build folder; of the processes of a torchrun, one does."""

@@ -62,7 +62,7 @@ def test_a_folder_of_npy_files(tmp_path: Path) -> None:
     ("arrays", "message"),
     [
         ({"pictures": IMAGES}, "has pictures; wanted are arrays `train_images`"),
-        ({"images": IMAGES}, "no labels"),
+        ({"images": IMAGES, "lables": LABELS}, "no labels, but lables; did you mean 'labels'"),
         ({"test_images": IMAGES, "test_labels": LABELS}, "has test and no train"),
         ({"images": IMAGES.transpose(0, 2, 3, 1), "labels": LABELS}, "channels last"),
         ({"images": IMAGES.astype(int), "labels": LABELS}, r"images are int64\[40, 3, 6, 5\]"),
@@ -135,9 +135,19 @@ MODULE = """
         def __getitem__(self, at):
             return images[0] + 1 // (3 - at), 0
 
+    class Shrinks(Pictures):
+        def __getitem__(self, at):
+            if at >= 30:
+                raise IndexError("gone")
+            return images[at], 0
+
     nothing = []
     number = 7
     alone = [images[0]]
+    texts = [("a", "b")]
+    mixed = [(images[0], 1), images[1]]
+    ragged = [(images[0], [1]), (images[1], [1, 2])]
+    extra = {"train": loader, "valid": loader}
 """
 
 
@@ -165,10 +175,15 @@ def test_objects(attribute: str, module: str) -> None:
     [
         ("broken", "failed with ValueError: no such camera"),
         ("Shapes", r"item 1 is an image \[3, 5, 5\], item 0 has \[3, 6, 5\]"),
-        ("Fails", "reading it failed with ZeroDivisionError"),
+        ("Fails", "item 3: reading it failed with ZeroDivisionError"),
+        ("Shrinks", "item 30: reading it failed with IndexError: gone"),
         ("nothing", "gives no images"),
         ("number", "failed with TypeError"),
-        ("alone", "item 0 is no pair of an image and a label"),
+        ("alone", "1 images cannot be divided"),
+        ("texts", "item 0 is no pair of an image and a label, and no image"),
+        ("mixed", "item 1 has no label, item 0 has one"),
+        ("ragged", r"item 1 has a label \[2\], item 0 one of \[1\]"),
+        ("extra", "has valid, no split; there are train, validation and test"),
         ("missing", "has no attribute 'missing'"),
     ],
 )
