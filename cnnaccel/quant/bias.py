@@ -102,4 +102,4 @@ class ChannelMeans(fx.Interpreter):
 
     def by_layer(self) -> dict[str, FloatArray]:
         """float64[K] by layer."""
-        return {name: total.numpy() / self.images for name, total in self.sums.items()}
+        return {name: total.cpu().numpy() / self.images for name, total in self.sums.items()}

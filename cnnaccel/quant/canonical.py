@@ -61,7 +61,7 @@ class CanonicalModel:
         x = images.to(torch.float32) / 255
         if self.normalization is None:
             return x
-        factor, offset = (t.float()[:, None, None] for t in self.normalization)
+        factor, offset = (t.float().to(x.device)[:, None, None] for t in self.normalization)
         return x * factor + offset
 
 

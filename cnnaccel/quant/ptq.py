@@ -104,8 +104,9 @@ def quantize(
     images: Images | ImageSets,
     config: QuantizeConfig,
     on_batch: Progress = lambda done: None,
+    device: str = "cpu",
 ) -> Quantized:
-    """Quantize a trained model with images uint8[N, C, H, W].
+    """Quantize a trained model with images uint8[N, C, H, W], calibrated on a device of torch's.
 
     With `equalize` and images held out, the network is quantized as it is and with its channels
     equalized, and what has the better logits on those images is kept. Images that are not divided
@@ -131,7 +132,7 @@ def quantize(
 
     def attempt(which: CanonicalModel, number: int, calibration: Images) -> Quantized:
         before = len(sets.survey) + number * len(sets.calibration)
-        return _calibrated(which, name, calibration, config, lambda n: on_batch(before + n))
+        return _calibrated(which, name, calibration, config, lambda n: on_batch(before + n), device)
 
     if not (config.equalize and len(sets.held_out)):
         kept = attempt(canonical, 0, every)
@@ -235,19 +236,21 @@ def _calibrated(
     calibration: Images,
     config: QuantizeConfig,
     on_batch: Progress,
+    device: str,
 ) -> Quantized:
     """A canonical model as it is: scales from the calibration images, then integers."""
     with quiet_torch(), torch.no_grad():
         from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
         prepared = prepare_pt2e(copy.deepcopy(canonical.module), EngineQuantizer(config))
+        prepared.to(device)
         observed = ChannelMeans(prepared)
         for start in range(0, len(calibration), _BATCH):
-            images = torch.from_numpy(calibration[start : start + _BATCH])
+            images = torch.from_numpy(calibration[start : start + _BATCH]).to(device)
             observed.counts = config.bias_correction and start < _BIAS_IMAGES
             observed.run(canonical.prepare_input(images))
             on_batch(min(start + _BATCH, len(calibration)))
-        converted = convert_pt2e(prepared)
+        converted = convert_pt2e(prepared.cpu())
     shift_only = config.requantize == "shift"
     lowered = lower(converted, name, canonical.normalization, canonical.tail, shift_only)
     graph, scales = lowered.graph, lowered.weight_scales

@@ -155,7 +155,7 @@ class ActivationObserver(ObserverBase):  # type: ignore[misc]
             self.histogram = torch.cat([pairs, torch.zeros_like(pairs)])
             self.limit *= 2
         if self.limit > 0:
-            self.histogram += torch.histc(magnitude, _BINS, 0.0, self.limit).double()
+            self.histogram += torch.histc(magnitude, _BINS, 0.0, self.limit).cpu().double()
         return x
 
     def calculate_qparams(self, **_: Any) -> tuple[torch.Tensor, torch.Tensor]:
@@ -202,7 +202,8 @@ class WeightObserver(ObserverBase):  # type: ignore[misc]
 
     def forward(self, weight: torch.Tensor) -> torch.Tensor:
         per_channel = self.qscheme == torch.per_channel_symmetric
-        self.rows = weight.detach().reshape(len(weight) if per_channel else 1, -1).double()
+        rows = weight.detach().reshape(len(weight) if per_channel else 1, -1)
+        self.rows = rows.cpu().double()  # not every device has float64
         return weight
 
     def calculate_qparams(self, **_: Any) -> tuple[torch.Tensor, torch.Tensor]:
