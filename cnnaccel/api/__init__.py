@@ -2,9 +2,10 @@
 
 from cnnaccel.api.compiled import CompiledNetwork
 from cnnaccel.api.deployment import Deployment
+from cnnaccel.api.evaluation import Evaluation
 from cnnaccel.api.module import AcceleratedModule, accelerate, calibrate
 from cnnaccel.api.quantized import NoisyNetworkWarning, QuantizedNetwork, load, quantize
-from cnnaccel.api.results import Comparison, Evaluation, LayerComparison, Prediction
+from cnnaccel.api.results import Comparison, LayerComparison, Prediction
 from cnnaccel.api.simulation import Simulation
 from cnnaccel.config import QuantizeConfig
 from cnnaccel.errors import CnnaccelError

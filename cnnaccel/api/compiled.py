@@ -17,10 +17,11 @@ from rich.console import Console
 from cnnaccel.api.board import Place
 from cnnaccel.api.deployment import Deployment, run_deployed, run_simulated
 from cnnaccel.api.describe import describe
+from cnnaccel.api.evaluation import Evaluation
 from cnnaccel.api.export import NO_BITSTREAM, Bitstream, Contents, NetworkFiles, find_bitstream
 from cnnaccel.api.images import as_labels
 from cnnaccel.api.quantized import QuantizedNetwork, console_of
-from cnnaccel.api.results import Comparison, Evaluation, Prediction, Shown
+from cnnaccel.api.results import Comparison, Prediction, Shown
 from cnnaccel.api.samples import MOST_SAMPLES, write_samples
 from cnnaccel.api.selftest import LAYER_IMAGES, write_layers, write_selftest
 from cnnaccel.api.simulation import Simulation, Waves, simulate
@@ -97,12 +98,12 @@ class CompiledNetwork(Shown):
         """The instructions of the program, a line for each."""
         return "\n".join(disassemble(self.compiled.program, self.hardware))
 
-    def evaluate(self, images: Any, labels: Any, *, progress: bool | Console = False) -> Evaluation:
-        """Score the network on labelled images, as `QuantizedNetwork.evaluate` does.
+    def evaluate(self, images: Any, labels: Any = None, **settings: Any) -> Evaluation:
+        """Score the network on images, as `QuantizedNetwork.evaluate` does with these settings.
 
         By the golden executor, whose every value is the engine's: `simulate` shows that.
         """
-        return self.network.evaluate(images, labels, progress=progress)
+        return self.network.evaluate(images, labels, **settings)
 
     def compare(self, images: Any = None, *, progress: bool | Console = False) -> Comparison:
         """Set float beside int8, tensor by tensor, as `QuantizedNetwork.compare` does."""

@@ -11,6 +11,8 @@ import numpy.typing as npt
 import torch
 
 from cnnaccel.errors import ConfigError, DataError, ProgramError
+from cnnaccel.nn import custom
+from cnnaccel.nn.mask_files import MaskFiles
 from cnnaccel.nn.picture_files import PictureFiles
 from cnnaccel.runtime.images import as_images
 from cnnaccel.runtime.pictures import Preprocessing
@@ -132,3 +134,14 @@ def as_labels(labels: Any, images: int) -> npt.NDArray[np.int64]:
             f"{found.dtype}{list(found.shape)}"
         )
     return found.astype(np.int64)
+
+
+def as_targets(targets: Any, images: int) -> npt.NDArray[Any]:
+    """What is wanted of so many images, an array [N, ...] of numbers.
+
+    Raises:
+        DataError: another number of them, or NaN or infinite values.
+    """
+    if isinstance(targets, MaskFiles) and len(targets) == images:
+        return cast("npt.NDArray[Any]", targets)
+    return custom.targets_of(custom.as_array(targets), images, "evaluate", "any")

@@ -6,32 +6,27 @@ import copy
 import dataclasses
 import json
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 from rich.console import Console
 from torch import nn
 
+from cnnaccel.api import evaluation
 from cnnaccel.api.describe import preprocessing_for
-from cnnaccel.api.images import (
-    Normalization,
-    Pixels,
-    as_labels,
-    as_pixels,
-    normalization,
-)
-from cnnaccel.api.results import Comparison, Evaluation, Shown, class_names
+from cnnaccel.api.evaluation import Evaluation, TaskName
+from cnnaccel.api.images import Normalization, Pixels, as_pixels, normalization
+from cnnaccel.api.results import Comparison, Shown
 from cnnaccel.config import QuantizeConfig
 from cnnaccel.errors import ConfigError, DataError, ModelError
 from cnnaccel.hardware import HardwareConfig, load_hardware
 from cnnaccel.ir import golden
-from cnnaccel.ir.graph import Graph, output_shapes
+from cnnaccel.ir.graph import Graph
 from cnnaccel.ir.storage import load_graph, save_graph
-from cnnaccel.nn.evaluate import predict_outputs
 from cnnaccel.nn.models import with_normalization
 from cnnaccel.nn.wrappers import unwrap
 from cnnaccel.quant import ptq
@@ -127,36 +122,30 @@ class QuantizedNetwork(Shown):
         """
         return self.graph.returned(self.integers(images))
 
-    def evaluate(self, images: Any, labels: Any, *, progress: bool | Console = False) -> Evaluation:
-        """Score the network on labelled images, and the float one where it is at hand.
+    def evaluate(
+        self,
+        images: Any,
+        labels: Any = None,
+        *,
+        task: TaskName = "classify",
+        metric: str | Callable[..., Any] | None = None,
+        goal: Literal["max", "min"] = "max",
+        progress: bool | Console = False,
+    ) -> Evaluation:
+        """Score the network on images, and the float one where it is at hand.
 
-        labels: the class of each image, as a whole number.
+        labels: what is wanted of each image: for `classify` its class, a whole number; for
+        `segment` a mask [N, H, W] of classes, 255 where nobody judges; for `regress` numbers.
+        Without labels int8 is set beside float. metric: a function of outputs, a tuple of arrays,
+        and labels, that gives a number, or numbers by name, in place of the task's figures; goal:
+        whether more or less of it is better.
 
         Raises:
             DataError: images or labels do not fit the network.
+            ModelError: the outputs do not fit the task, or the metric fails.
         """
-        pixels, console = self.pixels(images), console_of(progress)
-        wanted = as_labels(labels, len(pixels))
-        shape = next(iter(output_shapes(self.graph).values()))
-        channels, *pixel = shape or (0,)
-        if len(pixels) == 0 or not channels or set(pixel) > {1}:
-            raise DataError(
-                f"evaluate counts classes on at least one image; this network gives "
-                f"{'x'.join(map(str, shape))} for {len(pixels)} images; "
-                "`.compare(images)` sets float beside int8 for every output"
-            )
-        if wanted.min() < 0 or wanted.max() >= channels:
-            raise DataError(
-                f"labels are {wanted.min()} to {wanted.max()}, the network has classes 0 to "
-                f"{channels - 1}"
-            )
-        floats = None
-        if self.model is not None:
-            with working(console, f"the float network on {len(pixels):,} test images"):
-                floats = golden.predictions(predict_outputs(self.model, pixels)[0])
-        predictions = golden_predictions(self.graph, pixels, console)
-        names = class_names(self.classes, channels)
-        return Evaluation(self.name, names, wanted, predictions, floats)
+        console = console_of(progress)
+        return evaluation.evaluate(self, images, labels, task, metric, goal, console)
 
     def compare(self, images: Any = None, *, progress: bool | Console = False) -> Comparison:
         """Set float beside int8 for every tensor, on images or else on those of the calibration.
@@ -235,6 +224,7 @@ def quantize(
     preprocessing: Mapping[str, Any] | None = None,
     config: QuantizeConfig | None = None,
     progress: bool | Console = False,
+    device: str = "cpu",
 ) -> QuantizedNetwork:
     """Quantize a trained network to int8.
 
@@ -243,7 +233,7 @@ def quantize(
     that look like those to come: uint8 pixels [N, C, H, W], or floats as the model takes them.
     preprocessing: what becomes of picture files, where a program meets them, as {"crop": "squash"};
     size and colour are the network's, the usual crop is `center`. progress: True shows how far it
-    is.
+    is. device: of torch's, as "cuda", where calibration and the float network run.
 
     Raises:
         ConfigError: mean, std or preprocessing do not fit the network.
@@ -262,9 +252,15 @@ def quantize(
     settings = config or QuantizeConfig()
     work = sets if isinstance(sets, ImageSets) else ImageSets.of(sets)
     with counter(console, "quantizing", work.work(settings)) as done:
-        quantized = ptq.quantize(prepared, called, sets, settings, done)
+        quantized = ptq.quantize(prepared, called, sets, settings, done, device)
     made = QuantizedNetwork(
-        quantized.graph, tuple(map(str, classes)), prepared, quantized, every, normalized, framed
+        quantized.graph,
+        tuple(map(str, classes)),
+        prepared.to(device),
+        quantized,
+        every,
+        normalized,
+        framed,
     )
     level = made.logits_db
     if level is not None and level < WARN_DB and not isinstance(images, ImageSets):
@@ -315,16 +311,6 @@ def _normalizing(model: nn.Module, channels: int, normalized: Normalization | No
     if normalized is None:
         return model
     return with_normalization(model, normalized.mean, normalized.std, channels)
-
-
-def golden_predictions(graph: Graph, images: Pixels, console: Console) -> npt.NDArray[np.int64]:
-    """int64[N]: what the golden executor takes each image for."""
-    parts = []
-    with counter(console, "golden", len(images)) as progress:
-        for chunk, values in golden.run_chunks(graph, images):
-            parts.append(golden.predictions(next(iter(graph.returned(values).values()))))
-            progress(chunk.stop)
-    return np.concatenate(parts)
 
 
 def engine_of(board: str | Path | HardwareConfig, overrides: Mapping[str, Any]) -> HardwareConfig:

@@ -1,4 +1,4 @@
-"""Findings on a quantized network: accuracy, and float beside int8."""
+"""Findings on a quantized network: float beside int8, and how fast it will be."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from cnnaccel.predict.estimate import Estimate
 from cnnaccel.report import estimate as predicted
 from cnnaccel.report import notebook
 from cnnaccel.report.distributions import Distributions
-from cnnaccel.report.findings import Evaluation as Counted
 from cnnaccel.report.tables import table, text_of
 
 
@@ -26,65 +25,6 @@ class Shown:
 
     def __repr__(self) -> str:
         return str(self)
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Evaluation(Shown):
-    """The share of images that are recognised. Predictions are int64[N], the confusion [K, K]."""
-
-    network: str
-    classes: tuple[str, ...]
-    labels: npt.NDArray[np.int64]
-    predictions: npt.NDArray[np.int64]
-    """The class that the int8 network takes each image for."""
-    float_predictions: npt.NDArray[np.int64] | None
-    """The class that the float network takes it for; None where there is none at hand."""
-
-    @property
-    def images(self) -> int:
-        """How many images were looked at."""
-        return len(self.labels)
-
-    @property
-    def accuracy(self) -> float:
-        """The share of the images that the int8 network recognises."""
-        return float((self.predictions == self.labels).mean())
-
-    @property
-    def float_accuracy(self) -> float | None:
-        """The share of the images that the float network recognises."""
-        if self.float_predictions is None:
-            return None
-        return float((self.float_predictions == self.labels).mean())
-
-    @property
-    def agreement(self) -> float | None:
-        """The share of the images that both take for the same."""
-        if self.float_predictions is None:
-            return None
-        return float((self.float_predictions == self.predictions).mean())
-
-    @property
-    def confusion(self) -> npt.NDArray[np.int64]:
-        """How often each class [row] was taken for each class [column] in int8."""
-        matrix = np.zeros((len(self.classes), len(self.classes)), np.int64)
-        np.add.at(matrix, (self.labels, self.predictions), 1)
-        return matrix
-
-    def __str__(self) -> str:
-        text = f"int8 {self.accuracy:.2%} of {self.images:,} images"
-        if self.float_accuracy is not None:
-            points = 100 * (self.accuracy - self.float_accuracy)
-            text += (
-                f", float {self.float_accuracy:.2%} ({points:+.2f} points), same answer on "
-                f"{self.agreement:.2%}"
-            )
-        return text
-
-    def _repr_html_(self) -> str:
-        rows = tuple(map(tuple, self.confusion.tolist()))
-        counted = Counted(self.accuracy, self.images, self.classes, rows)
-        return notebook.evaluation(self.network, [str(self)], counted)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

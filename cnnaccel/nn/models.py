@@ -9,7 +9,6 @@ from __future__ import annotations
 import difflib
 import importlib
 import inspect
-import traceback
 from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,8 +19,11 @@ from torch import Tensor, nn
 
 from cnnaccel.config import Config
 from cnnaccel.errors import ConfigError, ModelError
+from cnnaccel.nn.evaluate import outputs_of
+from cnnaccel.nn.functions import blame
 from cnnaccel.nn.outputs import take_main_output
 from cnnaccel.nn.sources import find_module, imported_files, seeded, working_directory_importable
+from cnnaccel.nn.tasks import Features, Task, keeps_every_output, task_of
 from cnnaccel.nn.vision import import_torchvision
 from cnnaccel.nn.wrappers import unwrap
 from cnnaccel.nn.zoo import ZOO
@@ -30,17 +32,24 @@ from cnnaccel.nn.zoo import ZOO
 def make_model(config: Config, shape: tuple[int, int, int], classes: int) -> nn.Module:
     """The configured model, initialised from the training seed, for images of `shape` (C, H, W).
 
-    It returns its logits alone, whatever else its forward() does.
+    It returns its logits alone, whatever else its forward() does, unless the task takes all
+    outputs. classes: 0 where images have no labels.
 
     Raises:
-        ModelError: it cannot be made, or does not fit the images or the classes.
+        ModelError: it cannot be made, or does not fit the images, the task or the classes.
         ConfigError: `data.mean` or `data.std` does not fit the channels.
     """
     model = build_model(config.model, config.model_args, seed=config.train.seed)
     if config.data.mean is not None and config.data.std is not None:
         model = with_normalization(model, config.data.mean, config.data.std, channels=shape[0])
-    take_main_output(model)
-    check_fits(model, shape, classes)
+    if not keeps_every_output(config):
+        take_main_output(model)
+    if config.task == "classify" and config.metric is None and classes:
+        check_fits(model, shape, classes)
+    else:
+        check_task(
+            model, shape, Features() if config.task == "classify" else task_of(config.task, classes)
+        )
     return model
 
 
@@ -78,31 +87,56 @@ def model_files(spec: str) -> set[Path]:
 
 
 def check_fits(model: nn.Module, shape: tuple[int, int, int], classes: int) -> None:
-    """Run two black images through `model`.
+    """Run two black images through a classifier.
 
     Raises:
         ModelError: it fails on images of `shape`, or its output is not [2, classes].
     """
-    size = "x".join(map(str, shape))
+    output = _of_black_images(model, shape)
+    if not isinstance(output, Tensor):
+        raise ModelError(f"the model returns a {type(output).__name__}; expected one tensor")
+    if output.shape != (2, classes):
+        other = {2: "", 4: "; maps of classes are for task: segment"}
+        hint = other.get(output.ndim, "; numbers are for task: regress")
+        raise ModelError(
+            f"the model turns two {_size(shape)} images into {list(output.shape)}; the data has "
+            f"{classes} classes, so it must be [2, {classes}]{hint}"
+        )
+
+
+def check_task(model: nn.Module, shape: tuple[int, int, int], task: Task) -> None:
+    """Run two black images through a model.
+
+    Raises:
+        ModelError: it fails on images of `shape`, or its outputs are none that the task judges.
+    """
+    outputs = outputs_of(_of_black_images(model, shape))
+    for number, one in enumerate(outputs):
+        if one.ndim == 0 or len(one) != 2:
+            raise ModelError(
+                f"the model turns two {_size(shape)} images into {list(one.shape)} as output "
+                f"{number}; the first number must be that of the images, 2"
+            )
+    task.check([one.shape for one in outputs])
+
+
+def _of_black_images(model: nn.Module, shape: tuple[int, int, int]) -> Any:
     training = model.training
     model.eval()
     try:
         with torch.no_grad():
-            output = model(torch.zeros(2, *shape))
+            return model(torch.zeros(2, *shape))
     except ModelError:
         raise
     except Exception as error:
         message = " ".join(str(error).split())
-        raise ModelError(f"the model does not fit {size} images: {message}") from error
+        raise ModelError(f"the model does not fit {_size(shape)} images: {message}") from error
     finally:
         model.train(training)
-    if not isinstance(output, Tensor):
-        raise ModelError(f"the model returns a {type(output).__name__}; expected one tensor")
-    if output.shape != (2, classes):
-        raise ModelError(
-            f"the model turns two {size} images into {list(output.shape)}; the data has {classes} "
-            f"classes, so it must be [2, {classes}]"
-        )
+
+
+def _size(shape: tuple[int, int, int]) -> str:
+    return "x".join(map(str, shape))
 
 
 class Normalize(nn.BatchNorm2d):
@@ -155,7 +189,7 @@ def _import_attribute(spec: str, module_name: str, attribute: str) -> object:
         try:
             module = importlib.import_module(module_name)
         except (Exception, SystemExit) as error:
-            raise ModelError(f"model '{spec}': importing it failed{_blame(error)}") from error
+            raise ModelError(f"model '{spec}': importing it failed{blame(error)}") from error
     try:
         return getattr(module, attribute)
     except AttributeError:
@@ -179,19 +213,5 @@ def _construct(spec: str, maker: Any, args: dict[str, Any], seed: int) -> object
         except (TypeError, ValueError):
             accepted = ""
         raise ModelError(
-            f"model '{spec}' cannot be made with {given}{_blame(error)}{accepted}"
+            f"model '{spec}' cannot be made with {given}{blame(error)}{accepted}"
         ) from error
-
-
-def _blame(error: BaseException) -> str:
-    """The place where the user's code failed, as file:line, and how."""
-    what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    if isinstance(error, SyntaxError) and error.filename:
-        return f" at {error.filename}:{error.lineno}: {type(error).__name__}: {error.msg}"
-    ours = (__file__, importlib.__file__)
-    frames = [
-        frame
-        for frame in traceback.extract_tb(error.__traceback__)
-        if frame.filename not in ours and not frame.filename.startswith("<frozen")
-    ]
-    return f" at {frames[-1].filename}:{frames[-1].lineno}: {what}" if frames else f": {what}"

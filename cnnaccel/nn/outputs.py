@@ -40,12 +40,15 @@ def main_output(output: Any, training: bool) -> Tensor:
     mode = "training" if training else "evaluation"
     raise ModelError(
         f"the model returns {_described(output)} in {mode} mode; return the logits alone, one "
-        "tensor, or name them 'logits'"
+        "tensor, or name them 'logits'; task: features and a metric of yours take all outputs"
     )
 
 
 def take_main_output(model: nn.Module) -> nn.Module:
-    """`model`, made to return its logits alone, also where it is exported or copied."""
+    """`model`, made to return its logits alone in evaluation, also where it is exported or copied.
+
+    In training it returns all that it did: a loss of the user's own may want the rest.
+    """
     model.register_forward_hook(_hook)
     return model
 
@@ -63,8 +66,17 @@ def moves_every_parameter(model: nn.Module, shape: tuple[int, int, int]) -> bool
     return all(p.grad is not None for p in probe.parameters() if p.requires_grad)
 
 
-def _hook(module: nn.Module, _arguments: Any, output: Any) -> Tensor:
-    return main_output(output, module.training)
+def structure_of(output: Any) -> str:
+    """A text of what a model returned that is equal for outputs of like parts."""
+    if isinstance(output, Mapping):
+        return f"{{{', '.join(f'{key}: {structure_of(one)}' for key, one in output.items())}}}"
+    if isinstance(output, tuple | list):
+        return f"({', '.join(map(structure_of, output))})"
+    return type(output).__name__
+
+
+def _hook(module: nn.Module, _arguments: Any, output: Any) -> Any:
+    return output if module.training else main_output(output, training=False)
 
 
 def _parts(output: Any) -> list[Any]:

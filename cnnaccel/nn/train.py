@@ -11,30 +11,30 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from cnnaccel.config import Config
-from cnnaccel.errors import CheckpointError, ConfigError, Interrupted, ModelError
-from cnnaccel.nn.augment import CHANCES, augment, check_augment
+from cnnaccel.errors import CheckpointError, ConfigError, DataError, Interrupted, ModelError
+from cnnaccel.figures import Figure
+from cnnaccel.nn.augment import CHANCES, augment, check_augment, moved
 from cnnaccel.nn.checkpoint import load_checkpoint, save_checkpoint
 from cnnaccel.nn.data import Dataset, Split
-from cnnaccel.nn.evaluate import score, to_input
+from cnnaccel.nn.evaluate import outputs_of, raw_outputs, to_input
+from cnnaccel.nn.history import EpochMetrics, TrainObserver, TrainResult, write_metrics
+from cnnaccel.nn.losses import make_loss, target_tensor
 from cnnaccel.nn.optimize import make_average, make_optimizer, make_schedule
-from cnnaccel.nn.outputs import main_output, moves_every_parameter
+from cnnaccel.nn.outputs import main_output, moves_every_parameter, structure_of
 from cnnaccel.nn.ranks import Ranks, process_group
-from cnnaccel.workspace import write_atomic
+from cnnaccel.nn.reproduce import choose_device, flat, plain, reproducible, seed_of, settings_of
+from cnnaccel.nn.tasks import Judge, Metric, configured_task
+from cnnaccel.nn.transforms import make_transforms
 
 CHECKPOINT = "checkpoint.pt"
 MODEL = "model.pt"
@@ -43,42 +43,8 @@ REPORT_STEPS = 20
 """Steps between two looks at the loss, each of which waits for the arithmetic."""
 
 
-@dataclass(frozen=True)
-class EpochMetrics:
-    """One line of metrics.jsonl. Accuracies are shares; training ones are of augmented images."""
-
-    epoch: int
-    train_loss: float
-    train_accuracy: float
-    validation_loss: float
-    validation_accuracy: float
-    learning_rate: float
-    """Learning rate of the epoch's last step."""
-    seconds: float
-
-
-@dataclass(frozen=True)
-class TrainResult:
-    """The chosen epoch, the first of those with the highest validation accuracy."""
-
-    epoch: int
-    validation_accuracy: float
-    history: tuple[EpochMetrics, ...]
-    model: Path
-    checkpoint: Path
-
-
-class TrainObserver(Protocol):
-    """Whoever wants to know how the training goes; called in the first process only."""
-
-    def on_start(self, epochs: int, steps_per_epoch: int, start_epoch: int) -> None:
-        """Before the first step; epochs count from 1."""
-
-    def on_step(self, epoch: int, step: int, loss: float, accuracy: float) -> None:
-        """After some of the steps; means over the epoch so far."""
-
-    def on_epoch(self, metrics: EpochMetrics) -> None:
-        """After each epoch, its checkpoint written."""
+_OF_TRANSFORMS = 1 << 20
+"""Sets the random numbers of transforms apart from those of processes."""
 
 
 def train(
@@ -93,14 +59,36 @@ def train(
 
     Raises:
         Interrupted: by Ctrl-C; `resume` continues after the last whole epoch.
-        ModelError: the loss is not finite, or the model fails in training mode.
+        ModelError: the loss is not finite; or the model fails in training mode, or a loss, metric
+            or transform of the user's.
+        DataError: there are no targets, or such as do not fit the task.
         CheckpointError: there is nothing to resume, or it was trained otherwise.
         ConfigError: the batch or the augmentation does not fit the data.
     """
-    check_augment(config.train.augment, dataset.shape)
+    require_trainable(config, dataset)
+    masks = dataset.train.targets if config.task == "segment" else None
+    check_augment(config.train.augment, dataset.shape, None if masks is None else masks.shape[1:])
     device = choose_device(config.train.device)
-    with process_group(device) as ranks, _reproducible(device):
+    with process_group(device) as ranks, reproducible(device):
         return _train(config, model, dataset, folder, resume, observer, ranks)
+
+
+def require_trainable(config: Config, dataset: Dataset) -> None:
+    """Look at what training needs, and at names of the user's, before any work.
+
+    Raises:
+        DataError: images have no targets that training could learn.
+        ConfigError: there is no such loss, metric, transform, or argument of one.
+    """
+    make_loss(config)
+    make_transforms(config.train.augment)
+    configured_task(config, len(dataset.classes))
+    for name, split in (("training", dataset.train), ("validation", dataset.validation)):
+        if split.targets is None:
+            raise DataError(
+                f"the {name} images of {config.data.name} have no labels, so there is nothing to "
+                "train on; import weights with --checkpoint or weights, or give labels"
+            )
 
 
 def _train(
@@ -119,8 +107,10 @@ def _train(
     training = _Training(config, model, dataset, ranks)
     if resume:
         training.restore(path)
-    elif ranks.first:
-        training.save(path)
+    else:
+        training.rehearse()
+        if ranks.first:
+            training.save(path)
     start = len(training.history) + 1
     try:
         if ranks.first:
@@ -128,7 +118,7 @@ def _train(
         for epoch in range(start, config.train.epochs + 1):
             training.run_epoch(epoch, observer)
             if ranks.first:
-                _write_metrics(folder / METRICS, training.history)
+                write_metrics(folder / METRICS, training.history)
                 training.save(path)
                 observer.on_epoch(training.history[-1])
     except KeyboardInterrupt:
@@ -140,18 +130,16 @@ def _train(
     _lay_out(model, torch.contiguous_format)
     best = training.history[training.best_epoch - 1]
     if ranks.first:
-        _write_metrics(folder / METRICS, training.history)
+        write_metrics(folder / METRICS, training.history)
         content = {
             "model": config.model,
-            "model_args": _plain(config.model_args),
+            "model_args": plain(config.model_args),
             "epoch": best.epoch,
-            "validation_accuracy": best.validation_accuracy,
+            f"validation_{best.validation.key}": best.validation.value,
             "weights": dict(model.state_dict()),
         }
         save_checkpoint(folder / MODEL, content)
-    return TrainResult(
-        best.epoch, best.validation_accuracy, tuple(training.history), folder / MODEL, path
-    )
+    return TrainResult(best.epoch, best.validation, tuple(training.history), folder / MODEL, path)
 
 
 class _Training:
@@ -160,17 +148,19 @@ class _Training:
     def __init__(self, config: Config, model: nn.Module, dataset: Dataset, ranks: Ranks) -> None:
         self.config, self.model, self.ranks = config, model, ranks
         self.device = torch.device(ranks.device)
-        self.images = dataset.train.images
-        self.labels = torch.from_numpy(dataset.train.labels)
-        part = slice(ranks.rank, None, ranks.size)
-        self.validation_images = len(dataset.validation)
-        self.validation = Split(dataset.validation.images[part], dataset.validation.labels[part])
-        self.share = share_of_batch(config.train.batch_size, len(self.labels), ranks)
-        self.steps = len(self.labels) // (self.share * ranks.size)
+        assert dataset.train.targets is not None and dataset.validation.targets is not None
+        self.images, self.targets = dataset.train.images, dataset.train.targets
+        self.validation, self.classes = dataset.validation, len(dataset.classes)
+        self.share = share_of_batch(config.train.batch_size, len(self.images), ranks)
+        self.steps = len(self.images) // (self.share * ranks.size)
         self.average = make_average(model, config.train.average)
         self.optimizer = make_optimizer(model, config.train)
         self.schedule = make_schedule(self.optimizer, config.train, self.steps)
-        self.classes = len(dataset.classes)
+        self.task = configured_task(config, self.classes)
+        self.loss = make_loss(config)
+        self.transforms = make_transforms(config.train.augment)
+        self.counts = config.task == "classify" and self.loss.own is None
+        self.structure = ""
         self.distributed = model
         if ranks.size > 1:
             idle = not moves_every_parameter(model, dataset.shape)
@@ -181,18 +171,23 @@ class _Training:
 
     @property
     def evaluated(self) -> nn.Module:
-        """The model whose accuracy counts: the averaged one, if there is one."""
+        """The model whose figures count: the averaged one, if there is one."""
         return self.model if self.average is None else self.average.module
+
+    def rehearse(self) -> None:
+        """Try what is the user's own before hours of training: transforms, and the metric."""
+        self._batch(torch.arange(min(2, len(self.images))), torch.zeros(2, CHANCES), epoch=0)
+        if isinstance(self.task, Metric):
+            self._validate()
 
     def run_epoch(self, epoch: int, observer: TrainObserver) -> None:
         """Train over the training split once, evaluate, and keep the weights if they are best."""
         started = time.monotonic()
         learning_rate, train_loss, train_accuracy = self._train_epoch(epoch, observer)
         self.ranks.copy_from_first([*self.model.buffers(), *self.evaluated.buffers()])
-        sums = torch.tensor(score(self.evaluated, self.validation), dtype=torch.float64)
-        self.ranks.add_up(sums)
-        loss, accuracy = (sums / self.validation_images).tolist()
-        if not self.best_epoch or accuracy > self.history[self.best_epoch - 1].validation_accuracy:
+        loss, figures = self._validate()
+        best = self.history[self.best_epoch - 1].validation.value if self.best_epoch else None
+        if best is None or figures[0].better_than(best):
             self.best_epoch = epoch
             self.best_weights = {
                 name: value.clone(memory_format=torch.contiguous_format)
@@ -200,15 +195,56 @@ class _Training:
             }
         seconds = time.monotonic() - started
         self.history.append(
-            EpochMetrics(epoch, train_loss, train_accuracy, loss, accuracy, learning_rate, seconds)
+            EpochMetrics(epoch, train_loss, train_accuracy, loss, figures, learning_rate, seconds)
         )
 
-    def _train_epoch(self, epoch: int, observer: TrainObserver) -> tuple[float, float, float]:
-        """Last learning rate, mean loss and accuracy."""
+    def _validate(self) -> tuple[float | None, tuple[Figure, ...]]:
+        """Loss and figures of the validation images, each process a part of them.
+
+        A metric of the user's own does not add up: there every process looks at all of them, as it
+        does where there are fewer images than processes.
+        """
+        ranks, whole, judge = self.ranks, self.validation, Judge(self.task)
+        shared = not isinstance(self.task, Metric) and len(whole) >= ranks.size
+        rows = np.arange(len(whole))[slice(ranks.rank, None, ranks.size) if shared else slice(None)]
+        part: Split = whole.take(rows) if shared and ranks.size > 1 else whole
+        assert part.targets is not None
+        total = torch.zeros(1, dtype=torch.float64)
+        for chunk, raw in raw_outputs(self.evaluated, part.images):
+            targets = part.targets[chunk]
+            judge.add(outputs_of(raw), targets)
+            with torch.no_grad():
+                total += len(targets) * self._loss_in_evaluation(raw, targets)
+        if shared:
+            assert judge.sums is not None
+            sums = torch.from_numpy(np.concatenate([total.numpy(), judge.sums.ravel()]))
+            ranks.add_up(sums)
+            judge.sums = sums[1:].numpy().reshape(judge.sums.shape)
+            total = sums[:1]
+        figures = judge.figures()
+        values = torch.tensor([total.item(), *(one.value for one in figures)], dtype=torch.float64)
+        ranks.copy_from_first([values])
+        loss, *agreed = values.tolist()
+        figures = tuple(
+            dataclasses.replace(one, value=value)
+            for one, value in zip(figures, agreed, strict=True)
+        )
+        return None if np.isnan(loss) else loss / len(whole), figures
+
+    def _loss_in_evaluation(self, raw: Any, targets: Any) -> float:
+        """The loss of a batch; NaN where a loss of the user's own could not take these outputs."""
+        if self.loss.own is not None and structure_of(raw) != self.structure:
+            return float("nan")
+        return float(self.loss(raw, target_tensor(targets).to(self.device), training=False))
+
+    def _train_epoch(
+        self, epoch: int, observer: TrainObserver
+    ) -> tuple[float, float, float | None]:
+        """Last learning rate, mean loss, and accuracy where there is one."""
         options, ranks = self.config.train, self.ranks
-        generator = torch.Generator().manual_seed(_seed(options.seed, epoch))
-        torch.manual_seed(_seed(options.seed, epoch, 1 + ranks.rank))  # dropout draws from it
-        order = torch.randperm(len(self.labels), generator=generator)
+        generator = torch.Generator().manual_seed(seed_of(options.seed, epoch))
+        torch.manual_seed(seed_of(options.seed, epoch, 1 + ranks.rank))  # dropout draws from it
+        order = torch.randperm(len(self.images), generator=generator)
         batch = self.share * ranks.size
         mine = slice(ranks.rank * self.share, (ranks.rank + 1) * self.share)
         sums = torch.zeros(self.steps, 2)  # per step: loss times images, correct images
@@ -219,30 +255,45 @@ class _Training:
             learning_rate = self.optimizer.param_groups[0]["lr"]
             rows = order[step * batch : (step + 1) * batch][mine]
             chance = torch.rand(batch, CHANCES, generator=generator)[mine]
-            self._step(rows, chance, sums[step])
+            self._step(*self._batch(rows, chance, epoch), sums[step])
             if (step + 1) % REPORT_STEPS == 0 or step + 1 == self.steps:
                 ranks.add_up(sums[reported : step + 1])
                 self._require_finite(sums[: step + 1, 0], epoch)
                 reported = step + 1
                 loss, accuracy = (sums[:reported].double().sum(0) / (reported * batch)).tolist()
                 if ranks.first:
-                    observer.on_step(epoch, reported, loss, accuracy)
-        return learning_rate, loss, accuracy
+                    observer.on_step(epoch, reported, loss, accuracy if self.counts else None)
+        return learning_rate, loss, accuracy if self.counts else None
 
-    def _step(self, rows: Tensor, chance: Tensor, sums: Tensor) -> None:
-        options = self.config.train
-        labels = self.labels[rows].to(self.device)
-        pixels = torch.from_numpy(self.images[rows.numpy()]).to(self.device)
-        images = to_input(augment(pixels, options.augment, chance.to(self.device)))
+    def _batch(self, rows: Tensor, chance: Tensor, epoch: int) -> tuple[Tensor, Tensor]:
+        """Images as the model takes them, and their targets, changed as the epoch's chance says."""
+        options, numbers = self.config.train, rows.numpy()
+        pixels = torch.from_numpy(self.images[numbers])
+        targets = target_tensor(self.targets[numbers])
+        masks = targets if self.config.task == "segment" else None
+        if self.transforms.steps:
+            seeds = [seed_of(options.seed, epoch, _OF_TRANSFORMS, row) for row in rows.tolist()]
+            pixels, masks = self.transforms(pixels, masks, seeds)
+        pixels, chance = pixels.to(self.device), chance.to(self.device)
+        if masks is not None:
+            targets = moved(masks.to(self.device)[:, None], options.augment, chance)[:, 0]
+        images = to_input(augment(pixels, options.augment, chance))
         images = images.contiguous(memory_format=torch.channels_last)
+        return images, targets.to(self.device)
+
+    def _step(self, images: Tensor, targets: Tensor, sums: Tensor) -> None:
+        options = self.config.train
         self.optimizer.zero_grad()
         try:
             with torch.autocast(self.device.type, torch.bfloat16, options.precision == "mixed"):
-                logits = main_output(self.distributed(images), training=True)
-            self._require_logits(logits, len(rows))
-            loss = F.cross_entropy(logits.float(), labels, label_smoothing=options.label_smoothing)
+                raw = self.distributed(images)
+            if self.counts:
+                raw = main_output(raw, training=True)
+                self._require_logits(raw, len(images))
+            self.structure = structure_of(raw)
+            loss = self.loss(raw, targets)
             loss.backward()  # type: ignore[no-untyped-call]
-        except ModelError:
+        except (ModelError, DataError):
             raise
         except Exception as error:
             reason = " ".join(str(error).split())
@@ -251,8 +302,9 @@ class _Training:
         self.schedule.step()
         if self.average is not None:
             self.average.update_parameters(self.model)
-        sums[0] = loss.detach() * len(rows)
-        sums[1] = (logits.detach().argmax(1) == labels).sum()
+        sums[0] = loss.detach() * len(images)
+        if self.counts:
+            sums[1] = (raw.detach().argmax(1) == targets).sum()
 
     def _require_logits(self, logits: Tensor, images: int) -> None:
         if logits.shape != (images, self.classes) or not logits.is_floating_point():
@@ -269,12 +321,13 @@ class _Training:
         raise ModelError(
             f"the loss is no longer finite in epoch {epoch}, step {step}; lower "
             f"train.learning_rate ({self.config.train.learning_rate:g}), or lengthen the warmup"
+            f"{'; or see to train.loss ' + self.loss.name if self.loss.own is not None else ''}"
         )
 
     def save(self, path: Path) -> None:
         """Write everything `restore` needs, at the end of an epoch or before the first."""
         content = {
-            "config": json.dumps(_identity(self.config)),
+            "config": json.dumps(settings_of(self.config)),
             "weights_in_training": dict(self.model.state_dict()),
             "average": None if self.average is None else dict(self.average.state_dict()),
             "optimizer": self.optimizer.state_dict(),
@@ -290,7 +343,7 @@ class _Training:
         content = load_checkpoint(path)
         if "weights_in_training" not in content:
             raise CheckpointError(f"{path}: a finished model, not a training to resume")
-        saved, wanted = _flat(json.loads(content["config"])), _flat(_identity(self.config))
+        saved, wanted = flat(json.loads(content["config"])), flat(settings_of(self.config))
         differing = sorted(k for k in {*saved, *wanted} if saved.get(k) != wanted.get(k))
         if differing:
             raise CheckpointError(
@@ -308,27 +361,8 @@ class _Training:
                 f"{path}: does not fit the model as it is now ({error}); start anew without "
                 "--resume"
             ) from error
-        self.history = [EpochMetrics(**metrics) for metrics in content["history"]]
+        self.history = [EpochMetrics.stored(metrics) for metrics in content["history"]]
         self.best_epoch, self.best_weights = content["best_epoch"], content["best_weights"]
-
-
-def choose_device(wanted: str) -> str:
-    """The device that `train.device` names, of this process among those of a torchrun.
-
-    Raises:
-        ConfigError: this machine has none.
-    """
-    cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
-    have = {"cuda": cuda, "mps": mps, "cpu": True}
-    if wanted == "auto":
-        wanted = next(name for name in have if have[name])
-    if not have[wanted]:
-        raise ConfigError(f"train.device is {wanted}, which torch does not see here; take auto")
-    if wanted != "cuda":
-        return wanted
-    device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
-    torch.cuda.set_device(device)
-    return device
 
 
 def _lay_out(model: nn.Module, memory_format: torch.memory_format) -> None:
@@ -345,52 +379,3 @@ def share_of_batch(batch_size: int, images: int, ranks: Ranks) -> int:
     if share == 0:
         raise ConfigError(f"{images} training images are too few for {ranks.size} processes")
     return share
-
-
-def _seed(*numbers: int) -> int:
-    return int(np.random.SeedSequence(numbers).generate_state(1)[0])
-
-
-def _write_metrics(path: Path, history: list[EpochMetrics]) -> None:
-    lines = [json.dumps(dataclasses.asdict(metrics)) + "\n" for metrics in history]
-    write_atomic(path, "".join(lines).encode())
-
-
-def _plain(value: Any) -> Any:
-    """`value` in the types of JSON, which are the same after a checkpoint is read back."""
-    return json.loads(json.dumps(value, default=str))
-
-
-def _identity(config: Config) -> dict[str, Any]:
-    """Values that must be equal in a checkpoint and its continuation; data may move."""
-    whole = _plain(dataclasses.asdict(config))
-    del whole["data"]["dir"], whole["train"]["device"]
-    return {key: whole[key] for key in ("model", "model_args", "data", "train")}
-
-
-def _flat(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested sections as one dictionary of dotted keys."""
-    flat: dict[str, Any] = {}
-    for key, inner in value.items():
-        nested = isinstance(inner, dict)
-        flat |= _flat(inner, f"{prefix}{key}.") if nested else {prefix + key: inner}
-    return flat
-
-
-@contextmanager
-def _reproducible(device: str) -> Iterator[None]:
-    """Deterministic arithmetic inside the block; torch's global settings and random state after."""
-    if device.startswith("cuda"):
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # else sums differ by run
-    algorithms = torch.are_deterministic_algorithms_enabled()
-    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
-    options: Any = torch.utils.deterministic
-    fill = options.fill_uninitialized_memory
-    torch.use_deterministic_algorithms(True, warn_only=True)
-    options.fill_uninitialized_memory = False  # costs time, and nothing here reads such memory
-    try:
-        with torch.random.fork_rng(devices=[device] if device.startswith("cuda") else []):
-            yield
-    finally:
-        torch.use_deterministic_algorithms(algorithms, warn_only=warn_only)
-        options.fill_uninitialized_memory = fill

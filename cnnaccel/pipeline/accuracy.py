@@ -14,9 +14,11 @@ import numpy as np
 
 from cnnaccel.config import QuantizeConfig
 from cnnaccel.errors import AccuracyError
+from cnnaccel.figures import ACCURACY
 from cnnaccel.ir.graph import parameter_bytes
 from cnnaccel.ir.storage import save_graph
 from cnnaccel.pipeline.job import Job, draw, write_results
+from cnnaccel.pipeline.score import score_of
 from cnnaccel.report.distributions import FILE as DISTRIBUTIONS
 from cnnaccel.report.progress import counter, duration, step
 from cnnaccel.report.quantization import (
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
 
 WARN_POINTS = 1.0
 """int8 that loses more of the float accuracy is worth a warning."""
+_WARN_PERCENT = 5.0
+"""The same for a figure that is no share, as an error, in percent of it."""
 _CHANCE_IMAGES = 2
 """Test images that may change sides without a warning: of 80, two are more than a point."""
 _NOISE_IMAGES = 64
@@ -58,9 +62,10 @@ def divide(data: Dataset, config: QuantizeConfig) -> tuple[ImageSets, Split]:
     chosen, rest = order[: config.calibration_images], order[config.calibration_images :]
     held_out = images_of_size(256, 1 << 20, data.shape)
     mine, others = train.take(rest[:held_out]), validation
+    labelled = all(one.targets is not None and one.targets.ndim == 1 for one in (mine, others))
     aside = Split(
         np.concatenate([mine.images, others.images])[:held_out],
-        np.concatenate([mine.labels, others.labels])[:held_out],
+        np.concatenate([mine.labels, others.labels])[:held_out] if labelled else None,
     )
     further = max(0, images_of_size(1024, 1 << 22, data.shape) - len(chosen))
     surveyed = np.concatenate([chosen, rest[held_out : held_out + further]])
@@ -83,6 +88,7 @@ def quantize_model(
         AccuracyError: int8 loses more than `quantize.max_drop`; an earlier result stays.
     """
     from cnnaccel.api.quantized import quantize
+    from cnnaccel.nn.reproduce import choose_device
 
     config, data = job.config.quantize, job.dataset
     sets, aside = divide(data, config)
@@ -93,11 +99,11 @@ def quantize_model(
         config=config,
         classes=data.classes,
         progress=job.console,
+        device=choose_device(job.config.train.device),
     )
     graph, quantized = network.graph, network.quantized
     assert quantized is not None
-    score = network.evaluate(data.test.images, data.test.labels, progress=job.console)
-    assert score.float_accuracy is not None and score.agreement is not None
+    score = score_of(job, network)
     compared = network.compare(progress=job.console)
     report = QuantizationReport(
         network=job.config.name,
@@ -105,8 +111,7 @@ def quantize_model(
         f"observer, {len(sets.calibration)} calibration images",
         layers=network.rows(compared.sqnr_db),
         test_images=len(data.test),
-        float_accuracy=score.float_accuracy,
-        int8_accuracy=score.accuracy,
+        figures=score.figures,
         agreement=score.agreement,
         float_bytes=4 * sum(p.numel() for p in model.parameters()),
         int8_bytes=sum(map(parameter_bytes, graph.layers)),
@@ -134,8 +139,7 @@ def quantize_model(
 def _results(report: QuantizationReport) -> dict[str, Any]:
     equalization = report.equalization
     return {
-        "float_accuracy": report.float_accuracy,
-        "int8_accuracy": report.int8_accuracy,
+        **report.by_key(),
         "equalization": None if equalization is None else dataclasses.asdict(equalization),
         "dropped_weights": report.dropped_weights,
         "warnings": list(report.warnings),
@@ -166,16 +170,20 @@ def _warnings(
     config, equalization = job.config.quantize, report.equalization
     logits_db = None if equalization is None else equalization.logits_db
     noisy = logits_db is not None and logits_db < WARN_DB
-    limit = WARN_POINTS if config.max_drop is None else min(WARN_POINTS, config.max_drop)
-    lost = round((report.float_accuracy - report.int8_accuracy) * report.test_images)
-    dropped = _lost(report, limit) and (lost > _CHANCE_IMAGES or _lost(report, config.max_drop))
+    figure = report.figure
+    warn = WARN_POINTS if figure.int8.form == "share" else _WARN_PERCENT
+    limit = warn if config.max_drop is None else min(warn, config.max_drop)
+    lost = round(-report.points / 100 * report.test_images)
+    chance = figure.int8.name == ACCURACY and lost <= _CHANCE_IMAGES
+    dropped = _lost(report, limit) and (not chance or _lost(report, config.max_drop))
     if not (dropped or noisy):
         return ()
     found = []
     if dropped:
+        below = "below" if figure.int8.higher else "above"
         found.append(
-            f"int8 is {-report.points:.2f} points below float, {report.int8_accuracy:.2%} "
-            f"instead of {report.float_accuracy:.2%}"
+            figure.int8.called("") + f"int8 is {-report.points:.2f} {figure.unit} {below} float, "
+            f"{figure.int8_text} instead of {figure.exact_text}"
         )
     if noisy:
         found.append(f"the logits have {logits_db:.1f} dB of signal to quantization noise")
@@ -224,7 +232,8 @@ def _lost(report: QuantizationReport, limit: float | None) -> bool:
 def _check_drop(config: QuantizeConfig, report: QuantizationReport) -> None:
     if _lost(report, config.max_drop):
         raise AccuracyError(
-            f"{' '.join(report.warnings)}\nquantize.max_drop allows {config.max_drop:g} points; "
+            f"{' '.join(report.warnings)}\nquantize.max_drop allows {config.max_drop:g} "
+            f"{report.figure.unit}; "
             "nothing was written, an earlier result is as it was"
         )
 
@@ -239,7 +248,7 @@ def _sensitivity(job: Job, quantized: Quantized, aside: Split) -> Sensitivity:
         found = noise.sensitivity(
             quantized,
             aside.images,
-            aside.labels,
+            aside.targets if job.config.task == "classify" else None,
             lambda done: tell(f"layer {done} of {len(names)}, {names[done - 1]}"),
         )
     seconds = time.perf_counter() - started

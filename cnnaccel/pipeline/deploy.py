@@ -11,12 +11,15 @@ import numpy.typing as npt
 
 from cnnaccel.api.board import Place
 from cnnaccel.api.deployment import Deployment, run_deployed, run_simulated
+from cnnaccel.api.evaluation import real_outputs
 from cnnaccel.api.selftest import LAYER_IMAGES, write_layers
+from cnnaccel.figures import stored
 from cnnaccel.ir.graph import Graph
 from cnnaccel.pipeline.export import exported
 from cnnaccel.pipeline.identity import deploy_inputs, stored_graph
 from cnnaccel.pipeline.job import Job, draw, say_memory, write_results
 from cnnaccel.pipeline.own_images import OwnImages, read_own
+from cnnaccel.pipeline.score import figure_of_outputs
 from cnnaccel.pipeline.selftest import selftest_file
 from cnnaccel.report.measured import counters_table, speed_lines
 from cnnaccel.runtime.board import ALWAYS, FIRST
@@ -50,7 +53,7 @@ def deploy(
         return
     graph, test = stored_graph(job), job.dataset.test
     rows = test.sample(images)
-    pixels, labels = test.images[rows], test.labels[rows]
+    pixels = test.images[rows]
     program = job.workspace.stage("compile").folder
     say_memory(job, program)
     inputs = deploy_inputs(job)
@@ -58,22 +61,26 @@ def deploy(
         inputs = {"target": place.target.text, **inputs}
     some = test.images[test.sample(images or LAYER_IMAGES)] if layers else None
     ran = _run(job, place, graph, pixels, self_test, some)
-    predictions, measured = ran.predictions, ran.measured
-    accuracy = float((predictions == labels).mean())
+    measured = ran.measured
+    figure = figure_of_outputs(job, real_outputs(graph, ran.results), rows)
+    judged = "" if figure is None else f" {figure.text} of"
     headline = (
-        f"engine {accuracy:.2%} of {len(pixels):,} test images, equal to golden; "
+        f"engine{judged} {len(pixels):,} test images, equal to golden; "
         f"{measured.frames_per_second:,.0f} frames/s at {measured.hardware.clock_mhz:g} MHz"
     )
     stage = job.workspace.stage("deploy" if place is None else "board")
     with stage.write(inputs if images is None else inputs | {"images": images}) as folder:
         np.savez_compressed(folder / _LOGITS, logits=ran.results, rows=rows)
-        shown = pixels[:_SHOWN], labels[:_SHOWN], predictions[:_SHOWN]
-        draw("predictions", *shown, job.dataset.classes, folder / "predictions.png")
-        write_results(folder, headline, accuracy=accuracy, **ran.values, **measured.figures())
+        if job.config.task == "classify" and test.targets is not None:
+            shown = pixels[:_SHOWN], test.labels[rows][:_SHOWN], ran.predictions[:_SHOWN]
+            draw("predictions", *shown, job.dataset.classes, folder / "predictions.png")
+        found = {} if figure is None else stored(figure)
+        write_results(folder, headline, **found, **ran.values, **measured.figures())
     job.console.print(counters_table(f"{graph.name} on {ran.where}", measured))
     job.say(ran.remark)
     job.say(speed_lines(measured, ran.host))
-    job.say(f"{headline}; {stage.folder / 'predictions.png'}")
+    drawn = stage.folder / "predictions.png"
+    job.say(f"{headline}; {drawn if drawn.exists() else stage.folder}")
 
 
 def _deploy_own(

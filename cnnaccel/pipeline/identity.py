@@ -12,7 +12,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -109,6 +109,9 @@ def train_inputs(job: Job) -> Inputs:
         **model_inputs(job, "train"),
         **data_inputs(job, "train"),
         **section("train", job.config.train),
+        **task_inputs(job),
+        **_own_inputs("train.loss", job.config.train.loss),
+        **_own_inputs("train.augment", *_names(job.config.train.augment.transforms)),
         **_versions("cnnaccel", "torch", "torchvision"),
     }
 
@@ -123,6 +126,7 @@ def import_inputs(job: Job) -> Inputs:
         "weights": _recorded(job, "import")["weights"] if gone else _file_digest(path),
         **model_inputs(job, "import"),
         **data_inputs(job, "import"),
+        **task_inputs(job),
         **_versions("cnnaccel", "torch", "torchvision"),
     }
 
@@ -133,6 +137,7 @@ def quantize_inputs(job: Job) -> Inputs:
         "weights": artifact(job, "train", "model.pt"),
         **data_inputs(job, "quantize"),
         **section("quantize", job.config.quantize),
+        **task_inputs(job),
         **_versions("torch", "torchao", "numpy"),
         **_package("quant", "ir", "api/quantized"),
     }
@@ -145,7 +150,7 @@ def graph_inputs(job: Job) -> Inputs:
 
 def evaluate_inputs(job: Job) -> Inputs:
     """What a score is made from."""
-    return graph_inputs(job) | data_inputs(job, "evaluate") | _package("ir")
+    return graph_inputs(job) | data_inputs(job, "evaluate") | task_inputs(job) | _package("ir")
 
 
 def compile_inputs(job: Job) -> Inputs:
@@ -193,6 +198,7 @@ def deploy_inputs(job: Job) -> Inputs:
     return {
         **program_inputs(job),
         **data_inputs(job, "deploy"),
+        **task_inputs(job),
         **hardware_inputs(job),
         "engine": engine_digest(),
         **_package("runtime"),
@@ -234,12 +240,46 @@ def inputs_of(job: Job, name: str) -> Inputs:
 def section(name: str, values: Any) -> Inputs:
     """A dataclass as `name.field` to values as JSON has them, sections inside it likewise."""
     flat: Inputs = {}
-    for key, value in dataclasses.asdict(values).items():
+    for key, value in _recorded_fields(values).items():
         if isinstance(value, dict) and value:
             flat |= {f"{name}.{key}.{inner}": _plain(v) for inner, v in value.items()}
         else:
             flat[f"{name}.{key}"] = _plain(value)
     return flat
+
+
+def _recorded_fields(values: Any) -> dict[str, Any]:
+    """The fields of a dataclass, without those that are `unrecorded` while they have defaults."""
+    found = dataclasses.asdict(values)
+    for one in dataclasses.fields(values):
+        value = getattr(values, one.name)
+        if dataclasses.is_dataclass(value):
+            found[one.name] = _recorded_fields(value)
+        elif "unrecorded" in one.metadata and value == one.default:
+            del found[one.name]
+    return found
+
+
+def task_inputs(job: Job) -> Inputs:
+    """What outputs are judged by; nothing of a classifier that is judged by its accuracy."""
+    found = _recorded_fields(job.config)
+    keys = ("task", *(("metric", "metric_goal") if job.config.metric is not None else ()))
+    values = {key: found[key] for key in keys if key in found}
+    return values | _own_inputs("metric", job.config.metric)
+
+
+def _names(calls: Sequence[Any] | None) -> list[str]:
+    return [str(call.name) for call in calls or ()]
+
+
+def _own_inputs(key: str, *specs: str | None) -> Inputs:
+    """Digests of the modules that functions of the user's are made from, by their place here."""
+    from cnnaccel.nn.functions import function_files
+
+    files = {
+        path for spec in specs if spec is not None and ":" in spec for path in function_files(spec)
+    }
+    return {f"{key} file {os.path.relpath(path)}": _file_digest(path) for path in sorted(files)}
 
 
 def hardware_inputs(job: Job) -> Inputs:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 
 import numpy as np
+import numpy.typing as npt
 
+from cnnaccel.figures import stored
 from cnnaccel.pipeline.accuracy import quantize_model
 from cnnaccel.pipeline.identity import (
     evaluate_inputs,
@@ -16,8 +18,12 @@ from cnnaccel.pipeline.identity import (
     weights_stage,
 )
 from cnnaccel.pipeline.job import Job, draw, write_results
+from cnnaccel.pipeline.score import float_model, score_of, segmented
 from cnnaccel.pipeline.train import check_engine, import_weights
 from cnnaccel.report.tables import table
+
+_PICTURES = 8
+"""Test images in the picture of segments."""
 
 
 def import_and_quantize(job: Job, sensitive: bool = False) -> None:
@@ -52,23 +58,39 @@ def evaluate(job: Job) -> None:
     graph = stored_graph(job)
     test, classes = job.dataset.test, job.dataset.classes
     started = time.perf_counter()
-    network = QuantizedNetwork(graph, classes)
-    score = network.evaluate(test.images, test.labels, progress=job.console)
+    network = QuantizedNetwork(graph, classes, float_model(job))
+    score = score_of(job, network)
     seconds = time.perf_counter() - started
-    accuracy, matrix = score.accuracy, score.confusion
     rate = len(test) / seconds
-    headline = f"int8 {accuracy:.2%} of {len(test):,} test images, {rate:,.0f} images/s"
+    figures = [one.int8 for one in score.figures]
+    found = {"images": len(test), "images_per_second": rate, "classes": list(classes)}
+    if score.labels is None:
+        headline = f"{score}, {rate:,.0f} images/s"
+    else:
+        further = "".join(f", {one.text}" for one in figures[1:])
+        headline = (
+            f"int8 {score.accuracy:.2%} of {len(test):,} test images{further}, {rate:,.0f} images/s"
+        )
+        found["confusion"] = score.confusion.tolist()
     with job.workspace.stage("evaluate").write(inputs) as folder:
-        draw("confusion", matrix, classes, folder / "confusion.png")
-        write_results(
-            folder, headline, accuracy=accuracy, images=len(test), images_per_second=rate,
-            classes=list(classes), confusion=matrix.tolist(),
-        )  # fmt: skip
+        if score.labels is not None:
+            draw("confusion", score.confusion, classes, folder / "confusion.png")
+        if (pictures := segmented(job, network.outputs)) is not None:
+            draw("segments", pictures[:_PICTURES], folder / "segments.png")
+        named = {one.key: one.value for one in figures}
+        write_results(folder, headline, **{**named, **stored(figures[0])}, **found)
+    if score.labels is not None:
+        _say_classes(job, graph.name, classes, score.confusion)
+    job.say(f"golden: {headline}")
+
+
+def _say_classes(
+    job: Job, name: str, classes: tuple[str, ...], matrix: npt.NDArray[np.int64]
+) -> None:
     recalls = matrix.diagonal() / np.maximum(matrix.sum(axis=1), 1)
     rows = [
         [name, f"{total:,}", f"{recall:.2%}"]
         for name, total, recall in zip(classes, matrix.sum(axis=1), recalls, strict=True)
     ]
     if len(classes) <= 20:
-        job.console.print(table(f"{graph.name}, golden", ["class", "images", "recognised"], rows))
-    job.say(f"golden: {headline}")
+        job.console.print(table(f"{name}, golden", ["class", "images", "recognised"], rows))

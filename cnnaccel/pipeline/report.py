@@ -23,6 +23,7 @@ from cnnaccel.pipeline.identity import (
     stored_graph,
 )
 from cnnaccel.pipeline.job import Job, headline_of, write_results
+from cnnaccel.pipeline.score import segmented
 from cnnaccel.pipeline.simulate import STALLED
 from cnnaccel.report import findings
 from cnnaccel.report.findings import Findings, Samples, StageState
@@ -187,6 +188,10 @@ def _samples(job: Job, found: Findings) -> Samples | None:
     test, classes = job.dataset.test, job.dataset.classes
     if test.images.shape[1:] != found.graph.input.shape:
         return None
+    if job.config.task == "segment":
+        return _segmented(job, found)
+    if job.config.task != "classify" or test.targets is None:
+        return None
     logits, rows, by = _logits(job, found, len(test))
     if logits is None:
         rows = test.sample(_GOLDEN_IMAGES)
@@ -206,6 +211,18 @@ def _samples(job: Job, found: Findings) -> Samples | None:
         tuple(name(int(predictions[at])) for at in shown),
         by,
     )
+
+
+def _segmented(job: Job, found: Findings) -> Samples | None:
+    """The first test images, each with its mask and the one of int8."""
+    from cnnaccel.api.evaluation import real_outputs
+
+    graph = found.graph
+    pictures = segmented(job, lambda images: real_outputs(graph, golden.run(graph, images)))
+    if pictures is None:
+        return None
+    none = ("",) * len(pictures)
+    return Samples(pictures, tuple(range(len(pictures))), none, none, "golden executor")
 
 
 _GOLDEN_IMAGES = 500

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import shutil
 from contextlib import nullcontext
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cnnaccel.errors import CheckpointError
+from cnnaccel.figures import ACCURACY, Figure, stored
 from cnnaccel.pipeline.identity import (
     INSTEAD,
     NAMED_BY,
@@ -51,7 +52,6 @@ def import_weights(job: Job) -> None:
         ModelError: the engine cannot run the network.
     """
     from cnnaccel.nn.checkpoint import load_weights, save_checkpoint
-    from cnnaccel.nn.evaluate import accuracy
     from cnnaccel.nn.ranks import ranks_from_environment
     from cnnaccel.nn.train import MODEL
 
@@ -61,18 +61,45 @@ def import_weights(job: Job) -> None:
     for note in load_weights(model, path).notes:
         job.say(note)
     check_engine(job, model)
-    right = accuracy(model, job.dataset.validation)
+    figure = _validated(job, model)
     by_option = job.by_option or path != job.weights
-    headline = f"imported {path.name}, {right:.2%} on validation images"
+    headline = f"imported {path.name}"
+    if figure is not None:
+        headline += f", {figure.text} on validation images"
     stage = job.workspace.stage("import")
     with stage.write(import_inputs(job)) as folder:
         content = {"model": job.config.model, "weights": dict(model.state_dict())}
         save_checkpoint(folder / MODEL, content)
         write_results(
-            folder, headline, source=str(path.absolute()), validation_accuracy=right,
+            folder, headline, source=str(path.absolute()), **_stored(figure),
             **{NAMED_BY: "--checkpoint" if by_option else "weights", INSTEAD: job.config.weights},
         )  # fmt: skip
     job.say(f"{headline}; {stage.folder / MODEL}")
+
+
+def _validated(job: Job, model: nn.Module) -> Figure | None:
+    """The figure of the validation images; None where they have nothing to measure it by."""
+    from cnnaccel.nn.evaluate import judged
+    from cnnaccel.nn.reproduce import choose_device
+    from cnnaccel.nn.tasks import configured_task
+
+    data = job.dataset
+    task = configured_task(job.config, len(data.classes))
+    if task.name == "features" or (task.wants_targets and data.validation.targets is None):
+        return None
+    figures = judged(model.to(choose_device(job.config.train.device)), data.validation, task)
+    model.cpu()
+    return figures[0]
+
+
+def _stored(figure: Figure | None) -> dict[str, Any]:
+    """The figure of the validation images as entries of a stage's results."""
+    if figure is None:
+        return {}
+    return {
+        "validation_accuracy" if key == ACCURACY else key: value
+        for key, value in stored(figure).items()
+    }
 
 
 def check_engine(job: Job, model: nn.Module) -> None:
@@ -98,6 +125,7 @@ def train(job: Job, resume: bool = False) -> None:
     from cnnaccel.nn import train as training
     from cnnaccel.nn.ranks import ranks_from_environment
 
+    training.require_trainable(job.config, job.dataset)
     model = job.model()
     check_engine(job, model)
     stage = job.workspace.stage("train")
@@ -115,8 +143,8 @@ def train(job: Job, resume: bool = False) -> None:
         with progress:
             result = training.train(job.config, model, job.dataset, folder, resume, progress)
         draw("curves", result.history, folder / "curves.png")
-        headline = f"epoch {result.epoch}, {result.validation_accuracy:.2%} on validation images"
-        found = {"epoch": result.epoch, "validation_accuracy": result.validation_accuracy}
+        headline = f"epoch {result.epoch}, {result.validation.text} on validation images"
+        found = {"epoch": result.epoch, **_stored(result.validation)}
         write_results(folder, headline, **found, **{INSTEAD: job.config.weights})
     job.say(f"trained {job.config.name}: {headline}; {stage.folder / training.MODEL}")
 

@@ -48,8 +48,8 @@ class LayerGain:
     without_db: float
     gain_db: float
     """Over all layers in int8."""
-    accuracy: float
-    """Share of the images that are recognised."""
+    accuracy: float | None
+    """Share of the images that are recognised; None without labels."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,8 @@ class Sensitivity:
     """Each layer that rounds, in order, and the whole on the same images."""
 
     images: int
-    float_accuracy: float
-    int8_accuracy: float
+    float_accuracy: float | None
+    int8_accuracy: float | None
     int8_db: float
     layers: tuple[LayerGain, ...]
 
@@ -92,7 +92,7 @@ def first_noisy(noise: tuple[LayerNoise, ...]) -> LayerNoise:
 def sensitivity(
     quantized: Quantized,
     images: Images,
-    labels: npt.NDArray[np.int64],
+    labels: npt.NDArray[np.int64] | None,
     on_layer: Progress = lambda done: None,
 ) -> Sensitivity:
     """One layer at a time kept in float, its weights and its result; `on_layer` counts layers."""
@@ -101,7 +101,9 @@ def sensitivity(
     x = quantized.canonical.prepare_input(torch.from_numpy(images))
     exact, rounded = simulation.run(x, ()), simulation.run(x, names)
 
-    def right(values: _Values) -> float:
+    def right(values: _Values) -> float | None:
+        if labels is None:
+            return None
         return float((values.logits.flatten(1).argmax(1).numpy() == labels).mean())
 
     whole = _level(rounded, exact)

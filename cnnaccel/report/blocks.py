@@ -135,8 +135,11 @@ def _is_number(text: str) -> bool:
 
 def picture(image: npt.NDArray[np.uint8], number: int, name: str, actual: str) -> Picture:
     """A picture of image uint8[C, H, W], taken for `name`; other than 1 or 3 channels show the
-    first."""
+    first. Without names nobody says whether it was taken rightly."""
     right = name == actual
+    if not name:
+        kind = "data:image/png;base64," + base64.b64encode(png(image)).decode()
+        return Picture(kind, f"test image {number}", "", "right", f"image {number}", "")
     kind = "data:image/png;base64," + base64.b64encode(png(image)).decode()
     return Picture(
         kind,

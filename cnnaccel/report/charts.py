@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
+from cnnaccel.figures import ACCURACY, Figure
 from cnnaccel.predict.estimate import Estimate
 from cnnaccel.report.activity import UNITS, Recorded
 from cnnaccel.report.canvas import Axis, Canvas, Chart, Legend, frame, meets
@@ -15,27 +16,29 @@ from cnnaccel.report.roof import roof_of
 
 
 def curves(training: Training) -> list[Chart]:
-    """Loss and accuracy by epoch; the chosen epoch is marked."""
+    """Loss and the figure of the task by epoch; the chosen epoch is marked."""
+    name = ACCURACY if training.figure is None else training.figure.name
     return [
         _curve(training, "loss", "loss", "g"),
-        _curve(training, "accuracy", "accuracy", "%"),
+        _curve(training, "figure", name, "g"),
     ]
 
 
 def _curve(training: Training, quantity: str, label: str, form: str) -> Chart:
     canvas = Canvas(380, 250)
     epochs = [row.epoch for row in training.history]
-    lines = {
+    measured = {
         split: [getattr(row, f"{split}_{quantity}") for row in training.history]
         for split in ("train", "validation")
     }
+    lines = {split: line for split, line in measured.items() if None not in line}
     values = [value for line in lines.values() for value in line]
     low, high = min(values), max(values)
     room = 0.05 * ((high - low) or abs(high) or 1)
     aside = 0 if len(epochs) > 1 else 1  # a single epoch stands in the middle
     x = Axis(min(epochs) - aside, max(epochs) + aside, 50, 370, whole=True)
     y = Axis(low - room, high + room, 208, 28)
-    if quantity == "accuracy":
+    if quantity == "figure" and (training.figure is None or training.figure.form == "share"):
         form = f".{y.decimals(100)}%"
     frame(canvas, x, y, form, "epoch", label)
     if training.chosen is not None and training.chosen in epochs:
@@ -51,9 +54,13 @@ def _curve(training: Training, quantity: str, label: str, form: str) -> Chart:
             canvas.diamond(f"dot {split}", px, py, 3)
     ends = ", ".join(f"{split} {line[0]:.4g} to {line[-1]:.4g}" for split, line in lines.items())
     described = f"{label} over epochs {epochs[0]} to {epochs[-1]}: {ends}"
-    svg = canvas.svg(f"curve-{quantity}", f"{label} by epoch", described)
-    legend = (Legend("train", "training"), Legend("validation", "validation"))
-    return Chart(svg, legend, "small")
+    key = "loss" if quantity == "loss" else Figure(label, 0).key
+    svg = canvas.svg(f"curve-{key}", f"{label} by epoch", described)
+    legend = {
+        "train": Legend("train", "training"),
+        "validation": Legend("validation", "validation"),
+    }
+    return Chart(svg, tuple(legend[split] for split in lines), "small")
 
 
 _PLACES = ((7, 13, "start"), (-7, 13, "end"), (7, -5, "start"), (-7, -5, "end"))

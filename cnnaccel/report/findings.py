@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from cnnaccel.figures import Figure, figure_of
 from cnnaccel.hardware import HardwareConfig
 from cnnaccel.ir.graph import Graph
 from cnnaccel.predict.estimate import Estimate
@@ -27,6 +28,7 @@ from cnnaccel.report.measured import Measured
 from cnnaccel.report.quantization import QuantizationReport
 
 SIMULATED = "sim"
+_ACCURACY = "validation_accuracy"
 
 
 class Epoch(NamedTuple):
@@ -34,9 +36,11 @@ class Epoch(NamedTuple):
 
     epoch: int
     train_loss: float
-    train_accuracy: float
-    validation_loss: float
-    validation_accuracy: float
+    train_figure: float | None
+    """None where it was not measured in training."""
+    validation_loss: float | None
+    validation_figure: float
+    """The figure by which the epoch was chosen."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,8 @@ class Training:
     history: tuple[Epoch, ...]
     chosen: int | None
     """None where an older version did not note it."""
-    validation_accuracy: float
+    figure: Figure | None
+    """The figure of the weights that were kept; None where there was nothing to measure it by."""
     imported: str = ""
     """Name of the file that the weights were imported from; then there is no history."""
 
@@ -55,11 +60,13 @@ class Training:
 class Evaluation:
     """The score of the golden executor on the test images."""
 
-    accuracy: float
+    figure: Figure
+    """The figure that counts."""
     images: int
     classes: tuple[str, ...]
     confusion: tuple[tuple[int, ...], ...]
-    """Counts of how often each class [row] was taken for each class [column]."""
+    """Counts of how often each class [row] was taken for each class [column]; empty of a network
+    that is judged otherwise."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +80,8 @@ class Run:
     """Simulated, or a board: where it is, and what pynq calls it."""
     memory: str
     """The memory of the run, in words."""
-    accuracy: float | None
+    figure: Figure | None
+    """The figure of the task; None where it was not measured."""
     predicted_cycles: int | None
     """Cycles predicted for this very run."""
     differences: Mapping[str, str]
@@ -126,7 +134,10 @@ class StageState:
 
 @dataclass(frozen=True)
 class Samples:
-    """Some test images uint8[N, C, H, W], what they are, and what they were taken for."""
+    """Some test images uint8[N, C, H, W], what they are, and what they were taken for.
+
+    Of segmentation: image, mask and what was taken for it side by side, and no words.
+    """
 
     images: npt.NDArray[np.uint8]
     numbers: tuple[int, ...]
@@ -207,21 +218,32 @@ def _counted(results: Any) -> Measured:
     return found
 
 
+def _number(row: Mapping[str, Any], name: str) -> float | None:
+    return float(row[name]) if name in row else None
+
+
 def read_training(folder: Path) -> Training:
     """The training in `metrics.jsonl` and `results.json`; of an import in the latter alone."""
     results = _results(folder)
     if "source" in results:
         name = Path(str(results["source"])).name
-        return Training((), None, float(results["validation_accuracy"]), name)
+        return Training((), None, figure_of(results, _ACCURACY), name)
     lines = (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
     rows = [json.loads(line) for line in lines]
+    if (figure := figure_of(results, _ACCURACY)) is None or not rows:
+        raise ValueError("no epochs, or no figure of them")
     history = [
-        Epoch(int(row["epoch"]), *(float(row[name]) for name in Epoch._fields[1:])) for row in rows
+        Epoch(
+            int(row["epoch"]),
+            float(row["train_loss"]),
+            _number(row, f"train_{figure.key}"),
+            _number(row, "validation_loss"),
+            float(row[f"validation_{figure.key}"]),
+        )
+        for row in rows
     ]
-    if not history:
-        raise ValueError("no epochs")
     chosen = int(results["epoch"]) if "epoch" in results else None
-    return Training(tuple(history), chosen, float(results["validation_accuracy"]))
+    return Training(tuple(history), chosen, figure)
 
 
 def read_quantization(folder: Path) -> QuantizationReport:
@@ -239,11 +261,13 @@ def read_distributions(folder: Path) -> Distributions:
 def read_evaluation(folder: Path) -> Evaluation:
     """The evaluation in `results.json`."""
     results = _results(folder)
-    confusion = tuple(tuple(int(count) for count in row) for row in results["confusion"])
+    if (figure := figure_of(results)) is None:
+        raise ValueError("no figure")
+    confusion = tuple(tuple(int(count) for count in row) for row in results.get("confusion", ()))
     classes = tuple(str(name) for name in results["classes"])
-    if {len(confusion), *map(len, confusion)} != {len(classes)}:
+    if confusion and {len(confusion), *map(len, confusion)} != {len(classes)}:
         raise ValueError("as many rows and columns as classes are expected")
-    return Evaluation(float(results["accuracy"]), int(results["images"]), classes, confusion)
+    return Evaluation(figure, int(results["images"]), classes, confusion)
 
 
 def read_estimate(folder: Path) -> tuple[Estimate, int]:
@@ -275,9 +299,8 @@ def read_deployment(folder: Path) -> Run:
     target, memory = str(results["target"]), str(results.get("memory", ""))
     if target != SIMULATED:
         target += f", {results['checks']['device']}"
-    return Run(
-        folder.name, counted, target, memory, float(results["accuracy"]), None, {"engine": ""}, None
-    )
+    figure = figure_of(results)
+    return Run(folder.name, counted, target, memory, figure, None, {"engine": ""}, None)
 
 
 def read_built(folder: Path) -> Built:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from cnnaccel.figures import Compared
 from cnnaccel.ir.graph import Graph
 from cnnaccel.predict.estimate import Estimate
 from cnnaccel.render.template import render_template
@@ -43,6 +44,17 @@ def evaluation(name: str, lines: Sequence[str], counted: Evaluation) -> str:
         Block("Classes", said, (classes,), notes=notes),
     ]
     return _fragment(name, lines, blocks)
+
+
+def figures(name: str, found: Sequence[Compared], images: int) -> str:
+    """Figures of a network, float beside int8."""
+    rows = [
+        [one.int8.name, one.exact_text, one.int8_text, f"{one.points:+.2f} {one.unit}"]
+        for one in found
+    ]
+    shown = table("figures", ["figure", "float", "int8", "int8 gains"], rows)
+    said = f"golden executor on {images:,} images"
+    return _fragment(name, [found[0].text], [Block("Figures", said, (shown,))])
 
 
 def comparison(

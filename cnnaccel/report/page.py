@@ -5,11 +5,13 @@ Every figure says what measured or predicted it; what is missing names the comma
 
 from __future__ import annotations
 
+from cnnaccel.figures import ACCURACY
 from cnnaccel.ir.graph import macs, parameter_bytes
 from cnnaccel.render.template import render_template
 from cnnaccel.report import charts, confusion, drawing, precision, speed
 from cnnaccel.report.blocks import Block, Cell, Missing, Section, Tile, bar, picture, table
 from cnnaccel.report.findings import Evaluation, Findings, Training
+from cnnaccel.report.masks import SIDE_BY_SIDE
 from cnnaccel.report.quantization import SENSITIVITY_COLUMNS, QuantizationReport
 from cnnaccel.report.warnings import warnings
 
@@ -71,13 +73,18 @@ def _tiles(found: Findings) -> list[Tile]:
 
 def _accuracy_tile(found: Findings) -> Tile:
     quantized, run = found.quantization, found.board or found.deployed
-    points = 100 * (quantized.int8_accuracy - quantized.float_accuracy)
-    note = f"float {quantized.float_accuracy:.2%}, so {points:+.2f} points"
-    if run is not None and run.accuracy is not None:
+    figure = quantized.figure
+    note = f"float {figure.exact_text}, so {figure.points:+.2f} {figure.unit}"
+    title = f"{_capital(figure.int8.name)} in int8"
+    if run is not None and run.figure is not None and run.figure.name == figure.int8.name:
         source = f"{run.measured.images:,} test images, {speed.source(found, run)}"
-        return Tile("Accuracy in int8", f"{run.accuracy:.2%}", note, source)
+        return Tile(title, run.figure.write(run.figure.value), note, source)
     source = found.aged("quantize", f"{_GOLDEN}, {quantized.test_images:,} test images")
-    return Tile("Accuracy in int8", f"{quantized.int8_accuracy:.2%}", note, source)
+    return Tile(title, figure.int8_text, note, source)
+
+
+def _capital(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}"
 
 
 def _device_tile(found: Findings) -> Tile:
@@ -93,9 +100,16 @@ _GOLDEN = "golden executor, the integer graph in numpy"
 
 
 def _accuracy(found: Findings) -> Section:
+    name = found.quantization.figure.int8.name
     levels = table(
         "Accuracy by level",
-        ["level", "right", "test images", "compared", "source"],
+        [
+            "level",
+            "right" if name == ACCURACY else name,
+            "test images",
+            "compared",
+            "source",
+        ],
         _levels(found),
     )
     blocks = [
@@ -105,7 +119,9 @@ def _accuracy(found: Findings) -> Section:
                    "every value.",),
         )
     ]  # fmt: skip
-    if found.evaluation is not None:
+    if len(found.quantization.figures) > 1:
+        blocks.append(_figures(found))
+    if found.evaluation is not None and found.evaluation.confusion:
         blocks += _classes(found, found.evaluation)
     if found.samples is not None:
         shown = found.samples
@@ -115,10 +131,17 @@ def _accuracy(found: Findings) -> Section:
                 shown.images, shown.numbers, shown.predictions, shown.labels, strict=True
             )
         )
+        note = "The first of the test split, then the first that were taken wrongly."
+        if not any(shown.labels):
+            note = "The first of the test split. " + SIDE_BY_SIDE
         blocks.append(
-            Block("Test images and what they were taken for", shown.by, pictures=pictures,
-                  notes=("The first of the test split, then the first that were taken wrongly.",))
-        )  # fmt: skip
+            Block(
+                "Test images and what they were taken for",
+                shown.by,
+                pictures=pictures,
+                notes=(note,),
+            )
+        )
     gone = speed.missing(found, "evaluate", "deploy")
     if found.samples is None:
         gone += (Missing("No sample images: the dataset is not at hand, or another one.", ""),)
@@ -129,10 +152,11 @@ def _levels(found: Findings) -> list[list[str | Cell]]:
     quantized = found.quantization
     images = f"{quantized.test_images:,}"
     rows: list[list[str | Cell]] = [
-        ["float", f"{quantized.float_accuracy:.2%}", images,
-         f"same answer as int8 on {quantized.agreement:.2%}",
+        ["float", quantized.figure.exact_text, images,
+         "" if quantized.agreement is None
+         else f"same answer as int8 on {quantized.agreement:.2%}",
          found.aged("quantize", "PyTorch, float32")],
-        ["int8, golden", f"{quantized.int8_accuracy:.2%}", images, "defines the result",
+        ["int8, golden", quantized.figure.int8_text, images, "defines the result",
          found.aged("quantize", _GOLDEN)],
     ]  # fmt: skip
     if found.verified_images:
@@ -156,13 +180,24 @@ def _levels(found: Findings) -> list[list[str | Cell]]:
                     ]
                 )
             continue
-        right = "" if run.accuracy is None else f"{run.accuracy:.2%}"
+        right = "" if run.figure is None else run.figure.write(run.figure.value)
         result = Cell("equal to golden", "good")
         if not run.equal:
             wrong = "; ".join(f"{k}: {v}" for k, v in run.differences.items() if v)
             result = Cell(f"differs: {wrong}", "bad")
         rows.append([name, right, f"{run.measured.images:,}", result, speed.source(found, run)])
     return rows
+
+
+def _figures(found: Findings) -> Block:
+    """All figures of the task, float beside int8."""
+    rows = [
+        [one.int8.name, one.exact_text, one.int8_text, f"{one.points:+.2f} {one.unit}"]
+        for one in found.quantization.figures
+    ]
+    source = found.aged("quantize", f"{_GOLDEN}, and PyTorch in float32")
+    shown = table("Figures", ["figure", "float", "int8", "int8 gains"], rows)
+    return Block("All figures", source, (shown,))
 
 
 def _classes(found: Findings, evaluated: Evaluation) -> list[Block]:
@@ -197,24 +232,35 @@ def _network(found: Findings) -> Section:
 def _training(found: Findings) -> Section:
     blocks: tuple[Block, ...] = ()
     if found.training is not None and found.training.imported:
-        note = (
-            f"Weights were imported from {found.training.imported}, with "
-            f"{found.training.validation_accuracy:.2%} of the validation images right."
-        )
+        note = f"Weights were imported from {found.training.imported}{_validated(found.training)}."
         source = found.aged("train", "the float network, in PyTorch")
         blocks = (Block("Weights of your own", source, notes=(note,)),)
     elif found.training is not None:
         trained: Training = found.training
         which = "The best" if trained.chosen is None else f"Number {trained.chosen}"
         note = (
-            f"{which} of {len(trained.history)} epochs was taken, with "
-            f"{trained.validation_accuracy:.2%} of the validation images right. Accuracy in "
+            f"{which} of {len(trained.history)} epochs was taken{_validated(trained)}. "
+            f"{_capital(_name(trained))} in "
             "training is of augmented images; the test images chose nothing."
         )
         drawn = tuple(charts.curves(trained))
         source = found.aged("train", "PyTorch, after every epoch of cnnaccel train")
-        blocks = (Block("Loss and accuracy", source, charts=drawn, notes=(note,)),)
+        blocks = (Block(f"Loss and {_name(trained)}", source, charts=drawn, notes=(note,)),)
     return Section("training", "Training", blocks, speed.missing(found, "train"))
+
+
+def _name(training: Training) -> str:
+    return ACCURACY if training.figure is None else training.figure.name
+
+
+def _validated(training: Training) -> str:
+    """The figure of the validation images, in words."""
+    figure = training.figure
+    if figure is None:
+        return ""
+    if figure.name == ACCURACY:
+        return f", with {figure.text} of the validation images right"
+    return f", with {figure.text} on validation images"
 
 
 def _quantization(found: Findings) -> Section:

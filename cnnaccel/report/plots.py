@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import matplotlib
 import numpy as np
 import numpy.typing as npt
 
+from cnnaccel.figures import ACCURACY
 from cnnaccel.predict.estimate import Estimate
 from cnnaccel.predict.explore import Exploration
 from cnnaccel.report.activity import UNITS, Recorded
@@ -22,14 +22,23 @@ from matplotlib import pyplot as plt
 
 
 def curves(history: Sequence[Any], path: Path) -> None:
-    """Loss and accuracy by epoch, training and validation, from `nn.train.EpochMetrics`."""
-    metrics = [dataclasses.asdict(row) for row in history]
-    epochs = [row["epoch"] for row in metrics]
+    """Loss and the figure of the task by epoch, of `nn.history.EpochMetrics`."""
+    epochs = [row.epoch for row in history]
+    lines = {
+        ("loss", "train"): [row.train_loss for row in history],
+        ("loss", "validation"): [row.validation_loss for row in history],
+        ("figure", "train"): [
+            row.train_accuracy if row.validation.name == ACCURACY else None for row in history
+        ],
+        ("figure", "validation"): [row.validation.value for row in history],
+    }
+    names = {"loss": "loss", "figure": history[0].validation.name}
     figure, axes = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
-    for axis, quantity in zip(axes, ("loss", "accuracy"), strict=True):
+    for axis, quantity in zip(axes, names, strict=True):
         for split in ("train", "validation"):
-            axis.plot(epochs, [row[f"{split}_{quantity}"] for row in metrics], label=split)
-        axis.set(xlabel="epoch", ylabel=quantity)
+            if None not in (line := lines[quantity, split]):
+                axis.plot(epochs, line, label=split)
+        axis.set(xlabel="epoch", ylabel=names[quantity])
         axis.grid(alpha=0.3)
         axis.legend()
     _save(figure, path)
@@ -158,6 +167,20 @@ def predictions(
             name if right else f"{name}\n({truth})", fontsize=7,
             color="tab:green" if right else "tab:red",
         )  # fmt: skip
+    _save(figure, path)
+
+
+def segments(pictures: npt.NDArray[np.uint8], path: Path) -> None:
+    """Pictures uint8[N, 3, H, W] of images beside their masks, one under the other."""
+    height, width = pictures.shape[2:]
+    figure, axes = plt.subplots(
+        len(pictures), 1, figsize=(6, 0.2 + 6 * len(pictures) * height / width), squeeze=False,
+        layout="constrained",
+    )  # fmt: skip
+    for axis, picture in zip(axes.flat, pictures, strict=True):
+        axis.axis("off")
+        axis.imshow(picture.transpose(1, 2, 0), interpolation="nearest")
+    axes.flat[0].set_title("image, wanted, int8", fontsize=8)
     _save(figure, path)
 
 

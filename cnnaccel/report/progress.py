@@ -120,7 +120,7 @@ class TrainingProgress:
         self.progress = Progress(
             TextColumn("epoch {task.fields[epoch]}"),
             BarColumn(),
-            TextColumn("loss {task.fields[loss]:.4f}  accuracy {task.fields[accuracy]:.2%}"),
+            TextColumn("{task.fields[shown]}"),
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),
@@ -150,32 +150,36 @@ class TrainingProgress:
             self.console.print(f"training for {epochs} epochs of {steps_per_epoch} steps")
         self.task = self.progress.add_task(
             "", total=epochs * steps_per_epoch, completed=done * steps_per_epoch,
-            epoch=f"{done}/{epochs}", loss=0.0, accuracy=0.0,
+            epoch=f"{done}/{epochs}", shown=_shown(0.0, 0.0),
         )  # fmt: skip
 
-    def on_step(self, epoch: int, step: int, loss: float, accuracy: float) -> None:
+    def on_step(self, epoch: int, step: int, loss: float, accuracy: float | None) -> None:
         """A few steps further, `epoch` and `step` counted from 1."""
         assert self.task is not None
         done = (epoch - 1) * self.steps_per_epoch + step
-        self.progress.update(
-            self.task, completed=done, epoch=f"{epoch}/{self.epochs}", loss=loss, accuracy=accuracy
-        )
+        shown = _shown(loss, accuracy)
+        self.progress.update(self.task, completed=done, epoch=f"{epoch}/{self.epochs}", shown=shown)
         now = time.perf_counter()
         if not self.console.is_interactive and now - self.told > _LATER_SECONDS:
             self.told = now
             self.console.print(
                 f"epoch {epoch:>3}/{self.epochs}  step {step:,} of {self.steps_per_epoch:,}  "
-                f"loss {loss:.4f}  accuracy {accuracy:.2%}"
+                f"{shown}"
             )
 
     def on_epoch(self, metrics: Any) -> None:
         """An epoch is over; `metrics` are its `nn.train.EpochMetrics`."""
         self.told = time.perf_counter()
         self.console.print(
-            f"epoch {metrics.epoch:>3}/{self.epochs}  loss {metrics.train_loss:.4f}  "
-            f"accuracy {metrics.train_accuracy:.2%}  "
-            f"validation {metrics.validation_accuracy:.2%}  {metrics.seconds:.1f} s"
+            f"epoch {metrics.epoch:>3}/{self.epochs}  "
+            f"{_shown(metrics.train_loss, metrics.train_accuracy)}  "
+            f"validation {metrics.validation.text}  {metrics.seconds:.1f} s"
         )
+
+
+def _shown(loss: float, accuracy: float | None) -> str:
+    """Loss and accuracy of a training so far; tasks that count no classes have the loss alone."""
+    return f"loss {loss:.4f}" + ("" if accuracy is None else f"  accuracy {accuracy:.2%}")
 
 
 @contextmanager

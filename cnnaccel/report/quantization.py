@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from rich.table import Table
 
+from cnnaccel.figures import Compared, compared_from_json
 from cnnaccel.ir.graph import Graph
 from cnnaccel.render.template import render_template
 from cnnaccel.report.tables import multiplier_and_shift, span, table
@@ -95,8 +96,8 @@ class SensitivityRow:
     """This layer in float, all others in int8."""
     gain_db: float
     """Gain of `without_db` in dB over all layers in int8."""
-    accuracy: float
-    """Accuracy with this layer in float; a share of the images."""
+    accuracy: float | None
+    """Accuracy with this layer in float, a share of the images; None without labels."""
 
 
 @dataclass(frozen=True)
@@ -104,16 +105,18 @@ class Sensitivity:
     """Results of keeping one layer at a time in float, on held out images."""
 
     images: int
-    float_accuracy: float
-    int8_accuracy: float
+    float_accuracy: float | None
+    int8_accuracy: float | None
     int8_db: float
     layers: tuple[SensitivityRow, ...]
 
     def title(self) -> str:
         """The figures that all rows are compared with."""
+        text = f"one layer at a time in float; all in int8: {self.int8_db:.1f} dB"
+        if self.int8_accuracy is None or self.float_accuracy is None:
+            return f"{text} on {self.images} held out images"
         return (
-            f"one layer at a time in float; all in int8: {self.int8_db:.1f} dB, "
-            f"{self.int8_accuracy:.2%} of {self.images} held out images, float "
+            f"{text}, {self.int8_accuracy:.2%} of {self.images} held out images, float "
             f"{self.float_accuracy:.2%}"
         )
 
@@ -121,7 +124,7 @@ class Sensitivity:
         """The rows as texts, under `SENSITIVITY_COLUMNS`."""
         return [
             [row.layer, row.kind, f"{row.alone_db:.1f}", f"{row.without_db:.1f}",
-             f"{row.gain_db:+.1f}", f"{row.accuracy:.2%}"]
+             f"{row.gain_db:+.1f}", "" if row.accuracy is None else f"{row.accuracy:.2%}"]
             for row in self.layers
         ]  # fmt: skip
 
@@ -135,15 +138,16 @@ SENSITIVITY_COLUMNS = ("layer", "made by", "alone, dB", "without, dB", "gain, dB
 
 @dataclass(frozen=True)
 class QuantizationReport:
-    """Costs and gains of quantizing. Accuracies and agreement are shares of the test images."""
+    """Costs and gains of quantizing, in figures of the test images."""
 
     network: str
     options: str
     layers: tuple[LayerRow, ...]
     test_images: int
-    float_accuracy: float
-    int8_accuracy: float
-    agreement: float
+    figures: tuple[Compared, ...]
+    """The one that counts first."""
+    agreement: float | None
+    """Share of the images that both take for the same; None where nothing is counted so."""
     float_bytes: int
     int8_bytes: int
     host_normalizes: bool
@@ -156,9 +160,22 @@ class QuantizationReport:
     """None where it was not asked for."""
 
     @property
+    def figure(self) -> Compared:
+        """The figure that counts."""
+        return self.figures[0]
+
+    @property
     def points(self) -> float:
-        """Points that int8 gains over float."""
-        return 100 * (self.int8_accuracy - self.float_accuracy)
+        """Points, or percent, that int8 gains over float."""
+        return self.figure.points
+
+    def by_key(self) -> dict[str, float | None]:
+        """Figures as `float_accuracy`, `int8_accuracy`."""
+        return {
+            f"{level}_{one.int8.key}": value
+            for one in self.figures
+            for level, value in (("float", one.exact), ("int8", one.int8.value))
+        }
 
     def remarks(self) -> list[str]:
         """Changes of the network before its scales were found, a line each."""
@@ -175,11 +192,16 @@ class QuantizationReport:
 
     def headline(self) -> str:
         """The result in one line."""
-        return (
-            f"float {self.float_accuracy:.2%}, int8 {self.int8_accuracy:.2%} "
+        first, *others = self.figures
+        if self.agreement is None:
+            texts = "; ".join(one.text for one in self.figures)
+            return f"{texts}; {self.test_images:,} test images"
+        text = (
+            f"float {first.exact_text}, int8 {first.int8_text} "
             f"({self.points:+.2f} points), "
             f"same answer on {self.agreement:.2%} of {self.test_images:,} test images"
         )
+        return "; ".join([text, *(one.text for one in others)])
 
     def size(self) -> str:
         """Bytes before and after."""
@@ -195,7 +217,7 @@ class QuantizationReport:
 
     def write(self, folder: Path) -> None:
         """`report.json` and `report.md` into `folder`."""
-        text = json.dumps(dataclasses.asdict(self), indent=1)
+        text = json.dumps(dataclasses.asdict(self) | self.by_key(), indent=1)
         (folder / "report.json").write_text(text + "\n", encoding="utf-8")
         page = render_template("quantize.md.j2", report=self)
         (folder / "report.md").write_text(page, encoding="utf-8")
@@ -216,9 +238,8 @@ def from_json(document: Any) -> QuantizationReport:
         options=str(document["options"]),
         layers=tuple(rows),
         test_images=int(document["test_images"]),
-        float_accuracy=float(document["float_accuracy"]),
-        int8_accuracy=float(document["int8_accuracy"]),
-        agreement=float(document["agreement"]),
+        figures=tuple(map(compared_from_json, document["figures"])),
+        agreement=None if document["agreement"] is None else float(document["agreement"]),
         float_bytes=int(document["float_bytes"]),
         int8_bytes=int(document["int8_bytes"]),
         host_normalizes=bool(document["host_normalizes"]),
@@ -241,18 +262,28 @@ def _equalization(value: Any) -> Equalization | None:
 def _sensitivity(value: Any) -> Sensitivity | None:
     if value is None:
         return None
-    levels = ("alone_db", "without_db", "gain_db", "accuracy")
     rows = [
-        SensitivityRow(str(row["layer"]), str(row["kind"]), *(float(row[key]) for key in levels))
+        SensitivityRow(
+            str(row["layer"]),
+            str(row["kind"]),
+            float(row["alone_db"]),
+            float(row["without_db"]),
+            float(row["gain_db"]),
+            _optional(row["accuracy"]),
+        )
         for row in value["layers"]
     ]
     return Sensitivity(
         int(value["images"]),
-        float(value["float_accuracy"]),
-        float(value["int8_accuracy"]),
+        _optional(value["float_accuracy"]),
+        _optional(value["int8_accuracy"]),
         float(value["int8_db"]),
         tuple(rows),
     )
+
+
+def _optional(value: Any) -> float | None:
+    return None if value is None else float(value)
 
 
 def layer_rows(

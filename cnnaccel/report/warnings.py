@@ -54,7 +54,7 @@ def _dropped(found: Findings) -> Iterator[Warned]:
 
 def _blind(found: Findings) -> Iterator[Warned]:
     """Classes of which no image is recognised."""
-    if (evaluated := found.evaluation) is None:
+    if (evaluated := found.evaluation) is None or not evaluated.confusion:
         return
     blind = [
         name

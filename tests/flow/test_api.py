@@ -152,7 +152,7 @@ def test_evaluate_counts(quantized: ca.QuantizedNetwork) -> None:
         floats = network()(FLOATS).argmax(1).numpy()
     score = quantized.evaluate(IMAGES, floats)
     expected = golden.predictions(golden.run(quantized.graph, IMAGES))
-    assert np.array_equal(score.predictions, expected)
+    assert score.predictions is not None and np.array_equal(score.predictions, expected)
     assert score.float_accuracy == 1.0 and score.agreement == score.accuracy
     assert score.accuracy == float((expected == floats).mean())
     assert score.confusion.sum() == 48 and score.confusion.trace() == (expected == floats).sum()

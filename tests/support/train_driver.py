@@ -13,10 +13,12 @@ from torch import Tensor, nn
 
 from cnnaccel.config import AugmentConfig, Config, DataConfig, TrainConfig
 from cnnaccel.errors import Interrupted
+from cnnaccel.fields import Call
 from cnnaccel.nn.data import Dataset, load_dataset
+from cnnaccel.nn.history import EpochMetrics
 from cnnaccel.nn.models import make_model
 from cnnaccel.nn.ranks import ranks_from_environment
-from cnnaccel.nn.train import EpochMetrics, train
+from cnnaccel.nn.train import train
 
 
 def small_config(epochs: int, model: str = "resnet8") -> Config:
@@ -31,7 +33,15 @@ def small_config(epochs: int, model: str = "resnet8") -> Config:
             batch_size=64,
             average=0.9,
             label_smoothing=0.1,
-            augment=AugmentConfig(flip=True, shift=1, erase=2),
+            augment=AugmentConfig(
+                flip=True,
+                shift=1,
+                erase=2,
+                transforms=(
+                    Call("RandomCrop", {"size": shape[1], "padding": 1}),
+                    Call("RandomChoice", {"transforms": ["RandomVerticalFlip", "RandomErasing"]}),
+                ),
+            ),
         ),
     )
 
@@ -60,7 +70,7 @@ class Speaker:
     def on_start(self, epochs: int, steps_per_epoch: int, start_epoch: int) -> None:
         print(f"start {epochs} {steps_per_epoch} {start_epoch}", flush=True)
 
-    def on_step(self, epoch: int, step: int, loss: float, accuracy: float) -> None:
+    def on_step(self, epoch: int, step: int, loss: float, accuracy: float | None) -> None:
         pass
 
     def on_epoch(self, metrics: EpochMetrics) -> None:

@@ -29,7 +29,7 @@ FLOORS = (
     ("processing_system", "presets"),
     ("workspace",),
     ("config", "resources"),
-    ("fields",),
+    ("fields", "figures"),
     ("runtime",),
     ("errors",),
     ("",),  # the package's own __init__

@@ -100,8 +100,9 @@ def test_sensitivity_finds_the_layer_that_costs(learned: Learned) -> None:
     best = max(found.layers, key=lambda row: row.gain_db)
     worst = min(found.layers, key=lambda row: row.alone_db)
     assert best.layer == worst.layer == "features.6" and best.gain_db > 6
+    assert best.accuracy is not None and found.int8_accuracy is not None
     assert best.accuracy > found.int8_accuracy and found.images == 128
-    assert found.float_accuracy > 0.9
+    assert found.float_accuracy is not None and found.float_accuracy > 0.9
 
 
 def test_layers_that_pass_numbers_on_cost_nothing(learned: Learned) -> None:

@@ -11,6 +11,7 @@ import matplotlib.image
 import numpy as np
 import pytest
 
+from cnnaccel.figures import Figure
 from cnnaccel.hardware import HardwareConfig
 from cnnaccel.predict.estimate import Estimate, Usage
 from cnnaccel.report.blocks import bar, picture, png, table
@@ -20,6 +21,8 @@ from cnnaccel.report.findings import Epoch, Training
 from cnnaccel.report.precision import loudest
 from tests.support.graphs import every_kind
 from tests.support.svg import shapes
+
+HALF = Figure("accuracy", 0.5, "share")
 
 
 @pytest.mark.parametrize("shape", [(1, 5, 7), (3, 6, 4), (2, 3, 3)])
@@ -58,7 +61,7 @@ def test_bars_stay_in_their_cell(share: float, width: str) -> None:
 )
 def test_curves_stay_in_their_frame(losses: tuple[float, ...]) -> None:
     history = tuple(Epoch(n, loss, 0.5, loss, 0.5) for n, loss in enumerate(losses, 1))
-    for chart in curves(Training(history, 1, 0.5)):
+    for chart in curves(Training(history, 1, HALF)):
         numbers = [float(one) for d in re.findall(r' d="([^"]*)"', chart.svg)
                    for one in re.findall(r"[-\d.]+", d)]  # fmt: skip
         assert numbers and all(0 <= one <= 440 for one in numbers)
@@ -84,7 +87,7 @@ def test_labels_of_curves_cover_no_line(epochs: int, falling: bool) -> None:
     values = [1 / n if falling else n / epochs for n in range(1, epochs + 1)]
     history = tuple(Epoch(n, v, 1 - v / 2, v / 2, v) for n, v in enumerate(values, 1))
     for chosen in {1, epochs // 2 + 1, epochs}:
-        for chart in curves(Training(history, chosen, 0.5)):
+        for chart in curves(Training(history, chosen, HALF)):
             texts = letters(chart.svg)
             assert f"epoch {chosen} taken" in [words for words, _ in texts]
             lines = shapes(chart.svg, "line") + shapes(chart.svg, "mark")

@@ -18,7 +18,7 @@ GRAPH = every_kind()
 
 def report(noise: dict[str, str]) -> QuantizationReport:
     rows = tuple(LayerRow(name, "", "", "", "", "", "", "", text) for name, text in noise.items())
-    return QuantizationReport("net", "", rows, 1, 1, 1, 1, 1, 1, False)
+    return QuantizationReport("net", "", rows, 1, (), None, 1, 1, False)
 
 
 def counts(name: str, low: int = 0) -> TensorCounts:

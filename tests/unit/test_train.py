@@ -27,10 +27,11 @@ from cnnaccel.nn.augment import CHANCES, augment
 from cnnaccel.nn.checkpoint import load_checkpoint, load_weights
 from cnnaccel.nn.data import Dataset, load_dataset
 from cnnaccel.nn.evaluate import accuracy, predict_logits
+from cnnaccel.nn.history import EpochMetrics, TrainResult
 from cnnaccel.nn.models import build_model, make_model
 from cnnaccel.nn.optimize import make_average, share_of_peak
 from cnnaccel.nn.ranks import Ranks
-from cnnaccel.nn.train import EpochMetrics, TrainResult, share_of_batch, train
+from cnnaccel.nn.train import share_of_batch, train
 from tests.support.train_driver import small_config, small_data
 
 ROOT = Path(__file__).parents[2]
@@ -51,14 +52,14 @@ class Recorder:
 
     def __init__(self, interrupt_in_epoch: int = 0) -> None:
         self.started: list[tuple[int, int, int]] = []
-        self.steps: list[tuple[int, int, float, float]] = []
+        self.steps: list[tuple[int, int, float, float | None]] = []
         self.epochs: list[EpochMetrics] = []
         self.interrupt_in_epoch = interrupt_in_epoch
 
     def on_start(self, epochs: int, steps_per_epoch: int, start_epoch: int) -> None:
         self.started.append((epochs, steps_per_epoch, start_epoch))
 
-    def on_step(self, epoch: int, step: int, loss: float, accuracy: float) -> None:
+    def on_step(self, epoch: int, step: int, loss: float, accuracy: float | None) -> None:
         if epoch == self.interrupt_in_epoch:
             raise KeyboardInterrupt
         self.steps.append((epoch, step, loss, accuracy))
@@ -98,8 +99,8 @@ def test_fashionmnist_is_learned(data_dir: Path, tmp_path: Path) -> None:
     model = make_model(config, data.shape, len(data.classes))
     observer = Recorder()
     result = train(config, model, data, tmp_path, False, observer)
-    assert result.validation_accuracy > 0.7
-    assert accuracy(model, data.validation) == pytest.approx(result.validation_accuracy)
+    assert result.validation.value > 0.7
+    assert accuracy(model, data.validation) == pytest.approx(result.validation.value)
     assert accuracy(model, data.test) > 0.7
     assert observer.started == [(1, 156, 1)]
     assert [step for _, step, _, _ in observer.steps] == [*range(20, 141, 20), 156]
@@ -109,17 +110,17 @@ def test_fashionmnist_is_learned(data_dir: Path, tmp_path: Path) -> None:
 def test_results_and_files(reference: tuple[Path, TrainResult]) -> None:
     folder, result = reference
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    assert lines == [dataclasses.asdict(metrics) for metrics in result.history]
+    assert lines == [metrics.line() for metrics in result.history]
     assert [line["epoch"] for line in lines] == [1, 2, 3]
-    best = max(result.history, key=lambda metrics: metrics.validation_accuracy)
-    assert (result.epoch, result.validation_accuracy) == (best.epoch, best.validation_accuracy)
+    best = max(result.history, key=lambda metrics: metrics.validation.value)
+    assert (result.epoch, result.validation.value) == (best.epoch, best.validation.value)
     config = small_config(3)
     data = small_data(config)
     model = make_model(config, data.shape, 4)
     content = load_weights(model, result.model)
     assert content["epoch"] == result.epoch and content["model"] == "resnet8"
     assert content["model_args"] == {"in_channels": 1, "classes": 4}
-    assert accuracy(model, data.validation) == result.validation_accuracy
+    assert accuracy(model, data.validation) == result.validation.value
     assert sorted(path.name for path in folder.iterdir()) == [
         "checkpoint.pt",
         "metrics.jsonl",

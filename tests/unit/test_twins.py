@@ -31,7 +31,7 @@ IMPORTED: dict[str, tuple[str, ...]] = {
     "unit/test_asic_areas": ("pipeline/job",),
     "unit/test_check": ("compiler/lower/network",),
     "unit/test_config": ("errors",),
-    "unit/test_data": ("nn/idx",),
+    "unit/test_data": ("nn/idx", "nn/made_up"),
     "unit/test_drawing": ("report/canvas",),
     "unit/test_equalize": ("quant/survey",),
     "unit/test_explore": ("report/plots",),
@@ -55,7 +55,16 @@ IMPORTED: dict[str, tuple[str, ...]] = {
     "unit/test_show": ("compiler/explain", "compiler/lower/tasks"),
     "unit/test_sources": ("quant/frontend",),
     "unit/test_terminal": ("report/measured", "report/tables"),
-    "unit/test_train": ("nn/augment", "nn/evaluate", "nn/optimize", "nn/ranks"),
+    "unit/test_tasks": ("figures", "nn/functions", "nn/losses"),
+    "unit/test_train": (
+        "nn/augment",
+        "nn/evaluate",
+        "nn/history",
+        "nn/optimize",
+        "nn/ranks",
+        "nn/reproduce",
+    ),
+    "unit/test_mask_files": ("report/masks",),
     "unit/test_weight_image": ("compiler/emit/weights",),
     "unit/test_whole_program": ("compiler/compile",),
     "unit/test_wrapped_models": ("nn/outputs", "nn/wrappers"),
@@ -64,7 +73,9 @@ IMPORTED: dict[str, tuple[str, ...]] = {
 """Modules by the test file that imports them under another name than its own."""
 
 RUN: dict[str, tuple[str, ...]] = {
+    "flow/test_other_tasks": ("pipeline/score",),
     "flow/test_api": (
+        "api/evaluation",
         "api/compiled",
         "api/deployment",
         "api/export",

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from cnnaccel.figures import Compared, Figure
 from cnnaccel.hardware import HardwareConfig
 from cnnaccel.report.findings import Built, Evaluation, Findings, Run, StageState, Taken
 from cnnaccel.report.measured import Measured
@@ -14,9 +15,12 @@ from cnnaccel.report.quantization import TRY, QuantizationReport
 from cnnaccel.report.warnings import warnings
 from tests.support.graphs import every_kind
 
+RIGHT = Figure("accuracy", 0.9, "share")
 NAMES = ("train", "quantize", "evaluate", "compile", "simulate", "deploy", "board", "check",
          "build-hw")  # fmt: skip
-QUANTIZED = QuantizationReport("net", "", (), 1000, 0.95, 0.945, 0.99, 4, 1, False)
+QUANTIZED = QuantizationReport(
+    "net", "", (), 1000, (Compared(Figure("accuracy", 0.945, "share"), 0.95),), 0.99, 4, 1, False
+)
 STAGES = {
     name: StageState(name, f"cnnaccel {name} net.yaml", "up to date", True, True, "", "")
     for name in NAMES
@@ -35,7 +39,7 @@ def found(**known: Any) -> Findings:
 
 
 def test_nothing_is_wrong() -> None:
-    evaluated = Evaluation(0.9, 30, ("a", "b"), ((9, 1), (1, 19)))
+    evaluated = Evaluation(RIGHT, 30, ("a", "b"), ((9, 1), (1, 19)))
     assert warnings(found(evaluation=evaluated, simulation=run(engine=""), deployed=run())) == []
 
 
@@ -68,9 +72,9 @@ def test_a_difference_comes_first(place: str) -> None:
 def test_classes_that_are_never_recognised() -> None:
     names = tuple("abcdefgh")
     rows = tuple(tuple(5 if to == 0 else 0 for to in range(8)) for _ in range(8))
-    (one,) = warnings(found(evaluation=Evaluation(0.1, 40, names, rows)))
+    (one,) = warnings(found(evaluation=Evaluation(RIGHT, 40, names, rows)))
     assert one.text == "No image of 7 of 8 classes is recognised: b, c, d, e, f and 2 more."
-    empty = Evaluation(1.0, 3, ("a", "b"), ((3, 0), (0, 0)))
+    empty = Evaluation(RIGHT, 3, ("a", "b"), ((3, 0), (0, 0)))
     assert warnings(found(evaluation=empty)) == []  # no image of b is in the test split
 
 
