@@ -31,7 +31,7 @@ IMPORTED: dict[str, tuple[str, ...]] = {
     "unit/test_asic_areas": ("pipeline/job",),
     "unit/test_check": ("compiler/lower/network",),
     "unit/test_config": ("errors",),
-    "unit/test_data": ("nn/idx", "nn/made_up"),
+    "unit/test_data": ("nn/idx",),
     "unit/test_drawing": ("report/canvas",),
     "unit/test_equalize": ("quant/survey",),
     "unit/test_explore": ("report/plots",),
@@ -62,7 +62,6 @@ IMPORTED: dict[str, tuple[str, ...]] = {
         "nn/history",
         "nn/optimize",
         "nn/ranks",
-        "nn/reproduce",
     ),
     "unit/test_mask_files": ("report/masks",),
     "unit/test_weight_image": ("compiler/emit/weights",),
@@ -113,7 +112,8 @@ RUN: dict[str, tuple[str, ...]] = {
     "unit/test_host": ("runtime/numeric",),
     "unit/test_lower": ("quant/builder",),
     "unit/test_render_tcl": ("processing_system",),
-    "unit/test_train": ("nn/fit", "pipeline/train"),
+    "unit/test_data": ("nn/made_up",),
+    "unit/test_train": ("nn/fit", "nn/reproduce", "pipeline/train"),
 }
 """Modules by the test file that runs them, through a command or the module above them."""
 
