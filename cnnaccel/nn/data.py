@@ -72,8 +72,9 @@ class Split:
             return np.arange(len(self))
         rng = np.random.default_rng(_SAMPLE_SEED)
         order = rng.permutation(len(self))
-        has_class = self.targets is not None and self.targets.shape == (len(self),)
-        labels = self.targets if has_class else np.zeros(len(self), np.int64)
+        labels = self.targets
+        if labels is None or labels.shape != (len(self),):
+            labels = np.zeros(len(self), np.int64)
         turn = np.empty(len(self), np.int64)  # of an image among those of its class
         for label in np.unique(labels):
             of_class = order[labels[order] == label]

@@ -52,6 +52,7 @@ def quantize(job: Job, sensitive: bool = False) -> None:
 
 def evaluate(job: Job) -> None:
     """Run the golden executor on the test images."""
+    from cnnaccel.api.evaluation import real_outputs
     from cnnaccel.api.quantized import QuantizedNetwork
 
     inputs = evaluate_inputs(job)
@@ -72,10 +73,11 @@ def evaluate(job: Job) -> None:
             f"int8 {score.accuracy:.2%} of {len(test):,} test images{further}, {rate:,.0f} images/s"
         )
         found["confusion"] = score.confusion.tolist()
+    pictures = segmented(job, lambda some: real_outputs(graph, network.integers(some)))
     with job.workspace.stage("evaluate").write(inputs) as folder:
         if score.labels is not None:
             draw("confusion", score.confusion, classes, folder / "confusion.png")
-        if (pictures := segmented(job, network.outputs)) is not None:
+        if pictures is not None:
             draw("segments", pictures[:_PICTURES], folder / "segments.png")
         named = {one.key: one.value for one in figures}
         write_results(folder, headline, **{**named, **stored(figures[0])}, **found)
