@@ -351,13 +351,10 @@ class _Nest:
     def _walk(self, init: int, moves: tuple[int, ...], group: int, tiles: slice) -> Addresses:
         """int64[tiles, windows, steps]: a walker's value in every step of some tiles."""
         by = strides(self.ins.bounds, moves)
-        grids = [
-            np.arange(bound, dtype=np.int64) * stride
-            for bound, stride in zip(self.ins.bounds, by, strict=True)
-        ]
-        axes = [_outer(grids[1:4])[tiles], _outer(grids[4:TILE_LEVEL]), _outer(grids[TILE_LEVEL:])]
-        start = init + group * by[0]
-        return np.asarray(start + axes[0][:, None, None] + axes[1][:, None] + axes[2])
+        levels = [*zip(self.ins.bounds, by, strict=True)]
+        tile, window = _outer(levels[1:4])[tiles], _outer(levels[4:TILE_LEVEL])
+        step = init + group * by[0] + _outer(levels[TILE_LEVEL:])
+        return np.asarray(tile[:, None, None] + window[:, None] + step)
 
     def _weight_words(self, group: int, tiles: slice) -> Addresses:
         """int64[tiles, windows, steps]; [1, 1, steps] where all tiles use the same words."""
@@ -369,9 +366,10 @@ class _Nest:
         return np.asarray(self.ins.w_init + group * between + starts[..., None] + steps)
 
 
-def _outer(grids: list[Addresses]) -> Addresses:
-    """All sums of one element of each, the last fastest."""
+def _outer(levels: list[tuple[int, int]]) -> Addresses:
+    """Offsets of all steps of some levels, given as bound and stride, the last fastest."""
     total: Addresses = np.zeros(1, np.int64)
-    for grid in grids:
-        total = (total[:, None] + grid).reshape(-1)
+    for bound, stride in levels:
+        if bound > 1:
+            total = (total[:, None] + np.arange(bound, dtype=np.int64) * stride).reshape(-1)
     return total

@@ -265,8 +265,9 @@ class _Drawing:
         touches = _Touches()
         of_unit: dict[Unit, list[int]] = {unit: [] for unit in Unit}
         for at, one in enumerate(made):
-            needs = touches.needs(*cells(self.pads, one))
-            touches.note(at, one.UNIT, *cells(self.pads, one))
+            read, written = cells(self.pads, one)
+            needs = touches.needs(read, written)
+            touches.note(at, one.UNIT, read, written)
             for giver in Unit:
                 if giver is one.UNIT or not of_unit[giver]:
                     continue

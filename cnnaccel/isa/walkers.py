@@ -24,10 +24,9 @@ def jumps(bounds: Mapping[str, int], strides: Mapping[str, int], levels: int) ->
 def strides(bounds: tuple[int, ...], moves: tuple[int, ...]) -> tuple[int, ...]:
     """The inverse of `jumps`, a stride for each of the nine levels; those of bound 1 are 0."""
     result = [0] * len(LEVELS)
+    inside = 0  # what the levels further in move it by
     for level in reversed(range(len(moves))):
         if bounds[level] > 1:
-            inside = sum(
-                result[inner] * (bounds[inner] - 1) for inner in range(level + 1, len(LEVELS))
-            )
             result[level] = moves[level] + inside
+            inside += result[level] * (bounds[level] - 1)
     return tuple(result)
