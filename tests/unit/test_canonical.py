@@ -51,7 +51,13 @@ def check(model: nn.Module, shape: Shape) -> CanonicalModel:
     return canonical
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow if name == "mobilenet_v2" else ())
+        for name in NETWORKS  # the slow one has no operator that `RULES` lacks
+    ],
+)
 def test_networks(name: str) -> None:
     model, shape = network(name)
     names = layers(check(model, shape))
