@@ -36,6 +36,7 @@ from cnnaccel.predict.estimate import estimate
 from cnnaccel.remote.ssh import parse_target
 from cnnaccel.report.findings import SIMULATED
 from cnnaccel.runtime.board import ALWAYS, FIRST, NEVER, SELF_TEST
+from cnnaccel.tools.simulation import require_simulator
 from cnnaccel.tools.verilate import best_trace
 from cnnaccel.workspace import Stage, sha256_of
 
@@ -128,8 +129,9 @@ class CompiledNetwork(Shown):
         Raises:
             DataError: images that do not fit the network.
             MismatchError: a level differs from golden; which, and where.
-            ToolError: verilator or g++ is missing.
+            ToolError: pynq, verilator or g++ is missing.
         """
+        require_simulator()
         if (waves is None) != (cycles is None):
             raise DataError("waves and cycles go together: a file, and a range of cycles")
         wanted = None
@@ -225,7 +227,10 @@ class CompiledNetwork(Shown):
             MismatchError: a value differs from golden's, or a test fails.
             EngineError: the board is not reached, lacks something, or fails.
             WorkspaceError: no bitstream for this engine.
+            ToolError: the simulated board lacks pynq, verilator or g++.
         """
+        if target == SIMULATED:
+            require_simulator()
         pixels = self._some(self.network.images if images is None else images)
         with self._program(progress) as (program, console):
             file = None

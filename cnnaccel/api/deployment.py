@@ -82,7 +82,7 @@ def run_simulated(
 
     Raises:
         MismatchError: a test fails.
-        ToolError: verilator or g++ is missing.
+        ToolError: pynq, verilator or g++ is missing.
     """
     engine = SimulatedEngine(hardware, console)
     for what, path in tests.items():

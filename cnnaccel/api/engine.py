@@ -14,7 +14,7 @@ from cnnaccel.hardware import HardwareConfig
 from cnnaccel.ir.graph import Conv2d, Graph, macs, operations
 from cnnaccel.report.measured import Measured
 from cnnaccel.report.progress import silent, working
-from cnnaccel.tools.simulation import simulated_bitstream
+from cnnaccel.tools.simulation import require_simulator, simulated_bitstream
 from cnnaccel.tools.verilate import Trace
 
 
@@ -25,7 +25,7 @@ class SimulatedEngine:
     the handshakes with DRAM that chance holds up. trace: format of waves that it can write.
 
     Raises:
-        ToolError: verilator or g++ is missing.
+        ToolError: pynq, verilator or g++ is missing.
     """
 
     def __init__(
@@ -35,6 +35,7 @@ class SimulatedEngine:
         stalls: float = 0.0,
         trace: Trace | None = None,
     ) -> None:
+        require_simulator()
         from cnnaccel.runtime.device import SimDevice  # pynq takes its time to import
         from cnnaccel.runtime.driver import Accelerator
         from cnnaccel.runtime.simulator import Timing

@@ -21,6 +21,7 @@ from cnnaccel.errors import ConfigError, ModelError
 from cnnaccel.hardware import HardwareConfig
 from cnnaccel.ir import golden
 from cnnaccel.report.measured import Measured
+from cnnaccel.tools.simulation import require_simulator
 
 TARGETS = ("sim", "golden")
 _CALIBRATED = "cnnaccel_accelerated"
@@ -36,8 +37,7 @@ class AcceleratedModule(nn.Module):
 
     def __init__(self, network: CompiledNetwork, target: str, structure: TreeSpec) -> None:
         super().__init__()
-        if target not in TARGETS:
-            raise ConfigError(f"target '{target}': it is one of {', '.join(TARGETS)}")
+        _require_target(target)
         self.network = network
         self.target = target
         self.structure = structure
@@ -61,7 +61,7 @@ class AcceleratedModule(nn.Module):
 
         Raises:
             DataError: images that do not fit the network.
-            ToolError: verilator or g++ is missing.
+            ToolError: pynq, verilator or g++ is missing.
         """
         pixels = self.network.network.pixels(images)
         self._images = len(pixels)
@@ -90,6 +90,19 @@ class AcceleratedModule(nn.Module):
         return f"{self.network.name} on {hardware.name or hardware.part}, target={self.target}"
 
 
+def _require_target(target: str) -> None:
+    """What a forward runs on must exist, and be there.
+
+    Raises:
+        ConfigError: there is no such target.
+        ToolError: pynq, verilator or g++ is missing for the simulated engine.
+    """
+    if target not in TARGETS:
+        raise ConfigError(f"target '{target}': it is one of {', '.join(TARGETS)}")
+    if target == "sim":
+        require_simulator()
+
+
 def accelerate(
     model: nn.Module,
     images: Any,
@@ -108,7 +121,9 @@ def accelerate(
     Raises:
         DataError, ModelError, GraphError: as `quantize`.
         ConfigError, ProgramError: as `QuantizedNetwork.compile`.
+        ToolError: pynq, verilator or g++ is missing for target `sim`.
     """
+    _require_target(target)
     network = quantize(model, images, mean=mean, std=std, config=config)
     assert network.model is not None and network.images is not None
     with torch.no_grad():

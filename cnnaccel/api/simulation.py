@@ -117,7 +117,7 @@ def simulate(
     holds up.
 
     Raises:
-        ToolError: verilator or g++ is missing.
+        ToolError: pynq, verilator or g++ is missing.
         EngineError: the engine stopped with an error, or does not go on.
     """
     console = console or silent()

@@ -138,13 +138,13 @@ def run(first: str | None, last: str | None, **where: Any) -> None:
 
 @cli.command()
 def doctor() -> None:
-    """List the tools the toolchain can use, and how to get those that are missing.
+    """List the tools and extras of the toolchain, and how to get what is missing.
 
     \b
     Example:
       cnnaccel doctor
     """
-    from cnnaccel.tools.doctor import TOOLS, examine
+    from cnnaccel.tools.doctor import TOOLS, examine, extras
 
     click.echo(f"{'tool':<24} {'version':<19} use  for")
     missing = []
@@ -157,4 +157,6 @@ def doctor() -> None:
     if missing:
         click.echo(f"needed, and not to be used: {', '.join(missing)}")
         raise click.exceptions.Exit(3)
+    for extra in extras():
+        click.echo(f"extra {extra.line}")
     click.echo("all that is needed is there; a tool with `no` is optional")

@@ -23,6 +23,7 @@ from cnnaccel.pipeline.score import figure_of_outputs
 from cnnaccel.pipeline.selftest import selftest_file
 from cnnaccel.report.measured import counters_table, speed_lines
 from cnnaccel.runtime.board import ALWAYS, FIRST
+from cnnaccel.tools.simulation import require_simulator
 
 _LOGITS = "logits.npz"
 _SHOWN = 40
@@ -47,7 +48,10 @@ def deploy(
     Raises:
         MismatchError: one is not, or a test fails; the results of an earlier run are as they were.
         EngineError: the engine stopped, or does not go on; the board is not reached, or is wrong.
+        ToolError: the simulated board lacks pynq, verilator or g++.
     """
+    if place is None:
+        require_simulator()
     if named:
         _deploy_own(job, place, read_own(job, named), self_test, layers)
         return

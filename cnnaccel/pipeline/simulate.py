@@ -16,6 +16,7 @@ from cnnaccel.pipeline.own_images import read_own
 from cnnaccel.predict.estimate import estimate
 from cnnaccel.report.measured import counters_table, layers_table, levels_table, speed_lines
 from cnnaccel.report.progress import working
+from cnnaccel.tools.simulation import require_simulator
 from cnnaccel.tools.verilate import best_trace
 
 STALLED = "simulate-stalls"
@@ -40,7 +41,9 @@ def simulate(
 
     Raises:
         MismatchError: they differ; says in which layer first.
+        ToolError: pynq, verilator or g++ is missing.
     """
+    require_simulator()
     graph, hardware = stored_graph(job), job.hardware
     own = read_own(job, named) if named else None
     if own is None:

