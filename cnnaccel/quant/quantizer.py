@@ -9,27 +9,34 @@ average): a convolution's weights carry the inverse, so that after it the unit i
 from __future__ import annotations
 
 import math
+from importlib.metadata import version
 from typing import Any
 
 import torch
 from torch import fx
 
 from cnnaccel.config import QuantizeConfig
-from cnnaccel.errors import ModelError
+from cnnaccel.errors import ModelError, ToolError
 from cnnaccel.quant.builder import is_unsigned
 from cnnaccel.quant.frontend import arguments, quiet_torch
 from cnnaccel.quant.operators import aten
 
 with quiet_torch():
-    from torchao.quantization.pt2e.observer import ObserverBase
-    from torchao.quantization.pt2e.quantizer import (
-        FixedQParamsQuantizationSpec,
-        QuantizationAnnotation,
-        QuantizationSpec,
-        QuantizationSpecBase,
-        Quantizer,
-        SharedQuantizationSpec,
-    )
+    try:
+        from torchao.quantization.pt2e.observer import ObserverBase
+        from torchao.quantization.pt2e.quantizer import (
+            FixedQParamsQuantizationSpec,
+            QuantizationAnnotation,
+            QuantizationSpec,
+            QuantizationSpecBase,
+            Quantizer,
+            SharedQuantizationSpec,
+        )
+    except ImportError as error:
+        raise ToolError(
+            f"torchao {version('torchao')} does not go with torch {torch.__version__} ({error}); "
+            "install one of its time: 0.13 for torch 2.8, 0.18 for torch 2.13"
+        ) from None
 
 PIXEL_SCALE = 1 / 255
 ACCUMULATING = (aten.conv2d.default, aten.avg_pool2d.default, aten.add.Tensor)
