@@ -36,7 +36,7 @@ from cnnaccel.report import notebook
 from cnnaccel.report.distributions import from_json as counted
 from cnnaccel.report.progress import counter, silent, working
 from cnnaccel.report.quantization import Equalization, LayerRow, layer_rows
-from cnnaccel.report.tables import graph_table, text_of
+from cnnaccel.report.tables import graph_table, outputs_line, text_of
 from cnnaccel.runtime.pictures import Preprocessing
 
 if TYPE_CHECKING:
@@ -210,7 +210,8 @@ class QuantizedNetwork(Shown):
         return notebook.quantized(self.graph, self.rows(), self._lines(), width=8)
 
     def _lines(self) -> list[str]:
-        return [] if self.equalization is None else [self.equalization.remark()]
+        trial = [] if self.equalization is None else [self.equalization.remark()]
+        return [line for line in (outputs_line(self.graph), *trial) if line]
 
 
 def quantize(

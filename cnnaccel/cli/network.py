@@ -78,10 +78,13 @@ def inspect(**where: Any) -> None:
       cnnaccel inspect configs/lenet_fashionmnist.yaml
     """
     from cnnaccel.pipeline.identity import stored_graph
-    from cnnaccel.report.tables import graph_table
+    from cnnaccel.report.tables import graph_table, outputs_line
 
     job = make_job(**where)
-    job.console.print(graph_table(stored_graph(job)))
+    graph = stored_graph(job)
+    job.console.print(graph_table(graph))
+    if line := outputs_line(graph):
+        job.say(line)
 
 
 @click.command("compile")

@@ -83,6 +83,8 @@ def deploy(
     job.console.print(counters_table(f"{graph.name} on {ran.where}", measured))
     job.say(ran.remark)
     job.say(speed_lines(measured, ran.host))
+    if ran.tail_line:
+        job.say(ran.tail_line)
     drawn = stage.folder / "predictions.png"
     job.say(f"{headline}; {drawn if drawn.exists() else stage.folder}")
 
@@ -98,6 +100,8 @@ def _deploy_own(
     own.say(job, ran.results)
     job.console.print(counters_table(f"{graph.name} on {ran.where}", ran.measured))
     job.say(speed_lines(ran.measured, ran.host))
+    if ran.tail_line:
+        job.say(ran.tail_line)
     job.say(f"{len(own.names):,} images, equal to golden")
 
 

@@ -98,3 +98,5 @@ def _say(job: Job, found: Simulation, what: str) -> None:
     job.say(f"simulated memory: {found.memory}")
     job.say(speed_lines(found.measured))
     job.say(found.error)
+    if found.tail_line:
+        job.say(found.tail_line)

@@ -18,6 +18,7 @@ from cnnaccel.ir.graph import (
     MaxPool2d,
     TensorSpec,
     macs,
+    output_shapes,
     parameter_bytes,
     parameters,
 )
@@ -85,6 +86,17 @@ def span(values: npt.ArrayLike, form: str = "d") -> str:
     array = np.asarray(values)
     low, high = (format(end.item(), form) for end in (array.min(), array.max()))
     return low if low == high else f"{low}..{high}"
+
+
+def outputs_line(graph: Graph) -> str:
+    """What the model returns, and what the host does for it; empty for one plain result."""
+    tail = graph.tail
+    if tail is None or (len(graph.results) == 1 and not tail.operators):
+        return ""
+    shapes = output_shapes(graph).items()
+    returned = ", ".join(f"{name} {list(shape)}" for name, shape in shapes)
+    done = f"; host tail: {', '.join(tail.operators)}" if tail.operators else ""
+    return f"returns {returned}{done}"
 
 
 def graph_table(graph: Graph) -> Table:

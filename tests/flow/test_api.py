@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.utils._pytree import tree_leaves
 
 import cnnaccel as ca
 from cnnaccel import api
@@ -21,6 +22,8 @@ from cnnaccel.errors import ConfigError, DataError, MismatchError, ModelError, W
 from cnnaccel.hardware import load_hardware
 from cnnaccel.ir import golden
 from cnnaccel.quant import ptq
+from cnnaccel.runtime.network import load_network
+from tests.support.tails import SHAPE, model_of
 
 ROOT = Path(__file__).parents[2]
 TINY = load_hardware("tiny")
@@ -292,6 +295,30 @@ def test_accelerate_is_a_drop_in(quantized: ca.QuantizedNetwork) -> None:
     same = ca.AcceleratedModule(fast.network, "golden", fast.structure)
     assert torch.equal(same(torch.from_numpy(IMAGES[:11])), logits)
     assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
+
+
+@pytest.mark.parametrize("name", ["detector", "grid"])
+def test_outputs_of_any_number_and_shape(name: str, tmp_path: Path) -> None:
+    """The same from golden, the RTL, a stored graph, an exported program, and as a module."""
+    model = model_of(name)
+    images = np.random.default_rng(1).integers(0, 256, (64, *SHAPE), np.uint8)
+    made = ca.quantize(model, images, config=CHEAP)
+    run = made.compile(TINY).simulate(images[:3])
+    assert run.equal and "host tail (" in str(run) and "; host tail: " in str(made)
+    made.save(tmp_path)
+    again = ca.load(tmp_path).outputs(images[:3])
+    stored = load_network(made.compile(TINY).save(tmp_path / "program")).outputs(run.results)
+    fast = ca.accelerate(model, images, board=TINY, target="golden", config=CHEAP)
+    with torch.no_grad():
+        floats = model(torch.from_numpy(images[:3]).float() / 255)
+    found = fast(torch.from_numpy(images[:3]))
+    assert type(found) is type(floats)
+    for key, one, exact in zip(run.outputs, tree_leaves(found), tree_leaves(floats), strict=True):
+        assert np.array_equal(run.outputs[key], again[key])
+        assert np.array_equal(run.outputs[key], stored[key])
+        assert np.array_equal(run.outputs[key], one.numpy())
+        assert one.shape == exact.shape and one.dtype == exact.dtype
+        assert np.abs(one.numpy() - exact.numpy()).mean() < 0.05 * np.abs(exact.numpy()).mean()
 
 
 def test_torch_compile(quantized: ca.QuantizedNetwork) -> None:
