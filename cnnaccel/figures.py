@@ -16,14 +16,19 @@ ACCURACY = "accuracy"
 """Name of the figure of classifiers, whose texts say it without its name."""
 
 
+Form = Literal["share", "number", "cosine"]
+_FORMS: dict[Form, str] = {"share": ".2%", "number": ".5g", "cosine": ".5f"}
+
+
 @dataclass(frozen=True)
 class Figure:
     """One figure of a network on some images."""
 
     name: str
     value: float
-    form: Literal["share", "number"] = "number"
-    """How it is written: a share of 1 in percent."""
+    form: Form = "number"
+    """How it is written: a share of 1 in percent, a cosine, which is of int8 with float, by
+    itself."""
     higher: bool = True
     """Whether more is better."""
 
@@ -34,7 +39,7 @@ class Figure:
 
     def write(self, value: float) -> str:
         """A value of this figure as text."""
-        return f"{value:.2%}" if self.form == "share" else f"{value:.5g}"
+        return f"{value:{_FORMS[self.form]}}"
 
     @property
     def text(self) -> str:
@@ -79,6 +84,8 @@ class Compared:
     @property
     def text(self) -> str:
         """Both in a line, as `mean IoU: int8 81.20%, float 81.50% (-0.30 points)`."""
+        if self.int8.form == "cosine":
+            return f"{self.int8.name}: {self.int8_text}"
         if self.exact is None:
             return f"{self.int8.name}: int8 {self.int8_text}"
         return (
@@ -121,7 +128,9 @@ def figure_from_json(document: Mapping[str, Any]) -> Figure:
     Raises:
         KeyError, TypeError, ValueError: it is none.
     """
-    form: Literal["share", "number"] = "share" if document["form"] == "share" else "number"
+    form: Form = document["form"]
+    if form not in _FORMS:
+        raise ValueError(f"a figure of form {form!r}")
     value, higher = float(document["value"]), bool(document["higher"])
     return Figure(str(document["name"]), value, form, higher)
 

@@ -200,9 +200,9 @@ class Features:
         images, *sums = tally.tolist()
         means = [one / images for one in sums]
         if len(means) == 1:
-            return (Figure("cosine to float", means[0]),)
-        each = [Figure(f"cosine of output {at}", mean) for at, mean in enumerate(means)]
-        return (Figure("least cosine to float", min(means)), *each)
+            return (Figure("cosine to float", means[0], "cosine"),)
+        each = [Figure(f"cosine of output {at}", one, "cosine") for at, one in enumerate(means)]
+        return (Figure("least cosine to float", min(means), "cosine"), *each)
 
 
 @dataclass(frozen=True)

@@ -63,6 +63,11 @@ def name_of(network: Network, index: int) -> str:
 
 
 def _largest(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """[N, K]: the largest element of each channel, in a type that can be negated."""
+    """[N, K]: the largest element of each channel, in a type that can be negated.
+
+    Channels are the second dimension, as of a map; of a list, [N, elements, channels], the last.
+    """
     kind = np.int64 if values.dtype.kind in "biu" else values.dtype
+    if values.ndim == 3:
+        return np.asarray(values.max(1), kind)
     return np.asarray(values.reshape(*values.shape[:2], -1).max(2), kind)

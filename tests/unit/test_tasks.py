@@ -80,7 +80,7 @@ def test_features(rng: np.random.Generator) -> None:
     for exact, cosine in ((0.0, 1), (1.0, 0)):  # of two zeros, of a zero and anything else
         zeros = Judge(Features())
         zeros.add((np.zeros((2, 3)),), (np.full((2, 3), exact),))
-        assert zeros.figures() == (Figure("cosine to float", cosine),)
+        assert zeros.figures() == (Figure("cosine to float", cosine, "cosine"),)
 
 
 IMAGES = np.zeros((4, 3))
