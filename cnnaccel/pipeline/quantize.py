@@ -9,17 +9,11 @@ import numpy.typing as npt
 
 from cnnaccel.figures import stored
 from cnnaccel.pipeline.accuracy import quantize_model
-from cnnaccel.pipeline.identity import (
-    evaluate_inputs,
-    import_inputs,
-    quantize_inputs,
-    stage_of,
-    stored_graph,
-    weights_stage,
-)
+from cnnaccel.pipeline.identity import evaluate_inputs, import_inputs, quantize_inputs, stored_graph
 from cnnaccel.pipeline.job import Job, draw, write_results
 from cnnaccel.pipeline.score import float_model, score_of, segmented
 from cnnaccel.pipeline.train import check_engine, import_weights
+from cnnaccel.pipeline.weights import stage_of, weights_stage
 from cnnaccel.report.tables import table
 
 _PICTURES = 8

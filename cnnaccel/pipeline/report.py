@@ -15,16 +15,11 @@ from cnnaccel.errors import CnnaccelError, StaleError, WorkspaceError
 from cnnaccel.ir import golden
 from cnnaccel.pipeline.bitstream import build_inputs
 from cnnaccel.pipeline.build_hw import check_inputs
-from cnnaccel.pipeline.identity import (
-    INPUTS,
-    Inputs,
-    simulate_inputs,
-    stage_of,
-    stored_graph,
-)
+from cnnaccel.pipeline.identity import INPUTS, Inputs, simulate_inputs, stored_graph
 from cnnaccel.pipeline.job import Job, headline_of, write_results
 from cnnaccel.pipeline.score import segmented
 from cnnaccel.pipeline.simulate import STALLED
+from cnnaccel.pipeline.weights import stage_of
 from cnnaccel.report import findings
 from cnnaccel.report.findings import Findings, Samples, StageState
 from cnnaccel.workspace import MANIFEST, Stage

@@ -11,10 +11,11 @@ from rich.markup import escape
 from cnnaccel.errors import ConfigError, ToolError
 from cnnaccel.pipeline.compile import compile_program
 from cnnaccel.pipeline.deploy import deploy
-from cnnaccel.pipeline.identity import inputs_of, stage_of
+from cnnaccel.pipeline.identity import inputs_of
 from cnnaccel.pipeline.job import Job, headline_of, say_memory
 from cnnaccel.pipeline.quantize import evaluate, quantize
 from cnnaccel.pipeline.train import train_or_resume
+from cnnaccel.pipeline.weights import stage_of
 from cnnaccel.report.tables import table
 from cnnaccel.tools.simulation import require_simulator
 

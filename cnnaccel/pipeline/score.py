@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from cnnaccel.figures import Figure
-from cnnaccel.pipeline.identity import stage_of
 from cnnaccel.pipeline.job import Job
+from cnnaccel.pipeline.weights import stage_of
 
 if TYPE_CHECKING:
     from torch import nn

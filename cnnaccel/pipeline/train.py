@@ -8,15 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from cnnaccel.errors import CheckpointError
 from cnnaccel.figures import ACCURACY, Figure, stored
-from cnnaccel.pipeline.identity import (
-    INSTEAD,
-    NAMED_BY,
-    brought_weights,
-    import_inputs,
-    train_inputs,
-    weights_stage,
-)
+from cnnaccel.pipeline.identity import import_inputs, train_inputs
 from cnnaccel.pipeline.job import Job, draw, write_results
+from cnnaccel.pipeline.weights import INSTEAD, NAMED_BY, brought_weights, weights_stage
 from cnnaccel.report.progress import TrainingProgress, working
 
 if TYPE_CHECKING:

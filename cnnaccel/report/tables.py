@@ -89,7 +89,7 @@ def span(values: npt.ArrayLike, form: str = "d") -> str:
 
 
 def outputs_line(graph: Graph) -> str:
-    """What the model returns, and what the host does for it; empty for one plain result."""
+    """The outputs of the model, and what the host does for them; empty for one plain result."""
     tail = graph.tail
     if tail is None or (len(graph.results) == 1 and not tail.operators):
         return ""

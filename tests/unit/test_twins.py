@@ -47,6 +47,8 @@ IMPORTED: dict[str, tuple[str, ...]] = {
     "unit/test_ports": ("isa/description",),
     "unit/test_precision": ("report/quantization",),
     "unit/test_quantizer": ("quant/ptq",),
+    "unit/test_pictures_read": ("runtime/pictures",),
+    "unit/test_ranking": ("runtime/results",),
     "unit/test_refusals": ("nn/vision",),
     "unit/test_render": ("render/params",),
     "unit/test_render_hw": ("render/handoff",),
@@ -72,6 +74,18 @@ IMPORTED: dict[str, tuple[str, ...]] = {
 """Modules by the test file that imports them under another name than its own."""
 
 RUN: dict[str, tuple[str, ...]] = {
+    "flow/test_board_folder": (
+        "api/samples",
+        "pipeline/own_images",
+        "pipeline/samples",
+        "render/notebook",
+        "render/wheel",
+        "runtime/folder",
+        "runtime/samples",
+    ),
+    "rtl/test_pynq_engine": ("runtime/engine",),
+    "unit/test_known": ("nn/picture_archive",),
+    "unit/test_picture_files": ("nn/file_digests",),
     "flow/test_other_tasks": ("pipeline/score",),
     "flow/test_api": (
         "api/evaluation",
@@ -97,7 +111,7 @@ RUN: dict[str, tuple[str, ...]] = {
     "flow/test_build_hw": ("pipeline/clock",),
     "flow/test_engine_commands": ("cli/engine", "pipeline/deploy", "pipeline/simulate"),
     "flow/test_export": ("pipeline/export", "runtime/run"),
-    "flow/test_identity": ("pipeline/identity",),
+    "flow/test_identity": ("pipeline/identity", "pipeline/weights"),
     "flow/test_report": (
         "pipeline/report",
         "report/hardware",
