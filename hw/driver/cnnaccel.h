@@ -176,7 +176,8 @@ enum cnnaccel_status cnnaccel_load(struct cnnaccel *engine, const struct cnnacce
                                    const struct cnnaccel_memory *memory);
 
 /* Computes results of images uint8_t[count][input_shape]: [count][result_bytes], the outputs of an
- * image one after another, each int8_t or uint8_t[channels][rows][columns]; in as few starts as fit the buffers. After an error the next run begins anew. */
+ * image one after another, each int8_t or uint8_t[channels][rows][columns]; in as few starts as fit
+ * the buffers. After an error the next run begins anew. */
 enum cnnaccel_status cnnaccel_run(struct cnnaccel *engine, const uint8_t *images, uint32_t count,
                                   void *results);
 

@@ -357,7 +357,7 @@ def test_fuzzer_finds_nothing(seconds: int, network: Path, tmp_path: Path) -> No
         ("network.c", "program_bytes - sizeof *header != sections", "false"),
         ("network.c", "bytes < sizeof *header", "false"),
         ("network.c", "weights_bytes != header->weights_bytes", "false"),
-        ("network.c", "LANES >= model->output_words", "LANES > model->output_words"),
+        ("network.c", "LANES >= output->words", "LANES > output->words"),
         ("ports.c", "iterations_for(model, count) * model->input_stride > bytes",
          "count / model->images * model->input_stride > bytes"),
     ],
