@@ -57,6 +57,14 @@ class Split:
             raise DataError("these images have no labels")
         return self.targets
 
+    @property
+    def known_classes(self) -> npt.NDArray[np.int64] | None:
+        """The class of each image; None where targets are something else, or none."""
+        targets = self.targets
+        if targets is None or targets.shape != (len(self),) or targets.dtype.kind not in "iu":
+            return None
+        return targets
+
     def take(self, rows: npt.NDArray[np.int64]) -> Split:
         """The images in these rows, in this order."""
         wanted = None if self.targets is None else rows_of(self.targets, rows)
@@ -72,8 +80,8 @@ class Split:
             return np.arange(len(self))
         rng = np.random.default_rng(_SAMPLE_SEED)
         order = rng.permutation(len(self))
-        labels = self.targets
-        if labels is None or labels.shape != (len(self),):
+        labels = self.known_classes
+        if labels is None:
             labels = np.zeros(len(self), np.int64)
         turn = np.empty(len(self), np.int64)  # of an image among those of its class
         for label in np.unique(labels):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
 
-from cnnaccel.api.samples import choose, write_samples
+from cnnaccel.api.samples import most_samples, write_samples
 from cnnaccel.errors import DataError, WorkspaceError
 from cnnaccel.pipeline.identity import samples_inputs, stored_graph
 from cnnaccel.pipeline.job import Job, write_results
@@ -34,14 +35,13 @@ def samples_file(job: Job) -> Path | None:
             raise
         job.say(f"no sample images: {error}")
         return None
-    labels = np.asarray(test.labels)
-    known = labels if len(labels) == len(test) else np.arange(len(test))
-    rows = choose(known, int(np.prod(graph.input.shape)))
+    rows = np.sort(test.sample(most_samples(math.prod(graph.input.shape))))
     some = np.asarray(test.images[rows])
+    labels = test.known_classes
     with (
         working(job.console, f"golden on {len(rows)} sample images"),
         stage.write(inputs) as folder,
     ):
-        write_samples(folder, graph, some, known[rows] if known is labels else None)
+        write_samples(folder, graph, some, None if labels is None else labels[rows])
         write_results(folder, f"{len(rows)} test images")
     return stage.folder / SAMPLES
