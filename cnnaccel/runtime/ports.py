@@ -143,9 +143,8 @@ def read_ports(values: Any) -> Ports:
     plain = {name: _tuples(value) for name, value in values.items() if name != "outputs"}
     outputs = tuple(_read_output(one) for one in values["outputs"])
     ports = Ports(outputs=outputs, **plain)
-    for shape in (ports.input_shape, *(one.shape for one in outputs)):
-        if len(shape) != 3 or not all(map(_is_size, shape)):
-            raise ValueError(f"shape {shape}")
+    if len(ports.input_shape) != 3 or not all(map(_is_size, ports.input_shape)):
+        raise ValueError(f"input_shape {ports.input_shape}")
     for name in ("images", "width"):
         if not _is_size(getattr(ports, name)):
             raise ValueError(f"{name} {getattr(ports, name)}")
@@ -169,6 +168,8 @@ def read_ports(values: Any) -> Ports:
 
 def _read_output(values: Any) -> Output:
     one = Output(**{name: _tuples(value) for name, value in values.items()})
+    if len(one.shape) != 3 or not all(map(_is_size, one.shape)):
+        raise ValueError(f"output {one.name} of shape {one.shape}")
     if one.dtype not in ("int8", "uint8") or type(one.offset) is not int:
         raise ValueError(f"output {one.name} of {one.dtype} at {one.offset}")
     if not (isinstance(one.scale, (int, float)) and 0 < one.scale < float("inf")):

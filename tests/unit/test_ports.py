@@ -113,6 +113,16 @@ def test_description_comes_back(table: Any, tmp_path: Path) -> None:
     assert (tmp_path / "network.json").read_bytes() == first
 
 
+def test_a_host_tail_comes_back(tmp_path: Path) -> None:
+    replace(DESCRIPTION, tail=TAIL).to_file(tmp_path)
+    tail = load_description(tmp_path).tail
+    assert tail is not None and tail.to_json() == TAIL.to_json()
+    values = {"logits": np.arange(12.0).reshape(2, 3, 2, 1)}
+    assert tail.operators == ("softmax", "clamp")
+    for name, value in TAIL.run(values, 2).items():
+        assert np.array_equal(tail.run(values, 2)[name], value)
+
+
 def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
     """The path of every value in a JSON document."""
     yield path
@@ -123,7 +133,7 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 
 def test_damage_is_refused_or_does_not_matter(tmp_path: Path) -> None:
     """Every value replaced by every kind of value; nothing but a ProgramError may come of it."""
-    DESCRIPTION.to_file(tmp_path)
+    replace(DESCRIPTION, tail=TAIL).to_file(tmp_path)
     path = tmp_path / "network.json"
     whole = json.loads(path.read_text())
     refused = 0
