@@ -31,7 +31,8 @@ nitpick_ignore_regex = [
     ("py:.*", r"(?!cnnaccel\.).*|.*\.T"),
     (
         "py:class",
-        r"cnnaccel\.(quant|compiler|report|processing_system|api\.images|runtime\.tail)\..*",
+        r"cnnaccel\.(quant|compiler|report|processing_system|fields"
+        r"|api\.images|runtime\.tail|runtime\.pictures)\..*",
     ),
 ]
 

@@ -366,6 +366,7 @@ def test_full_disk(tiny: Path) -> None:
     assert {name: after.get(name) for name in before} == before
 
 
+@pytest.mark.slow
 def test_interrupted_training_resumes(tmp_path: Path, cnnaccel: Cnnaccel) -> None:
     long = ("tiny", "--build-dir", tmp_path, "--set", "train.epochs=400")
     process = start("train", *long)
@@ -380,6 +381,7 @@ def test_interrupted_training_resumes(tmp_path: Path, cnnaccel: Cnnaccel) -> Non
     assert cnnaccel("train", *changed).code == 0
 
 
+@pytest.mark.slow
 def test_killed_run_is_repaired(tmp_path: Path, cnnaccel: Cnnaccel) -> None:
     where = ("tiny", "--build-dir", tmp_path, "--set", "train.epochs=20")
     process = start("run", *where)
@@ -391,6 +393,7 @@ def test_killed_run_is_repaired(tmp_path: Path, cnnaccel: Cnnaccel) -> None:
     assert not list(tmp_path.rglob("*.partial"))
 
 
+@pytest.mark.slow
 def test_two_at_once(tmp_path: Path, cnnaccel: Cnnaccel) -> None:
     process = start("train", "tiny", "--build-dir", tmp_path, "--set", "train.epochs=400")
     try:

@@ -111,6 +111,7 @@ def test_report_says_what_the_graph_holds(tiny_build: Path) -> None:
     assert all(f"| {name} |" in page for name in graph.tensors())
 
 
+@pytest.mark.slow
 def test_same_seed_same_bytes(tiny_build: Path, tmp_path: Path, cnnaccel: Cnnaccel) -> None:
     assert cnnaccel("run", "tiny", "--build-dir", tmp_path).code == 0
     for stage in ("train", "quantize"):
@@ -153,7 +154,7 @@ def test_own_model_from_the_working_directory(
         ("multiplier", "per_channel"),
         pytest.param("multiplier", "per_tensor", marks=pytest.mark.slow),
         pytest.param("shift", "per_channel", marks=pytest.mark.slow),
-        ("shift", "per_tensor"),
+        pytest.param("shift", "per_tensor", marks=pytest.mark.slow),
     ],
 )
 def test_fashionmnist_in_four_modes(
@@ -274,7 +275,11 @@ def test_nothing_verified_needs_no_data(
             "hardware.overrides.clock_mhz=50",
             "hardware.clock_mhz is 100.0, asked for is 50.0)",
         ),
-        ("compile.images=1", "compile.images is not set, asked for is 1)"),
+        pytest.param(
+            "compile.images=1",
+            "compile.images is not set, asked for is 1)",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_another_engine_is_compiled_for_again(

@@ -87,6 +87,7 @@ def test_from_a_clean_state_and_again(build: Path, board: Loopback, deploy: Depl
     assert copied(build) == set() and board.downloads == 1
 
 
+@pytest.mark.slow
 def test_changed_weights(build: Path, board: Loopback, deploy: Deploy, cnnaccel: Cnnaccel) -> None:
     """They alone are copied, and the overlay stays."""
     assert deploy().code == 0
@@ -107,6 +108,7 @@ def test_changed_weights(build: Path, board: Loopback, deploy: Deploy, cnnaccel:
     assert "program and weights loaded in" in again.out and "loaded already" in again.out
 
 
+@pytest.mark.slow
 def test_another_overlay_in_between(board: Loopback, deploy: Deploy) -> None:
     """Somebody loads another one, or the logic is lost: ours is loaded again."""
     assert deploy().code == 0
@@ -297,6 +299,7 @@ def test_password_of_sudo(
     assert [Path(path).name for path in found] == ["sudo"]  # which compares with it
 
 
+@pytest.mark.slow
 def test_at_a_terminal_ssh_asks_itself(build: Path, board: Loopback) -> None:
     """Whether an unknown host is the right one, on the terminal, as its users know it."""
     hosts = board.folder / "known_hosts"
@@ -583,6 +586,7 @@ def test_engine_that_does_not_answer(
     well_again(board, deploy)
 
 
+@pytest.mark.slow
 def test_two_at_once(build: Path, board: Loopback, deploy: Deploy, tmp_path: Path) -> None:
     """The second is refused, and told who is first; when that is killed, its lock is gone."""
     board.be(**SLOW)

@@ -9,7 +9,15 @@ import pytest
 
 from tests.notebooks import FOLDER, executed, pictures, texts
 
-NOTEBOOKS = sorted(path.name for path in FOLDER.glob("*.ipynb"))
+NOTEBOOKS = [
+    "quick-start.ipynb",
+    pytest.param("own-network.ipynb", marks=pytest.mark.slow),
+]
+
+
+def test_all_of_them_are_here() -> None:
+    found = {path.name for path in FOLDER.glob("*.ipynb")}
+    assert found == {getattr(one, "values", (one,))[0] for one in NOTEBOOKS}
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)

@@ -59,8 +59,11 @@ def inverting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(simulation, "engine_sources", lambda: sources)
 
 
+SWEPT = [pytest.param(stall, marks=pytest.mark.slow) for stall in STALLS if stall != 900]
+
+
 @pytest.mark.usefixtures("inverting")
-@pytest.mark.parametrize("stall", STALLS)
+@pytest.mark.parametrize("stall", [*SWEPT, 900])
 def test_the_same_bytes(stall: int) -> None:
     """So nothing that is computed depends on a word that is read while it is written."""
     engine = Engine(TINY, timing=Timing(stall_permille=stall))

@@ -30,7 +30,8 @@ MODES = [
 SMALL = ("lenet", "lenet_caffe", "resnet8", "dscnn")
 CASES = [
     *((name, *mode) for name in SMALL for mode in MODES),
-    *((name, *mode) for name in ("resnet18", "mobilenet_v2") for mode in (MODES[0], MODES[3])),
+    *(("resnet18", *mode) for mode in (MODES[0], MODES[3])),
+    *(pytest.param("mobilenet_v2", *mode, marks=pytest.mark.slow) for mode in (MODES[0], MODES[3])),
 ]
 LEAST_DB = {"per_channel": 20.0, "per_tensor": 12.0}
 """For the logits of random weights, but of MobileNetV2: there noise grows through 53 layers."""

@@ -47,7 +47,11 @@ SMALL = [("lenet", 7), ("lenet_caffe", 6), ("resnet8", 14), ("dscnn", 11)]
 
 
 @pytest.mark.parametrize(("name", "layers"), SMALL)
-@pytest.mark.parametrize("hw", [PYNQ, SMALLEST, OTHER], ids=["pynq", "smallest", "other"])
+@pytest.mark.parametrize(
+    "hw",
+    [PYNQ, SMALLEST, pytest.param(OTHER, marks=pytest.mark.slow)],
+    ids=["pynq", "smallest", "other"],
+)
 def test_every_layer(name: str, layers: int, hw: HardwareConfig) -> None:
     graph = quantized(name)
     assert len(graph.layers) == layers
