@@ -1,7 +1,7 @@
 """The one tensor of logits among what a model returns.
 
 In training a model may return more: the outputs of auxiliary heads after its own, in a tuple, or
-what carries the logits by name. What an engine computes is the logits alone.
+what carries the logits by name. A classifier is trained and judged by its logits alone.
 """
 
 from __future__ import annotations
