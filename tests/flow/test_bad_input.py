@@ -356,6 +356,7 @@ def wait_for(path: Path, process: subprocess.Popen[str], lines: int = 0) -> None
         time.sleep(0.02)
 
 
+@pytest.mark.slow
 def test_full_disk(tiny: Path) -> None:
     before = digests(tiny)
     process = start("run", "tiny", "--build-dir", tiny, "--from", "train", limit_bytes=200_000)

@@ -72,7 +72,9 @@ def test_the_same_bytes(stall: int) -> None:
 
 
 @pytest.mark.usefixtures("inverting")
-@pytest.mark.parametrize("name", ["lenet", "resnet8", "dscnn"])
+@pytest.mark.parametrize(
+    "name", ["lenet", "resnet8", pytest.param("dscnn", marks=pytest.mark.slow)]
+)
 def test_networks_are_the_same(name: str) -> None:
     """Layers follow one another in act without a pause, loads run beside them."""
     graph = quantized(name)

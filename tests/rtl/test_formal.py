@@ -94,7 +94,17 @@ def holds(proof: Proof, folder: Path) -> None:
     assert ("successful proof by k-induction" in said) != proof.bounded
 
 
-@pytest.mark.parametrize("proof", PROOFS, ids=lambda proof: proof.name)
+LONG = {READ_AFTER, WRITE_AFTER, WRITE}
+"""Proofs of some seconds each, of modules that quicker ones look at too."""
+
+
+@pytest.mark.parametrize(
+    "proof",
+    [
+        pytest.param(one, marks=pytest.mark.slow if one.name in LONG else (), id=one.name)
+        for one in PROOFS
+    ],
+)
 def test_proof(proof: Proof, tmp_path: Path) -> None:
     holds(proof, tmp_path)
 

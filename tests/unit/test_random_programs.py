@@ -23,7 +23,7 @@ from cnnaccel.isa.interpreter import Order, run_program
 from tests.support import graphs
 from tests.support.random_graphs import CORNERS, LANES, SINGLE, alone, networks, with_table
 
-EVERYDAY, SWEEP = 80, 3000
+EVERYDAY, SWEEP = 50, 3000
 
 
 @st.composite

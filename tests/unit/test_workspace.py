@@ -285,6 +285,7 @@ def test_a_second_kill_while_recovering_from_the_first(tmp_path: Path) -> None:
     assert ended and first > 15
 
 
+@pytest.mark.slow
 def test_a_kill_and_then_an_error(tmp_path: Path) -> None:
     """The next run may fail before it comes to anything, having called nothing but `write`."""
     for at in range(1, 500):
