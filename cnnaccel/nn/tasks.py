@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -29,8 +29,8 @@ TOP_5_FROM = 20
 """Classes from which on it counts too whether the right one is among five."""
 
 
-class Task(Protocol):
-    """A task as whoever judges sees it."""
+class Summed(Protocol):
+    """A task whose figures come of sums over images."""
 
     name: str
     wants_targets: bool
@@ -235,13 +235,9 @@ class Metric:
     def check(self, shapes: Sequence[tuple[int, ...]]) -> None:
         """The function says itself what does not fit."""
 
-    def tally(self, outputs: Outputs, targets: Any) -> Tally:
-        """Nothing: a function of all images does not add up."""
-        raise NotImplementedError
 
-    def figures(self, tally: Tally) -> tuple[Figure, ...]:
-        """Nothing that could have been added up."""
-        raise NotImplementedError
+Task: TypeAlias = Summed | Metric
+"""The judge of outputs: sums over images, or a function of a user's own of all of them."""
 
 
 class Judge:
